@@ -1,0 +1,80 @@
+"""The error taxonomy: whose fault is it, and is it worth another try?
+
+Every message says what is wrong, which thing it is, and the cure. Duplicates and cancellations are outcomes, not
+errors, and so are not here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import ClassVar
+
+
+class LaunchyardError(Exception):
+    """Root of everything that Launchyard raises on purpose.
+
+    `code` is stable and meant for machines; the text is meant for people.
+    """
+
+    code: ClassVar[str] = "error"
+
+
+class InvalidRequest(LaunchyardError):
+    """The caller's input cannot be accepted. Nothing was written."""
+
+    code = "invalid-request"
+
+
+class NotFound(LaunchyardError):
+    """The named queue, run or stored archive does not exist."""
+
+    code = "not-found"
+
+
+class Conflict(LaunchyardError):
+    """The name or idempotency key is taken by something else."""
+
+    code = "conflict"
+
+
+class StaleWrite(LaunchyardError):
+    """The record changed, or another agent holds it, since it was read. Read it again and decide anew."""
+
+    code = "stale-write"
+
+
+class ConfigError(LaunchyardError):
+    """A configuration of this process cannot work; it stops the process at its start."""
+
+    code = "config"
+
+
+class TemporaryError(LaunchyardError):
+    """Worth another try after a delay: a service did not answer, or asked to wait."""
+
+    code = "temporary"
+
+    def __init__(self, message: str, *, delay_seconds: float = 5.0) -> None:
+        super().__init__(message)
+        self.delay_seconds = delay_seconds
+
+
+class BrokerUnavailable(TemporaryError):
+    """The broker cannot be reached or does not take writes."""
+
+    code = "broker-unavailable"
+
+
+class WaitTimeout(LaunchyardError):
+    """The run did not end within the time that the caller gave."""
+
+    code = "wait-timeout"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The clause that names near misses, or what there is, ready to be appended to a message."""
+    choices = sorted(known)
+    if near := get_close_matches(word, choices, n=1):
+        return f"; did you mean {near[0]!r}?"
+    return f"; known: {', '.join(choices)}" if choices else ""

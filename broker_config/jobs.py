@@ -1,0 +1,80 @@
+"""Jobs: what to run, and where its code or image comes from."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, field_validator
+
+from broker_config.frozen import Frozen, parse
+
+ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+DIGEST = r"^sha256:[0-9a-f]{64}$"
+
+
+def check_inside(path: str) -> str:
+    """A path that stays inside the source: relative, and without `..`."""
+    if not path or PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+        raise ValueError(f"{path!r} must be a path inside the source, relative and without '..'")
+    return path
+
+
+InsidePath = Annotated[str, AfterValidator(check_inside)]
+
+
+class ImageSource(Frozen):
+    """A container image that exists already."""
+
+    type: Literal["image"] = "image"
+    image: str = Field(pattern=r"^[^\s-]\S*$", max_length=512)
+
+
+class GitSource(Frozen):
+    """A git repository at a branch, tag or commit."""
+
+    type: Literal["git"] = "git"
+    repository: str = Field(pattern=r"^[^\s-]\S*$", max_length=2048)  # https://, ssh:// or scp-like
+    ref: str | None = Field(default=None, pattern=r"^[^\s-][^\s]*$")  # the remote's HEAD when absent
+
+
+class CodeSource(Frozen):
+    """An archive of code in the content-addressed store, named by the digest of its bytes."""
+
+    type: Literal["code"] = "code"
+    digest: str = Field(pattern=DIGEST)
+    size_bytes: int = Field(ge=0)
+
+
+Source = Annotated[ImageSource | GitSource | CodeSource, Field(discriminator="type")]
+
+
+class Job(Frozen):
+    """What to run."""
+
+    source: Source
+    entry_point: tuple[str, ...] = ()  # argv; an image's own when empty
+    args: tuple[str, ...] = ()  # appended to the entry point
+    env: dict[str, str] = Field(default_factory=dict)  # plain values: no secrets
+    run_config: dict[str, Any] = Field(default_factory=dict)  # given to the job as JSON in LAUNCHYARD_CONFIG
+    dockerfile: InsidePath | None = None  # path inside the source
+    python_version: str | None = Field(default=None, pattern=r"^3\.\d+$")
+
+    @field_validator("env")
+    @classmethod
+    def _names_are_portable(cls, env: dict[str, str]) -> dict[str, str]:
+        for name in env:
+            if not ENVIRONMENT_NAME.fullmatch(name):
+                raise ValueError(f"{name!r} cannot be an environment variable; use letters, digits and '_'")
+        return env
+
+
+def parse_job(data: Mapping[str, Any]) -> Job:
+    """A job from plain data.
+
+    Raises:
+        InvalidRequest: when a field is unknown, missing or wrong.
+    """
+    return parse(Job, data, "job")

@@ -1,0 +1,49 @@
+"""The four priorities, and how they map to the Redis transport's steps.
+
+kombu keeps one list for each step of a queue and takes step 0 first. It rounds unknown numbers silently, so names are
+checked here and numbers never come from a user.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from broker_config.errors import InvalidRequest, did_you_mean
+
+STEPS = (0, 1, 2, 3)
+"""Value of the transport option `priority_steps`: one list a priority."""
+
+SEPARATOR = ":"
+"""Value of the transport option `sep`: `gpu-queue:1` is the list of the high runs of `gpu-queue`."""
+
+
+class Priority(IntEnum):
+    """How urgent a run is: the lower number starts first."""
+
+    CRITICAL = 0
+    HIGH = 1
+    MEDIUM = 2
+    LOW = 3
+
+    @property
+    def label(self) -> str:
+        return self.name.lower()
+
+
+def parse_priority(value: str | int | Priority) -> Priority:
+    """The priority of that name (`high`) or number (1), as W&B Launch writes them.
+
+    Raises:
+        InvalidRequest: when it is neither.
+    """
+    names = {priority.label: priority for priority in Priority}
+    if isinstance(value, str) and value.lower() in names:
+        return names[value.lower()]
+    if isinstance(value, int) and value in STEPS:
+        return Priority(value)
+    raise InvalidRequest(f"priority {value!r} does not exist{did_you_mean(str(value), names)}")
+
+
+def list_key(queue: str, priority: Priority) -> str:
+    """The Redis list in which the transport keeps the messages of this queue and priority."""
+    return f"{queue}{SEPARATOR}{int(priority)}" if priority else queue

@@ -1,0 +1,192 @@
+"""Runs: one launch of a job on a queue, its states, and the events that say why it changed."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, NewType
+
+from pydantic import AfterValidator, Field, field_validator
+
+from broker_config.frozen import Frozen
+from broker_config.jobs import Job
+from broker_config.overrides import merge
+from broker_config.priorities import Priority
+from broker_config.queues import Name, Queue
+
+RunId = NewType("RunId", str)
+
+_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+
+
+def new_run_id() -> RunId:
+    """Twelve characters (60 random bits) that are safe in a DNS label, a file name and a label value."""
+    return RunId("".join(secrets.choice(_ALPHABET) for _ in range(12)))
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class State(StrEnum):
+    """Where a run is. Terminal states are sticky."""
+
+    QUEUED = "queued"
+    CLAIMED = "claimed"
+    BUILDING = "building"
+    SUBMITTING = "submitting"
+    STARTING = "starting"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    PREEMPTED = "preempted"
+
+    @property
+    def is_terminal(self) -> bool:
+        return self in TERMINAL
+
+    @property
+    def is_live(self) -> bool:
+        """Whether an agent holds the run."""
+        return self is not State.QUEUED and self not in TERMINAL
+
+
+TERMINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED, State.PREEMPTED})
+
+_ORDER = (State.QUEUED, State.CLAIMED, State.BUILDING, State.SUBMITTING, State.STARTING, State.RUNNING)
+
+TRANSITIONS: Mapping[State, frozenset[State]] = {
+    # Forward only; steps may be skipped (a prebuilt image is never `building`). Whatever is live may go back to
+    # `queued` for another attempt.
+    state: frozenset(_ORDER[place + 1 :]) | TERMINAL | (frozenset({State.QUEUED}) if place else frozenset())
+    for place, state in enumerate(_ORDER)
+}
+
+
+def may_change(old: State, new: State) -> bool:
+    """Whether a run may go from one state to the other."""
+    return new in TRANSITIONS.get(old, frozenset())
+
+
+class FailureClass(StrEnum):
+    """Whose fault an end is; retries are counted by class."""
+
+    USER = "user"
+    CONFIG = "config"
+    BUILD = "build"
+    INFRA = "infra"
+    PREEMPTED = "preempted"
+    CANCELLED = "cancelled"
+    TIMEOUT = "timeout"
+
+
+class Reason(StrEnum):
+    """Why a run is where it is. Stable: scripts and dashboards may depend on these."""
+
+    ENQUEUED = "enqueued"
+    CLAIMED = "claimed"
+    ADOPTED = "adopted"
+    FETCHING_SOURCE = "fetching-source"
+    BUILDING_IMAGE = "building-image"
+    BUILDING_ENVIRONMENT = "building-environment"
+    SUBMITTING = "submitting"
+    STARTING = "starting"
+    RUNNING = "running"
+    EXITED = "exited"  # the job's own exit code says how
+    OUT_OF_MEMORY = "out-of-memory"
+    CANCEL_REQUESTED = "cancel-requested"
+    CANCELLED_BY_USER = "cancelled-by-user"
+    CONFIG_INVALID = "config-invalid"
+    SOURCE_UNAVAILABLE = "source-unavailable"
+    BUILD_FAILED = "build-failed"
+    IMAGE_UNAVAILABLE = "image-unavailable"
+    TARGET_REFUSED = "target-refused"
+    TARGET_UNAVAILABLE = "target-unavailable"
+    NAME_TAKEN = "name-taken"
+    OBJECT_GONE = "object-gone"
+    AGENT_FAULT = "agent-fault"
+    REQUEUED = "requeued"
+
+
+class Launch(Frozen):
+    """One request to run a job on a queue, as the caller wrote it."""
+
+    queue: str
+    job: Job
+    overrides: dict[str, Any] = Field(default_factory=dict)  # laid over the queue config
+    priority: Priority = Priority.MEDIUM
+    name: Name | None = None
+    labels: dict[Name, Annotated[str, Field(max_length=256)]] = Field(default_factory=dict)
+    idempotency_key: str | None = Field(default=None, min_length=1, max_length=256)
+
+
+class RunSpec(Frozen):
+    """What an agent needs to carry out a run: the message holds it, and it never changes after the enqueue."""
+
+    id: RunId
+    name: str
+    queue: Queue  # as it was at the enqueue
+    queue_revision: int
+    job: Job
+    overrides: dict[str, Any] = Field(default_factory=dict)
+    priority: Priority
+    labels: dict[str, str] = Field(default_factory=dict)
+    author: str
+    created_at: datetime
+
+    @property
+    def resource_config(self) -> dict[str, Any]:
+        """The queue config with the job's overrides laid over it."""
+        return merge(self.queue.config, self.overrides)
+
+
+class Run(Frozen):
+    """The record of a run: the truth about where it is."""
+
+    spec: RunSpec
+    version: int  # grows by one with every change
+    state: State
+    since: datetime  # when it entered this state
+    reason: Reason
+    text: str = ""  # one sentence for people
+    attempt: int = 1
+    agent: str = ""  # the agent that holds it, or held it last
+    fence: int = 0  # of the agent's session; a write with an older one is refused
+    image: str = ""  # what the build stage produced: an image reference or an environment's path
+    submission: str = ""  # the object's name at the target, written before it is submitted
+    request_digest: str = ""
+    exit_code: int | None = None
+    failure: FailureClass | None = None
+    cancel_requested_by: str = ""  # the wish to cancel; empty: none
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+    @field_validator("exit_code", "failure", "started_at", "ended_at", mode="before")
+    @classmethod
+    def _empty_is_absent(cls, value: object) -> object:
+        # A Redis hash has strings only.
+        return None if value == "" else value
+
+    @property
+    def id(self) -> RunId:
+        return self.spec.id
+
+    @property
+    def object_name(self) -> str:
+        """The deterministic name of this attempt at any target."""
+        return f"launchyard-{self.spec.id}-{self.attempt}"
+
+
+class Event(Frozen):
+    """One change of a run: when, who, from where to where, and why."""
+
+    at: datetime
+    actor: str
+    old: State | None = None
+    new: State
+    reason: Reason
+    text: str = ""
+    attempt: int = 1

@@ -1,0 +1,92 @@
+"""Settings shared by producers and agents. This module and `workers.config` alone read the environment."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from broker_config.errors import ConfigError, InvalidRequest
+from broker_config.frozen import Frozen, parse
+
+PREFIX = "LAUNCHYARD_"
+BROKER_SCHEMES = ("redis", "rediss", "redis+socket")
+
+
+class Settings(Frozen):
+    """Where the broker is and how long things are kept.
+
+    Each field is also the environment variable `LAUNCHYARD_<FIELD>` and a key of `settings.toml` in `home`.
+    """
+
+    home: Path = Path("~/.launchyard").expanduser()
+    """Folder of everything that this machine keeps: the embedded broker's data, environments, runs, settings."""
+
+    broker_url: str | None = None
+    """`redis://[user:password@]host:port/db`, `rediss://` for TLS, or `redis+socket:///path`. None: embedded."""
+
+    broker_ca: Path | None = None
+    """Certificate authority that signed the broker's certificate. None: the system's."""
+
+    key_prefix: str = Field(default="launchyard:", pattern=r"^[A-Za-z0-9._-]+:$")
+    """First part of every key of ours, so that two installations can share a broker's database with care."""
+
+    retention_seconds: int = Field(default=14 * 24 * 3600, ge=60)
+    """How long the record, events, logs and Celery result of a finished run are kept."""
+
+    max_message_bytes: int = Field(default=1024 * 1024, ge=1024)
+    """Largest run (job, queue config and overrides as JSON) that may be enqueued."""
+
+    max_code_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
+    """Largest code archive that the broker stores."""
+
+    author: str = Field(default_factory=getpass.getuser, min_length=1)
+    """Who launches: a user or a service account."""
+
+    @field_validator("home")
+    @classmethod
+    def _home_is_absolute(cls, home: Path) -> Path:
+        return home.expanduser().absolute()
+
+    @field_validator("broker_url")
+    @classmethod
+    def _scheme_is_known(cls, url: str | None) -> str | None:
+        # The URL may hold a password, so no error text repeats it.
+        if url and url.partition("://")[0] not in BROKER_SCHEMES:
+            raise ValueError("the broker URL must begin with redis://, rediss:// or redis+socket://")
+        return url or None
+
+
+def load_settings(environ: Mapping[str, str] | None = None, **flags: Any) -> Settings:
+    """Settings from flags, the environment, `settings.toml` in the home folder and the defaults, first wins.
+
+    Flags that are None count as not given.
+
+    Raises:
+        ConfigError: when a source has an unknown key or a value of the wrong type.
+    """
+    environ = os.environ if environ is None else environ
+    given = {name: value for name, value in flags.items() if value is not None}
+    from_environment = {
+        field: environ[PREFIX + field.upper()] for field in Settings.model_fields if environ.get(PREFIX + field.upper())
+    }
+    home = Path(given.get("home") or from_environment.get("home") or Settings.model_fields["home"].default)
+    merged = {**_read_file(home.expanduser() / "settings.toml"), **from_environment, **given, "home": home}
+    try:
+        return parse(Settings, merged, "settings")
+    except InvalidRequest as error:
+        raise ConfigError(str(error)) from error
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from error

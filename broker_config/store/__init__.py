@@ -1,0 +1,40 @@
+"""The store: everything that Launchyard keeps on the broker, and the only code that knows its keys."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from broker_config.connection import connect
+from broker_config.settings import Settings
+from broker_config.store.agents import AgentStore
+from broker_config.store.code import CodeStore
+from broker_config.store.keys import Keys
+from broker_config.store.logs import LogStore
+from broker_config.store.queues import QueueStore
+from broker_config.store.runs import RunStore
+
+_SCRIPTS = ("enqueue", "claim", "change", "lease")
+
+
+class Store:
+    """One connection pool, and the parts of the store on it. Safe to share between threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._client = connect(settings)
+        self._binary_client = connect(settings, text=False)
+        keys = Keys(settings.key_prefix)
+        folder = files(__package__) / "scripts"
+        scripts = {
+            name: self._client.register_script((folder / f"{name}.lua").read_text(encoding="utf-8"))
+            for name in _SCRIPTS
+        }
+        self.queues = QueueStore(self._client, keys)
+        self.runs = RunStore(self._client, keys, scripts, settings.retention_seconds)
+        self.agents = AgentStore(self._client, keys, scripts)
+        self.logs = LogStore(self._client, keys)
+        self.code = CodeStore(self._binary_client, keys, settings.max_code_bytes)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+        self._binary_client.close()

@@ -1,0 +1,85 @@
+"""Agents in the store: who holds which name, and what each says of itself."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import redis
+from redis.commands.core import Script
+
+from broker_config.connection import translated
+from broker_config.frozen import Frozen
+from broker_config.store.keys import Keys
+
+
+class AgentInfo(Frozen):
+    """What an agent says of itself with every heartbeat."""
+
+    name: str
+    queues: tuple[str, ...]
+    max_jobs: int
+    live: int  # runs that it holds
+    host: str
+    pid: int
+    version: str
+    started_at: datetime
+    seen_at: datetime  # the time of its last heartbeat
+
+
+class AgentStore:
+    """Leases on agents' names, and the list of agents."""
+
+    def __init__(self, client: redis.Redis, keys: Keys, scripts: dict[str, Script]) -> None:
+        self._client = client
+        self._keys = keys
+        self._lease = scripts["lease"]
+
+    def new_fence(self) -> int:
+        """A number larger than that of every agent session before."""
+        with translated():
+            return int(self._client.incr(self._keys.fences))
+
+    def take(self, name: str, session: str, seconds: float, replaces: str = "") -> str:
+        """Take the lease on a name if it is free or held by `replaces`. Returns the session that holds it now."""
+        return self._call("take", name, session, seconds, replaces)
+
+    def renew(self, name: str, session: str, seconds: float) -> bool:
+        """Prolong the lease. False: another session holds the name, and this one must stop writing."""
+        return self._call("renew", name, session, seconds) == session
+
+    def release(self, name: str, session: str) -> None:
+        """Give the lease back, if this session holds it."""
+        self._call("release", name, session, 0)
+
+    def holder(self, name: str) -> str:
+        """The session that holds a name; empty when nobody does."""
+        with translated():
+            return self._client.get(self._keys.agent_lease(name)) or ""
+
+    def _call(self, operation: str, name: str, session: str, seconds: float, replaces: str = "") -> str:
+        with translated():
+            return str(
+                self._lease(
+                    keys=[self._keys.agent_lease(name)], args=[operation, session, int(seconds * 1000), replaces]
+                )
+            )
+
+    def announce(self, info: AgentInfo) -> None:
+        """Write what an agent says of itself."""
+        with translated():
+            self._client.hset(self._keys.agents, info.name, info.model_dump_json())
+
+    def forget(self, name: str) -> None:
+        """Remove an agent from the list."""
+        with translated():
+            self._client.hdel(self._keys.agents, name)
+
+    def list(self) -> list[tuple[AgentInfo, bool]]:
+        """All agents by name, each with whether its lease is alive."""
+        with translated():
+            stored = self._client.hgetall(self._keys.agents)
+            infos = [AgentInfo.model_validate_json(text) for _, text in sorted(stored.items())]
+            with self._client.pipeline(transaction=False) as pipe:
+                for info in infos:
+                    pipe.exists(self._keys.agent_lease(info.name))
+                return list(zip(infos, map(bool, pipe.execute()), strict=True))

@@ -1,0 +1,86 @@
+"""Every key that the store uses, in one place: the table for ACL rules and for people with `redis-cli`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Names of keys under one prefix. The messages' own lists belong to kombu and are named in `priorities`."""
+
+    prefix: str
+
+    def queue(self, name: str) -> str:
+        """Hash: a queue's record."""
+        return f"{self.prefix}queue:{name}"
+
+    def queue_counts(self, name: str) -> str:
+        """Hash: how many runs of the queue are in each state. Ended ones count for ever."""
+        return f"{self.prefix}queue:{name}:counts"
+
+    def queue_waiting(self, name: str) -> str:
+        """Sorted set: queued runs by the time of their enqueue."""
+        return f"{self.prefix}queue:{name}:waiting"
+
+    @property
+    def queues(self) -> str:
+        """Set: names of all queues."""
+        return f"{self.prefix}queues"
+
+    def run(self, run_id: str) -> str:
+        """Hash: what changes of a run. Every value is short, so that Redis keeps it as a listpack."""
+        return f"{self.prefix}run:{run_id}"
+
+    def run_spec(self, run_id: str) -> str:
+        """String: what never changes of a run, as JSON."""
+        return f"{self.prefix}run:{run_id}:spec"
+
+    def run_events(self, run_id: str) -> str:
+        """Stream: one entry a change."""
+        return f"{self.prefix}run:{run_id}:events"
+
+    def run_logs(self, run_id: str) -> str:
+        """Stream: batches of log lines, with the position at the target from which to go on."""
+        return f"{self.prefix}run:{run_id}:logs"
+
+    @property
+    def runs(self) -> str:
+        """Sorted set: all runs by the time of their enqueue."""
+        return f"{self.prefix}runs"
+
+    @property
+    def ended(self) -> str:
+        """Sorted set: ended runs by the time of their end, for retention."""
+        return f"{self.prefix}ended"
+
+    def idempotency(self, queue: str, key: str) -> str:
+        """String: the run that a producer's idempotency key stands for, and the digest of its launch."""
+        return f"{self.prefix}idempotency:{queue}:{key}"
+
+    @property
+    def wishes(self) -> str:
+        """Stream: run ids whose record has a new wish; agents listen to it."""
+        return f"{self.prefix}wishes"
+
+    @property
+    def agents(self) -> str:
+        """Hash: what each agent says of itself, as JSON."""
+        return f"{self.prefix}agents"
+
+    def agent_lease(self, name: str) -> str:
+        """String with an expiry: the session that an agent's name belongs to."""
+        return f"{self.prefix}agent:{name}:lease"
+
+    def agent_runs(self, name: str) -> str:
+        """Set: the live runs that an agent holds."""
+        return f"{self.prefix}agent:{name}:runs"
+
+    @property
+    def fences(self) -> str:
+        """Counter: the fence of the newest agent session."""
+        return f"{self.prefix}fences"
+
+    def code(self, digest: str) -> str:
+        """String: the bytes of a code archive."""
+        return f"{self.prefix}code:{digest}"

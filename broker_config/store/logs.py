@@ -1,0 +1,58 @@
+"""Log lines of runs in the store, in batches, each with the place at the target from which to go on reading."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import redis
+
+from broker_config.connection import translated
+from broker_config.store import streams
+from broker_config.store.keys import Keys
+
+MAX_ENTRIES = 4000
+"""Batches kept for a run; older ones are dropped. A batch holds up to 64 KiB, usually far less."""
+
+
+class LogEntry(NamedTuple):
+    """One batch of whole lines."""
+
+    id: str  # position in the run's log
+    stream: str  # "job" or "build"
+    lines: list[str]
+
+
+class LogStore:
+    """Append and read the logs of runs."""
+
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+        self._client = client
+        self._keys = keys
+
+    def append(self, run_id: str, stream: str, lines: list[str], position: str = "") -> None:
+        """Add a batch of lines; `position` is opaque, and comes back from `position()`."""
+        with translated():
+            self._client.xadd(
+                self._keys.run_logs(run_id),
+                {"stream": stream, "text": "\n".join(lines), "position": position},
+                maxlen=MAX_ENTRIES,
+                approximate=True,
+            )
+
+    def position(self, run_id: str) -> str:
+        """The position that came with the newest batch of the job's own log; empty when there is none."""
+        with translated():
+            for _, fields in self._client.xrevrange(self._keys.run_logs(run_id), count=10):
+                if fields["stream"] == "job":
+                    return str(fields["position"])
+        return ""
+
+    def read(self, run_id: str, after: str = "0-0", block_seconds: float | None = None) -> list[LogEntry]:
+        """Batches after a position, oldest first; waits up to `block_seconds` for one."""
+        block = None if block_seconds is None else max(1, int(block_seconds * 1000))
+        with translated():
+            reply: Any = self._client.xread({self._keys.run_logs(run_id): after}, count=1000, block=block)
+        return [
+            LogEntry(entry_id, fields["stream"], fields["text"].split("\n"))
+            for entry_id, fields in streams.entries(reply)
+        ]

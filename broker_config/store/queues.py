@@ -1,0 +1,128 @@
+"""Queues in the store."""
+
+from __future__ import annotations
+
+import redis
+
+from broker_config.connection import translated
+from broker_config.errors import Conflict, NotFound, did_you_mean
+from broker_config.queues import Queue, QueueRecord
+from broker_config.runs import State, now
+from broker_config.store.keys import Keys
+
+
+class QueueStore:
+    """Create, read, edit, pause and delete queues."""
+
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+        self._client = client
+        self._keys = keys
+
+    def create(self, queue: Queue) -> QueueRecord:
+        """Write a new queue.
+
+        Raises:
+            Conflict: when the name is taken.
+        """
+        time = now().isoformat()
+        key = self._keys.queue(queue.name)
+        with translated():
+            # The revision comes last and alone decides: HSETNX is the test and the claim of the name in one.
+            if not self._client.hsetnx(key, "revision", 1):
+                raise Conflict(f"queue {queue.name!r} exists; edit it, or choose another name")
+            with self._client.pipeline() as pipe:
+                pipe.hset(key, mapping={"queue": queue.model_dump_json(), "created_at": time, "updated_at": time})
+                pipe.sadd(self._keys.queues, queue.name)
+                pipe.execute()
+        return self.get(queue.name)
+
+    def edit(self, queue: Queue) -> QueueRecord:
+        """Replace a queue's definition; runs that are queued keep the config they were enqueued with.
+
+        Raises:
+            NotFound: when there is no queue of that name.
+        """
+        self.get(queue.name)
+        key = self._keys.queue(queue.name)
+        with translated(), self._client.pipeline() as pipe:
+            pipe.hset(key, mapping={"queue": queue.model_dump_json(), "updated_at": now().isoformat()})
+            pipe.hincrby(key, "revision", 1)
+            pipe.execute()
+        return self.get(queue.name)
+
+    def get(self, name: str) -> QueueRecord:
+        """The queue of that name.
+
+        Raises:
+            NotFound: when there is none; the error names near misses.
+        """
+        with translated():
+            fields = self._client.hgetall(self._keys.queue(name))
+            if "queue" not in fields:
+                known = self._client.smembers(self._keys.queues)
+                raise NotFound(f"queue {name!r} does not exist{did_you_mean(name, known) or '; there is none yet'}")
+        return _record(fields)
+
+    def list(self) -> list[QueueRecord]:
+        """All queues by name."""
+        with translated():
+            names = sorted(self._client.smembers(self._keys.queues))
+            with self._client.pipeline(transaction=False) as pipe:
+                for name in names:
+                    pipe.hgetall(self._keys.queue(name))
+                return [_record(fields) for fields in pipe.execute() if "queue" in fields]
+
+    def counts(self, name: str) -> dict[State, int]:
+        """How many runs of the queue are in each state; ended ones since the queue was made."""
+        with translated():
+            stored = self._client.hgetall(self._keys.queue_counts(name))
+        return {state: int(stored.get(state, 0)) for state in State}
+
+    def set_paused(self, name: str, paused: bool, reason: str = "") -> QueueRecord:
+        """Stop or let agents take runs of the queue; enqueueing goes on, and running runs are not touched.
+
+        Raises:
+            NotFound: when there is no queue of that name.
+        """
+        self.get(name)
+        with translated():
+            self._client.hset(
+                self._keys.queue(name), mapping={"paused": int(paused), "pause_reason": reason if paused else ""}
+            )
+        return self.get(name)
+
+    def paused(self, names: list[str]) -> set[str]:
+        """Those of the queues that are paused."""
+        with translated(), self._client.pipeline(transaction=False) as pipe:
+            for name in names:
+                pipe.hget(self._keys.queue(name), "paused")
+            return {name for name, flag in zip(names, pipe.execute(), strict=True) if flag == "1"}
+
+    def delete(self, name: str) -> None:
+        """Remove a queue that has no run waiting or live.
+
+        Raises:
+            NotFound: when there is no queue of that name.
+            Conflict: when runs of it have not ended.
+        """
+        self.get(name)
+        open_runs = sum(count for state, count in self.counts(name).items() if not state.is_terminal)
+        if open_runs:
+            raise Conflict(f"queue {name!r} has {open_runs} runs that have not ended; cancel them or wait, then delete")
+        with translated(), self._client.pipeline() as pipe:
+            pipe.delete(
+                self._keys.queue(name), self._keys.queue_counts(name), self._keys.queue_waiting(name)
+            )
+            pipe.srem(self._keys.queues, name)
+            pipe.execute()
+
+
+def _record(fields: dict[str, str]) -> QueueRecord:
+    return QueueRecord(
+        queue=Queue.model_validate_json(fields["queue"]),
+        revision=int(fields["revision"]),
+        created_at=fields["created_at"],  # type: ignore[arg-type]  # pydantic reads ISO 8601
+        updated_at=fields["updated_at"],  # type: ignore[arg-type]
+        paused=fields.get("paused") == "1",
+        pause_reason=fields.get("pause_reason", ""),
+    )

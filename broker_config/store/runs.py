@@ -1,0 +1,370 @@
+"""Runs in the store: the record is the truth, and each change of it is one atomic step with its event."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import redis
+from redis.commands.core import Script
+
+from broker_config import messages
+from broker_config.connection import translated
+from broker_config.errors import Conflict, InvalidRequest, NotFound, StaleWrite
+from broker_config.priorities import Priority, list_key
+from broker_config.queues import QueueRecord
+from broker_config.runs import Event, Launch, Reason, Run, RunId, RunSpec, State, may_change, now
+from broker_config.store import streams
+from broker_config.store.keys import Keys
+
+BATCH = 500
+"""Runs that one step enqueues: large enough to amortise the round trip, small enough not to hold up the broker."""
+
+CHANGE_ATTEMPTS = 50
+
+
+class Claimed(StrEnum):
+    """How a claim ended."""
+
+    CLAIMED = "claimed"
+    NOT_QUEUED = "not-queued"  # another delivery was first, or the run has ended
+    UNKNOWN = "unknown"  # no such run: expired, or never enqueued by a producer of ours
+    PAUSED = "paused"
+    LEASE_LOST = "lease-lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of a run's record, and the event that tells of it. `state` may be the present one: a note."""
+
+    state: State
+    reason: Reason
+    text: str
+    actor: str
+    fields: dict[str, Any] = field(default_factory=dict)
+    fence: int | None = None  # of the agent that writes; None for a writer that holds no claim
+    wish: bool = False  # wake the agent that holds the run
+
+
+class RunStore:
+    """Enqueue, claim, change and read runs."""
+
+    def __init__(self, client: redis.Redis, keys: Keys, scripts: dict[str, Script], retention_seconds: int) -> None:
+        self._client = client
+        self._keys = keys
+        self._scripts = scripts
+        self._retention_seconds = retention_seconds
+
+    def enqueue(self, record: QueueRecord, launches: Sequence[tuple[RunSpec, Launch]], max_bytes: int) -> list[RunId]:
+        """Write the runs and their messages, each with its record, event and message in one step.
+
+        Returns the ids in the order given; an idempotency key that is known gives the earlier run's id.
+
+        Raises:
+            InvalidRequest: when a run is larger than `max_bytes`; then none is written.
+            NotFound: when the queue is gone.
+            StaleWrite: when the queue was edited since `record` was read.
+            Conflict: when an idempotency key stands for another launch.
+        """
+        encoded = [(spec, launch, self._spec_json(spec, max_bytes)) for spec, launch in launches]
+        ids: list[RunId] = []
+        for start in range(0, len(encoded), BATCH):
+            ids += self._enqueue_batch(record, encoded[start : start + BATCH])
+        return ids
+
+    def _enqueue_batch(self, record: QueueRecord, batch: list[tuple[RunSpec, Launch, str]]) -> list[RunId]:
+        keys, queue = self._keys, record.queue.name
+        names = [keys.queue(queue), keys.queue_waiting(queue), keys.queue_counts(queue), keys.runs]
+        first = batch[0][0]
+        arguments: list[Any] = [
+            record.revision,
+            self._retention_seconds,
+            first.created_at.isoformat(),
+            first.author,
+            time.time_ns() // 1000,
+        ]
+        for spec, launch, spec_json in batch:
+            names += [
+                keys.run(spec.id),
+                keys.run_spec(spec.id),
+                keys.run_events(spec.id),
+                list_key(queue, spec.priority),
+                keys.idempotency(queue, launch.idempotency_key or ""),
+            ]
+            arguments += [spec.id, spec_json, messages.encode(spec, spec_json), _launch_digest(launch)]
+        with translated():
+            outcome, *ids = self._scripts["enqueue"](keys=names, args=arguments)
+        if outcome == "missing":
+            raise NotFound(f"queue {queue!r} does not exist")
+        if outcome == "edited":
+            raise StaleWrite(f"queue {queue!r} was edited since it was read")
+        for run_id, (_, launch, _) in zip(ids, batch, strict=True):
+            if run_id.startswith("!"):
+                raise Conflict(
+                    f"idempotency key {launch.idempotency_key!r} stands for another launch, run {run_id[1:]}; "
+                    "use a new key for a new launch"
+                )
+        return [RunId(run_id) for run_id in ids]
+
+    def _spec_json(self, spec: RunSpec, max_bytes: int) -> str:
+        text = spec.model_dump_json()
+        if len(text) > max_bytes:
+            raise InvalidRequest(
+                f"the run is {len(text):,} bytes with its queue config, and {max_bytes:,} are allowed; "
+                "put large values into the code or a file that the job reads"
+            )
+        return text
+
+    def claim(self, spec: RunSpec, agent: str, fence: int, session: str) -> tuple[Claimed, Run | None]:
+        """Give a queued run to an agent session. The run is returned when the record is known."""
+        keys, queue = self._keys, spec.queue.name
+        with translated():
+            outcome, *flat = self._scripts["claim"](
+                keys=[
+                    keys.run(spec.id),
+                    keys.queue(queue),
+                    keys.queue_waiting(queue),
+                    keys.queue_counts(queue),
+                    keys.run_events(spec.id),
+                    keys.agent_runs(agent),
+                    keys.agent_lease(agent),
+                ],
+                args=[spec.id, agent, fence, session, now().isoformat(), f"Taken by agent {agent}."],
+            )
+        fields = dict(zip(flat[::2], flat[1::2], strict=True))
+        return Claimed(outcome), _run(spec, fields) if fields else None
+
+    def change(self, run: Run, change: Change) -> Run:
+        """Write a change that was decided on `run`. Returns the run as it is now.
+
+        Raises:
+            StaleWrite: when the record changed since, or the fence is not the claim's any more.
+            ValueError: when the state machine has no such transition.
+        """
+        if change.state is not run.state and not may_change(run.state, change.state):
+            raise ValueError(f"run {run.id} cannot go from {run.state} to {change.state}")
+        at = now()
+        spec, keys, queue = run.spec, self._keys, run.spec.queue.name
+        requeued = change.state is State.QUEUED and run.state is not State.QUEUED
+        fields = dict(change.fields)
+        if change.state.is_terminal:
+            fields["ended_at"] = at
+        message = messages.encode(spec, spec.model_dump_json()) if requeued else ""
+        with translated():
+            version = self._scripts["change"](
+                keys=[
+                    keys.run(run.id),
+                    keys.run_spec(run.id),
+                    keys.run_events(run.id),
+                    keys.run_logs(run.id),
+                    keys.queue_waiting(queue),
+                    keys.queue_counts(queue),
+                    keys.agent_runs(run.agent),
+                    keys.ended,
+                    keys.wishes,
+                    list_key(queue, spec.priority),
+                ],
+                args=[
+                    run.id,
+                    run.version,
+                    "" if change.fence is None else change.fence,
+                    at.isoformat(),
+                    change.actor,
+                    change.state,
+                    change.reason,
+                    change.text,
+                    self._retention_seconds,
+                    time.time_ns() // 1000,
+                    "wish" if change.wish else "",
+                    message,
+                    *(part for name, value in fields.items() for part in (name, _text(value))),
+                ],
+            )
+        if not version:
+            raise StaleWrite(f"run {run.id} changed since version {run.version} was read")
+        moved = {"state": change.state, "since": at} if change.state is not run.state else {}
+        return run.model_copy(
+            update={**fields, **moved, "version": version, "reason": change.reason, "text": change.text}
+        )
+
+    def change_until_written(self, run: Run, decide: Callable[[Run], Change | None]) -> Run:
+        """Change a run whatever others write meanwhile: `decide` is asked again with each newer record.
+
+        `decide` returns None when nothing is left to do, for instance because the run has ended.
+
+        Raises:
+            NotFound: when the record has expired.
+            StaleWrite: when the change carries a fence that is not the claim's any more.
+        """
+        for _ in range(CHANGE_ATTEMPTS):
+            change = decide(run)
+            if change is None:
+                return run
+            try:
+                return self.change(run, change)
+            except StaleWrite:
+                run = self.get(run.id)
+                if change.fence is not None and run.fence != change.fence:
+                    raise
+        raise StaleWrite(f"run {run.id} kept changing while it was written {CHANGE_ATTEMPTS} times")
+
+    def request_cancel(self, run: Run, actor: str) -> Run:
+        """Write the wish to cancel. A queued run is cancelled at once; an ended one stays as it is."""
+
+        def decide(run: Run) -> Change | None:
+            if run.state.is_terminal or run.cancel_requested_by:
+                return None
+            wish = {"cancel_requested_by": actor}
+            if run.state is State.QUEUED:
+                text = f"Cancelled by {actor} before an agent took it."
+                return Change(State.CANCELLED, Reason.CANCELLED_BY_USER, text, actor, {**wish, "failure": "cancelled"})
+            return Change(
+                run.state, Reason.CANCEL_REQUESTED, f"{actor} asked to cancel the run.", actor, wish, wish=True
+            )
+
+        return self.change_until_written(run, decide)
+
+    def send_again(self, spec: RunSpec) -> None:
+        """Send the order of a queued run again, in front: its first message was lost."""
+        with translated():
+            self._client.rpush(
+                list_key(spec.queue.name, spec.priority), messages.encode(spec, spec.model_dump_json())
+            )
+
+    def get(self, run_id: str) -> Run:
+        """The run of that id.
+
+        Raises:
+            NotFound: when there is none, or its record has expired.
+        """
+        runs = self.get_many([run_id])
+        if not runs:
+            raise NotFound(f"run {run_id!r} does not exist, or ended longer ago than records are kept")
+        return runs[0]
+
+    def get_many(self, run_ids: Sequence[str]) -> list[Run]:
+        """The runs of those ids that exist, in the order given."""
+        with translated(), self._client.pipeline(transaction=False) as pipe:
+            for run_id in run_ids:
+                pipe.hgetall(self._keys.run(run_id))
+                pipe.get(self._keys.run_spec(run_id))
+            replies = pipe.execute()
+        return [
+            _run(RunSpec.model_validate_json(spec), fields)
+            for fields, spec in zip(replies[::2], replies[1::2], strict=True)
+            if fields and spec
+        ]
+
+    def find(self, prefix: str) -> Run:
+        """The run whose id begins with `prefix`.
+
+        Raises:
+            NotFound: when there is none.
+            InvalidRequest: when there are several.
+        """
+        if runs := self.get_many([prefix]):
+            return runs[0]
+        with translated():
+            found = [run_id for run_id, _ in self._client.zscan_iter(self._keys.runs, match=f"{prefix}*", count=1000)]
+        if len(found) > 1:
+            raise InvalidRequest(f"{len(found)} runs begin with {prefix!r}; give more of the id")
+        return self.get(found[0] if found else prefix)
+
+    def newest(self) -> Iterator[Run]:
+        """All runs, newest first."""
+        page = 200
+        start = 0
+        while True:
+            with translated():
+                ids = self._client.zrevrange(self._keys.runs, start, start + page - 1)
+            if not ids:
+                return
+            yield from self.get_many(ids)
+            start += page
+
+    def waiting(self, queue: str, older_than: datetime | None = None) -> list[RunId]:
+        """Queued runs of a queue by the time of their enqueue."""
+        until = "+inf" if older_than is None else str(int(older_than.timestamp() * 1_000_000))
+        with translated():
+            return [RunId(i) for i in self._client.zrangebyscore(self._keys.queue_waiting(queue), "-inf", until)]
+
+    def held_by(self, agent: str) -> list[Run]:
+        """The live runs that an agent holds."""
+        with translated():
+            ids = sorted(self._client.smembers(self._keys.agent_runs(agent)))
+        return self.get_many(ids)
+
+    def events(self, run_id: str, after: str = "0-0", block_seconds: float | None = None) -> list[tuple[str, Event]]:
+        """A run's events after a stream position, oldest first; waits up to `block_seconds` for one."""
+        block = None if block_seconds is None else max(1, int(block_seconds * 1000))
+        with translated():
+            reply: Any = self._client.xread({self._keys.run_events(run_id): after}, count=1000, block=block)
+        return [(entry_id, _event(fields)) for entry_id, fields in streams.entries(reply)]
+
+    def wishes(self, after: str, block_seconds: float) -> tuple[str, list[RunId]]:
+        """Runs whose record got a wish after that position of the stream; waits for one."""
+        with translated():
+            reply: Any = self._client.xread({self._keys.wishes: after}, count=1000, block=int(block_seconds * 1000))
+        entries = streams.entries(reply)
+        return (entries[-1][0] if entries else after), [RunId(fields["run"]) for _, fields in entries]
+
+    def wishes_position(self) -> str:
+        """The position of the newest wish."""
+        with translated():
+            newest = self._client.xrevrange(self._keys.wishes, count=1)
+        return str(newest[0][0]) if newest else "0-0"
+
+    def messages_waiting(self, queue: str) -> int:
+        """How many orders of a queue wait in the broker."""
+        with translated(), self._client.pipeline(transaction=False) as pipe:
+            for key in _list_keys(queue):
+                pipe.llen(key)
+            return sum(pipe.execute())
+
+    def ids_in_messages(self, queue: str) -> set[str]:
+        """The runs whose orders wait in the broker. Reads every message: for repair, not for display."""
+        with translated(), self._client.pipeline(transaction=False) as pipe:
+            for key in _list_keys(queue):
+                pipe.lrange(key, 0, -1)
+            return {messages.run_id(text) for texts in pipe.execute() for text in texts}
+
+    def forget_expired(self) -> int:
+        """Drop index entries of runs whose records have expired. Returns how many."""
+        until = (time.time_ns() // 1000) - self._retention_seconds * 1_000_000
+        with translated():
+            ids = self._client.zrangebyscore(self._keys.ended, "-inf", until, start=0, num=1000)
+            if ids:
+                with self._client.pipeline() as pipe:
+                    pipe.zrem(self._keys.runs, *ids)
+                    pipe.zrem(self._keys.ended, *ids)
+                    pipe.execute()
+        return len(ids)
+
+
+def _list_keys(queue: str) -> list[str]:
+    return [list_key(queue, priority) for priority in Priority]
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def _run(spec: RunSpec, fields: dict[str, str]) -> Run:
+    return Run.model_validate({**fields, "spec": spec})
+
+
+def _event(fields: dict[str, str]) -> Event:
+    return Event.model_validate({**fields, "old": fields["old"] or None})
+
+
+def _launch_digest(launch: Launch) -> str:
+    if launch.idempotency_key is None:
+        return ""
+    return hashlib.sha256(launch.model_dump_json().encode()).hexdigest()

@@ -1,0 +1,37 @@
+-- Change a run's record if nobody else did since it was read, and write the event that says so.
+-- KEYS: record, spec, events, logs, waiting, counts, the agent's runs, ended runs, wishes, message list
+-- ARGV: run id, expected version, fence ('' for a writer that holds no claim), time, actor, new state, reason, text,
+--       retention in s, score, 'wish' or '', message to send again or ''; then field, value, ...
+-- Returns the new version, or 0 when the record is another one by now.
+local terminal = {succeeded = true, failed = true, cancelled = true, preempted = true}
+local now = redis.call('HMGET', KEYS[1], 'version', 'state', 'fence', 'attempt')
+if now[1] ~= ARGV[2] then return 0 end
+if ARGV[3] ~= '' and (now[3] or '0') ~= ARGV[3] then return 0 end
+
+local id, old, new = ARGV[1], now[2], ARGV[6]
+local fields = {'reason', ARGV[7], 'text', ARGV[8]}
+for i = 13, #ARGV do fields[#fields + 1] = ARGV[i] end
+if new ~= old then
+  fields[#fields + 1] = 'state'; fields[#fields + 1] = new
+  fields[#fields + 1] = 'since'; fields[#fields + 1] = ARGV[4]
+  redis.call('HINCRBY', KEYS[6], old, -1)
+  redis.call('HINCRBY', KEYS[6], new, 1)
+end
+redis.call('HSET', KEYS[1], unpack(fields))
+local version = redis.call('HINCRBY', KEYS[1], 'version', 1)
+redis.call('XADD', KEYS[3], '*', 'at', ARGV[4], 'actor', ARGV[5], 'old', old, 'new', new,
+  'reason', ARGV[7], 'text', ARGV[8], 'attempt', redis.call('HGET', KEYS[1], 'attempt'))
+
+if new ~= old and old == 'queued' then redis.call('ZREM', KEYS[5], id) end
+if new == 'queued' then
+  redis.call('SREM', KEYS[7], id)
+  redis.call('ZADD', KEYS[5], ARGV[10], id)
+elseif terminal[new] then
+  redis.call('SREM', KEYS[7], id)
+  redis.call('ZADD', KEYS[8], ARGV[10], id)
+  for i = 1, 4 do redis.call('EXPIRE', KEYS[i], ARGV[9]) end
+end
+-- The end of the list is its front: what is sent again has waited longest.
+if ARGV[12] ~= '' then redis.call('RPUSH', KEYS[10], ARGV[12]) end
+if ARGV[11] == 'wish' then redis.call('XADD', KEYS[9], 'MAXLEN', '~', 10000, '*', 'run', id) end
+return version

@@ -1,0 +1,20 @@
+-- Give a queued run to an agent, if it is still to be had.
+-- KEYS: record, queue, waiting, counts, events, the agent's runs, the agent's lease
+-- ARGV: run id, agent, fence, session, time, text
+-- Returns {outcome, field, value, ...} of the record after the claim.
+local state = redis.call('HGET', KEYS[1], 'state')
+if not state then return {'unknown'} end
+if state ~= 'queued' then return {'not-queued', unpack(redis.call('HGETALL', KEYS[1]))} end
+if redis.call('GET', KEYS[7]) ~= ARGV[4] then return {'lease-lost'} end
+if redis.call('HGET', KEYS[2], 'paused') == '1' then return {'paused'} end
+
+redis.call('HSET', KEYS[1], 'state', 'claimed', 'since', ARGV[5], 'reason', 'claimed', 'text', ARGV[6],
+  'agent', ARGV[2], 'fence', ARGV[3])
+redis.call('HINCRBY', KEYS[1], 'version', 1)
+redis.call('ZREM', KEYS[3], ARGV[1])
+redis.call('HINCRBY', KEYS[4], 'queued', -1)
+redis.call('HINCRBY', KEYS[4], 'claimed', 1)
+redis.call('XADD', KEYS[5], '*', 'at', ARGV[5], 'actor', ARGV[2], 'old', 'queued', 'new', 'claimed',
+  'reason', 'claimed', 'text', ARGV[6], 'attempt', redis.call('HGET', KEYS[1], 'attempt'))
+redis.call('SADD', KEYS[6], ARGV[1])
+return {'claimed', unpack(redis.call('HGETALL', KEYS[1]))}

@@ -1,0 +1,1 @@
+"""Builders: from fetched code to what a target runs, an image or an environment."""

@@ -1,0 +1,36 @@
+"""No build: the job's image exists already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from broker_config.errors import ConfigError
+from broker_config.runs import FailureClass, Reason
+from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder
+from workers.failures import RunFailed
+
+
+class NoopBuilder:
+    """Passes an existing image on, and refuses jobs that bring code."""
+
+    def __init__(self, home: Path, options: dict[str, Any]) -> None:  # noqa: ARG002
+        if options:
+            raise ConfigError(f"builder noop takes no option; remove {', '.join(sorted(options))}")
+
+    def key(self, order: BuildOrder) -> str:
+        return order.fetched.digest
+
+    def find(self, order: BuildOrder, key: str) -> Artifact | None:  # noqa: ARG002
+        return Artifact(ArtifactKind.IMAGE, order.fetched.image) if order.fetched.image else None
+
+    def build(
+        self, order: BuildOrder, key: str, log: Callable[[str], None], cancelled: Callable[[], bool]  # noqa: ARG002
+    ) -> Artifact:
+        raise RunFailed(
+            FailureClass.CONFIG,
+            Reason.CONFIG_INVALID,
+            f"the job's source is {order.job.source.type!r}, and this agent has builder noop, which builds no image; "
+            "launch from an image, or set builder type docker in the agent's config",
+        )

@@ -1,0 +1,62 @@
+"""What a builder does for a run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Protocol
+
+from broker_config.jobs import Job
+from workers.sources.protocol import Fetched
+
+
+class ArtifactKind(StrEnum):
+    """What a target runs."""
+
+    IMAGE = "image"  # a container image
+    ENVIRONMENT = "environment"  # a folder with `bin/python`, on the agent's machine
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """What a build produced."""
+
+    kind: ArtifactKind
+    reference: str  # an image reference, or the path of an environment's folder
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOrder:
+    """What to build from."""
+
+    job: Job
+    fetched: Fetched
+
+
+class Builder(Protocol):
+    """A way to make an artifact.
+
+    1. Made once an agent with the home folder and the builder block of its config (without `type`); raises
+       `ConfigError` there when that block or this machine cannot work.
+    2. `key` names the artifact by everything that changes it (content, Dockerfile, base, arguments, platform), and by
+       nothing else.
+    3. `find` returns the artifact of a key when it exists already, and never builds.
+    4. `build` makes it, giving each line of output to `log`. `cancelled` is asked at least twice a second; when it
+       says yes the build is ended, nothing is left running, and `RunCancelled` is raised. The agent calls it for one
+       key at a time; other agents may build the same key beside it, so the last step of a build is atomic.
+    5. After a crash in `build`, `find` and `build` work as if it had never been called.
+    6. It raises `RunFailed` (class BUILD) with the last lines of output when the build itself failed, and
+       `TemporaryError` when the machinery did (no answer, no space).
+    """
+
+    def __init__(self, home: Path, options: dict[str, Any]) -> None: ...
+
+    def key(self, order: BuildOrder) -> str: ...
+
+    def find(self, order: BuildOrder, key: str) -> Artifact | None: ...
+
+    def build(
+        self, order: BuildOrder, key: str, log: Callable[[str], None], cancelled: Callable[[], bool]
+    ) -> Artifact: ...

@@ -1,0 +1,36 @@
+"""A builder that makes nothing, for tests of everything around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder
+from workers.failures import RunCancelled
+
+
+class StubBuilder:
+    """Builds an image in name only."""
+
+    def __init__(self, home: Path, options: dict[str, Any]) -> None:  # noqa: ARG002
+        self._built: set[str] = set()
+
+    def key(self, order: BuildOrder) -> str:
+        return order.fetched.digest
+
+    def find(self, order: BuildOrder, key: str) -> Artifact | None:  # noqa: ARG002
+        return _artifact(key) if key in self._built else None
+
+    def build(
+        self, order: BuildOrder, key: str, log: Callable[[str], None], cancelled: Callable[[], bool]
+    ) -> Artifact:
+        if cancelled():
+            raise RunCancelled("the build was cancelled")
+        log(f"nothing to do for {order.job.source.type}")
+        self._built.add(key)
+        return _artifact(key)
+
+
+def _artifact(key: str) -> Artifact:
+    return Artifact(ArtifactKind.IMAGE, f"stub@{key}")

@@ -1,0 +1,34 @@
+"""The plug-in families: members are found by entry point, and imported when a config or a job names them.
+
+A built-in member and a third party's are found in the same way: an entry point in the group `launchyard.<family>`
+whose name is what configs and jobs write.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import Any
+
+from broker_config.errors import ConfigError, did_you_mean
+
+EXTRAS = {"docker": "docker", "kubernetes": "kubernetes", "boto3": "aws", "botocore": "aws", "google": "gcp"}
+"""Which extra of ours brings a package that a member imports."""
+
+
+def load(family: str, name: str) -> Any:
+    """The class of a family's member.
+
+    Raises:
+        ConfigError: when no installed package has such a member, or a package that it imports is missing.
+    """
+    members = {entry.name: entry for entry in entry_points(group=f"launchyard.{family}")}
+    if name not in members:
+        raise ConfigError(f"{family[:-1]} {name!r} does not exist{did_you_mean(name, members)}")
+    try:
+        return members[name].load()
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        extra = EXTRAS.get(package, name)
+        raise ConfigError(
+            f"{family[:-1]} {name!r} needs the package {package!r}; install it with: pip install 'launchyard[{extra}]'"
+        ) from error

@@ -1,0 +1,33 @@
+"""What a source does for a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from broker_config.store.code import CodeStore
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a source brought: an image that exists, or a folder of code."""
+
+    digest: str  # names the content: the same digest, the same bytes
+    image: str | None = None
+    folder: Path | None = None
+
+
+class Source(Protocol):
+    """A way to get at what a job runs.
+
+    1. Made once an agent with the store of code archives, and used by several threads at once.
+    2. `fetch` gets the job's source model (its `type` is this member's name) and an existing empty folder.
+    3. It may be called again for the same run after a crash, each time with an empty folder.
+    4. It raises `RunFailed` when trying again cannot help (no such ref, refused credentials) and `TemporaryError`
+       when it may (no answer). Its texts hold no credentials.
+    """
+
+    def __init__(self, code: CodeStore) -> None: ...
+
+    def fetch(self, source: Any, folder: Path) -> Fetched: ...

@@ -1,0 +1,1 @@
+"""Targets: the resources on which jobs run. A target is everything that knows one platform."""

@@ -1,0 +1,124 @@
+"""What a target does for a run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from broker_config.runs import FailureClass, Reason, RunId
+from workers.builders.protocol import Artifact, ArtifactKind
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """Everything that `render` needs; nothing in it depends on the agent or on the time."""
+
+    name: str  # of the object to be submitted: deterministic, by run and attempt
+    run_id: RunId
+    artifact: Artifact
+    folder: Path | None  # the run's own copy of the code, for targets on the agent's machine
+    entry_point: tuple[str, ...]
+    args: tuple[str, ...]
+    env: Mapping[str, str]
+    labels: Mapping[str, str]
+    config: Mapping[str, Any]  # the queue config with overrides, in the target's own shape
+
+    @property
+    def command(self) -> list[str]:
+        """The entry point with its arguments."""
+        return [*self.entry_point, *self.args]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is sent to the platform for one object."""
+
+    name: str
+    body: Mapping[str, Any]  # JSON data
+
+    @property
+    def digest(self) -> str:
+        """Names the content: an object of the same name with another digest is not ours to adopt."""
+        text = json.dumps(self.body, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class Phase(StrEnum):
+    """How far an object is, in the words that all platforms share."""
+
+    STARTING = "starting"  # accepted, not running yet
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"  # it ended because `cancel` was called
+
+    @property
+    def is_end(self) -> bool:
+        return self in {Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED}
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What the platform says of one object now."""
+
+    phase: Phase
+    reason: Reason
+    text: str  # one sentence, with the platform's own words where it has some
+    exit_code: int | None = None
+    failure: FailureClass | None = None  # set when the phase is FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class LogChunk:
+    """Whole lines of a job's output, and the position from which to read on."""
+
+    lines: Sequence[str] = ()
+    position: str = ""
+    more: bool = field(default=False)  # the next call would bring more at once
+
+
+class Target(Protocol):
+    """A resource on which jobs run.
+
+    1. `render` is pure: the same workload gives the same request, on every machine. It raises `RunFailed` (class
+       CONFIG) when the config cannot work. It is the one place that reads the queue config.
+    2. `submit` is idempotent by the request's name, also against another agent that does the same at this moment. An
+       object of that name and digest is adopted silently; one with another digest raises `RunFailed` (NAME_TAKEN).
+       After it returned, `observe` knows the object for ever, or until `release`.
+    3. `observe` asks the platform once for all names given. A name that is missing in its answer is gone: someone
+       else removed it. It never guesses: when the platform does not answer it raises `TemporaryError`.
+    4. `watch` blocks until `stop` is set. It calls `changed(name)` soon after an object's phase may have changed, and
+       `changed(None)` after any gap (its start, a lost connection). It costs the same for one object and for 10,000.
+    5. `read_logs` returns without waiting what is new since `position`, which is opaque and survives restarts; "" is
+       the beginning. It works until `release`, and for an object that is gone it returns an empty chunk.
+    6. `cancel` asks the object to end and has it ended by force after `grace_seconds`, even when this agent dies
+       meanwhile. It returns soon, may be called again, and succeeds for an object that has ended or is gone.
+    7. `release` removes what the object still takes (a stopped container, a folder), after its end was recorded.
+    8. All calls come from several threads. Errors: `RunFailed` when trying again cannot help, with the platform's own
+       words; `TemporaryError` when it may.
+    """
+
+    artifact: ClassVar[ArtifactKind]
+    """What this target runs."""
+
+    def __init__(self, home: Path) -> None: ...
+
+    def render(self, workload: Workload) -> Request: ...
+
+    def submit(self, request: Request) -> None: ...
+
+    def observe(self, names: Sequence[str]) -> Mapping[str, Observation]: ...
+
+    def watch(self, changed: Callable[[str | None], None], stop: threading.Event) -> None: ...
+
+    def read_logs(self, name: str, position: str) -> LogChunk: ...
+
+    def cancel(self, name: str, grace_seconds: float) -> None: ...
+
+    def release(self, name: str) -> None: ...

@@ -1,0 +1,171 @@
+"""A target that only pretends: objects are files, and end when their time has come.
+
+It keeps every promise of a real target (idempotent, survives the agent, shared by all agents of a machine), so tests
+of the agent can kill and restart it, and benchmarks can measure everything but the platform.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from broker_config.errors import InvalidRequest
+from broker_config.frozen import Frozen, parse
+from broker_config.runs import FailureClass, Reason
+from workers.builders.protocol import ArtifactKind
+from workers.failures import RunFailed
+from workers.targets.protocol import LogChunk, Observation, Phase, Request, Workload
+
+
+class StubConfig(Frozen):
+    """Queue config of the stub: how the pretended job behaves."""
+
+    seconds: float = Field(default=0.0, ge=0)
+    exit_code: int = 0
+    lines: tuple[str, ...] = ()
+    ignores_cancel: bool = False  # ends by force after the grace
+
+
+class StubTarget:
+    """Objects in a folder that all agents of this machine share."""
+
+    artifact = ArtifactKind.IMAGE
+
+    def __init__(self, home: Path) -> None:
+        self._folder = home / "stub"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._journal = self._folder / "submissions.log"
+        self._due: list[tuple[float, str]] = []
+        self._wake = threading.Condition()
+
+    def render(self, workload: Workload) -> Request:
+        try:
+            config = parse(StubConfig, dict(workload.config), "queue config of resource stub")
+        except InvalidRequest as error:
+            raise RunFailed(FailureClass.CONFIG, Reason.CONFIG_INVALID, str(error)) from error
+        return Request(
+            workload.name,
+            {
+                **config.model_dump(mode="json"),
+                "command": workload.command,
+                "image": workload.artifact.reference,
+                "env": dict(workload.env),
+            },
+        )
+
+    def submit(self, request: Request) -> None:
+        content = json.dumps({"digest": request.digest, "submitted": time.time(), **request.body})
+        draft = self._folder / f".{request.name}.{os.getpid()}.{threading.get_ident()}"
+        draft.write_text(content)
+        try:
+            # A hard link appears with its whole content or not at all, and for one caller only.
+            os.link(draft, self._path(request.name))
+        except FileExistsError:
+            held = self._read(request.name)
+            if held is not None and held["digest"] != request.digest:
+                raise RunFailed(
+                    FailureClass.CONFIG, Reason.NAME_TAKEN, f"{request.name} exists with another request"
+                ) from None
+        else:
+            with self._journal.open("a") as journal:
+                journal.write(request.name + "\n")
+        finally:
+            draft.unlink()
+        self._remember(request.name)
+
+    def observe(self, names: Sequence[str]) -> Mapping[str, Observation]:
+        found = {name: self._read(name) for name in names}
+        return {name: self._observation(name, held) for name, held in found.items() if held is not None}
+
+    def watch(self, changed: Callable[[str | None], None], stop: threading.Event) -> None:
+        changed(None)
+        while not stop.is_set():
+            with self._wake:
+                now = time.time()
+                due = []
+                while self._due and self._due[0][0] <= now:
+                    due.append(heapq.heappop(self._due)[1])
+                if not due:
+                    self._wake.wait(min(0.5, self._due[0][0] - now) if self._due else 0.5)
+            for name in due:
+                changed(name)
+
+    def read_logs(self, name: str, position: str) -> LogChunk:
+        held = self._read(name)
+        start = int(position or 0)
+        lines = held["lines"][start:] if held else []
+        return LogChunk(lines, str(start + len(lines)))
+
+    def cancel(self, name: str, grace_seconds: float) -> None:
+        held = self._read(name)
+        if held is None:
+            return
+        wish = self._folder / f"{name}.cancel"
+        if not wish.exists():
+            draft = self._folder / f".{name}.cancel.{os.getpid()}.{threading.get_ident()}"
+            draft.write_text(str(time.time() + (grace_seconds if held["ignores_cancel"] else 0)))
+            draft.rename(wish)
+        self._remember(name)
+
+    def release(self, name: str) -> None:
+        self._path(name).unlink(missing_ok=True)
+        (self._folder / f"{name}.cancel").unlink(missing_ok=True)
+
+    def submissions(self) -> list[str]:
+        """Names in the order in which objects were really made: what a test counts."""
+        return self._journal.read_text().split() if self._journal.exists() else []
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.json"
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        try:
+            held: dict[str, Any] = json.loads(self._path(name).read_text())
+        except FileNotFoundError:
+            return None
+        return held
+
+    def _cancelled_at(self, name: str) -> float | None:
+        try:
+            return float((self._folder / f"{name}.cancel").read_text())
+        except FileNotFoundError:
+            return None
+
+    def _remember(self, name: str) -> None:
+        held = self._read(name)
+        if held is None:
+            return
+        with self._wake:
+            ends = [held["submitted"] + held["seconds"], self._cancelled_at(name) or float("inf")]
+            heapq.heappush(self._due, (time.time(), name))
+            heapq.heappush(self._due, (min(ends), name))
+            self._wake.notify()
+
+    def _observation(self, name: str, held: dict[str, Any]) -> Observation:
+        ends = held["submitted"] + held["seconds"]
+        cancelled = self._cancelled_at(name)
+        if cancelled is not None and cancelled < ends and time.time() >= cancelled:
+            return Observation(Phase.CANCELLED, Reason.CANCELLED_BY_USER, "The stub was cancelled.")
+        if time.time() < ends:
+            self._remember_end(ends, name)
+            return Observation(Phase.RUNNING, Reason.RUNNING, "The stub is running.")
+        code = held["exit_code"]
+        text = f"The stub ended with exit code {code}."
+        if code:
+            return Observation(Phase.FAILED, Reason.EXITED, text, code, FailureClass.USER)
+        return Observation(Phase.SUCCEEDED, Reason.EXITED, text, code)
+
+    def _remember_end(self, ends: float, name: str) -> None:
+        # An adopted object was submitted by an agent that is gone, so this instance does not know when it ends.
+        with self._wake:
+            if (ends, name) not in self._due:
+                heapq.heappush(self._due, (ends, name))
+                self._wake.notify()
