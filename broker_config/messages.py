@@ -24,15 +24,21 @@ _ORIGIN = f"launchyard@{os.getpid()}@{socket.gethostname()}"
 
 
 def encode(spec: RunSpec, spec_json: str) -> str:
-    """The message for this run; `spec_json` is the run's spec as JSON, made once for record and message.
+    """The message for this run; `spec_json` is the run's spec as JSON, made once for record and message."""
+    message = envelope(spec, spec_json)
+    message["body"] = base64.b64encode(message["body"].encode()).decode()
+    return json.dumps(message, separators=(",", ":"))
+
+
+def envelope(spec: RunSpec, spec_json: str) -> dict[str, Any]:
+    """The parts of the message, its body still plain JSON text.
 
     What Flower and Celery's events show (`kwargsrepr`) names the queue, the priority and the run, and nothing of the
     job's arguments or environment.
     """
-    body = f'[[],{{"spec":{spec_json}}},{{"callbacks":null,"errbacks":null,"chain":null,"chord":null}}]'
     queue = spec.queue.name
-    envelope: dict[str, Any] = {
-        "body": base64.b64encode(body.encode()).decode(),
+    return {
+        "body": f'[[],{{"spec":{spec_json}}},{{"callbacks":null,"errbacks":null,"chain":null,"chord":null}}]',
         "content-encoding": "utf-8",
         "content-type": "application/json",
         "headers": {
@@ -66,7 +72,6 @@ def encode(spec: RunSpec, spec_json: str) -> str:
             "delivery_tag": str(uuid.uuid4()),
         },
     }
-    return json.dumps(envelope, separators=(",", ":"))
 
 
 def decode(spec: dict[str, Any]) -> RunSpec:

@@ -1,0 +1,27 @@
+"""Launch jobs: `launch(queue=..., source=...)` gives a handle on the run, and a `Client` does the same for many."""
+
+from broker_config.jobs import CodeSource, GitSource, ImageSource, Job
+from broker_config.priorities import Priority
+from broker_config.runs import Event, FailureClass, Launch, Run, State
+from producer.client import Client, launch
+from producer.handle import LogLine, RunFailed, RunHandle
+from producer.sources import LocalCode
+
+__all__ = [
+    "Client",
+    "CodeSource",
+    "Event",
+    "FailureClass",
+    "GitSource",
+    "ImageSource",
+    "Job",
+    "Launch",
+    "LocalCode",
+    "LogLine",
+    "Priority",
+    "Run",
+    "RunFailed",
+    "RunHandle",
+    "State",
+    "launch",
+]

@@ -28,6 +28,8 @@ def load(family: str, name: str) -> Any:
         return members[name].load()
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
+        if package == members[name].module.partition(".")[0]:
+            raise
         extra = EXTRAS.get(package, name)
         raise ConfigError(
             f"{family[:-1]} {name!r} needs the package {package!r}; install it with: pip install 'launchyard[{extra}]'"

@@ -8,6 +8,7 @@ from broker_config.connection import connect
 from broker_config.settings import Settings
 from broker_config.store.agents import AgentStore
 from broker_config.store.code import CodeStore
+from broker_config.store.feed import Feed
 from broker_config.store.keys import Keys
 from broker_config.store.logs import LogStore
 from broker_config.store.queues import QueueStore
@@ -32,6 +33,7 @@ class Store:
         self.runs = RunStore(self._client, keys, scripts, settings.retention_seconds)
         self.agents = AgentStore(self._client, keys, scripts)
         self.logs = LogStore(self._client, keys)
+        self.feed = Feed(self._client, keys)
         self.code = CodeStore(self._binary_client, keys, settings.max_code_bytes)
 
     def close(self) -> None:

@@ -86,7 +86,6 @@ class RunStore:
             self._retention_seconds,
             first.created_at.isoformat(),
             first.author,
-            time.time_ns() // 1000,
         ]
         for spec, launch, spec_json in batch:
             names += [
@@ -287,11 +286,37 @@ class RunStore:
             yield from self.get_many(ids)
             start += page
 
-    def waiting(self, queue: str, older_than: datetime | None = None) -> list[RunId]:
-        """Queued runs of a queue by the time of their enqueue."""
-        until = "+inf" if older_than is None else str(int(older_than.timestamp() * 1_000_000))
+    def waiting(self, queue: str, limit: int) -> list[RunId]:
+        """The longest waiting runs of a queue, longest first, of all priorities."""
         with translated():
-            return [RunId(i) for i in self._client.zrangebyscore(self._keys.queue_waiting(queue), "-inf", until)]
+            return [RunId(run_id) for run_id in self._client.zrange(self._keys.queue_waiting(queue), 0, limit - 1)]
+
+    def overtaken(self, queue: str, limit: int = 1000) -> list[RunSpec]:
+        """Queued runs whose order is not in the broker where it must be: it is lost, or in an agent's hands just now.
+
+        Orders of one priority leave in the order of their enqueue, so a run that is older than the next order to
+        leave has none waiting. That costs a look at the front of four lists, however long they are.
+        """
+        candidates = self.get_many(self.waiting(queue, limit))
+        with translated(), self._client.pipeline(transaction=False) as pipe:
+            for priority in Priority:
+                pipe.lindex(list_key(queue, priority), -1)
+            fronts = [messages.run_id(text) if text else None for text in pipe.execute()]
+            for run_id in fronts:
+                pipe.zscore(self._keys.queue_waiting(queue), run_id or "")
+            for run in candidates:
+                pipe.zscore(self._keys.queue_waiting(queue), run.id)
+            scores = pipe.execute()
+        # A front whose run does not wait any more is a second delivery, and says nothing of the others.
+        oldest = {
+            priority: float("inf") if front is None else (score or 0.0)
+            for priority, front, score in zip(Priority, fronts, scores, strict=False)
+        }
+        return [
+            run.spec
+            for run, place in zip(candidates, scores[len(fronts) :], strict=True)
+            if place is not None and place < oldest[run.spec.priority]
+        ]
 
     def held_by(self, agent: str) -> list[Run]:
         """The live runs that an agent holds."""
@@ -319,20 +344,6 @@ class RunStore:
             newest = self._client.xrevrange(self._keys.wishes, count=1)
         return str(newest[0][0]) if newest else "0-0"
 
-    def messages_waiting(self, queue: str) -> int:
-        """How many orders of a queue wait in the broker."""
-        with translated(), self._client.pipeline(transaction=False) as pipe:
-            for key in _list_keys(queue):
-                pipe.llen(key)
-            return sum(pipe.execute())
-
-    def ids_in_messages(self, queue: str) -> set[str]:
-        """The runs whose orders wait in the broker. Reads every message: for repair, not for display."""
-        with translated(), self._client.pipeline(transaction=False) as pipe:
-            for key in _list_keys(queue):
-                pipe.lrange(key, 0, -1)
-            return {messages.run_id(text) for texts in pipe.execute() for text in texts}
-
     def forget_expired(self) -> int:
         """Drop index entries of runs whose records have expired. Returns how many."""
         until = (time.time_ns() // 1000) - self._retention_seconds * 1_000_000
@@ -344,10 +355,6 @@ class RunStore:
                     pipe.zrem(self._keys.ended, *ids)
                     pipe.execute()
         return len(ids)
-
-
-def _list_keys(queue: str) -> list[str]:
-    return [list_key(queue, priority) for priority in Priority]
 
 
 def _text(value: Any) -> str:

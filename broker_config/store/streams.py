@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+Entries = list[tuple[str, dict[str, str]]]
 
-def entries(reply: Any) -> list[tuple[str, dict[str, str]]]:
-    """The entries in a reply to XREAD on one stream: a map of streams with RESP3, a list of pairs with RESP2."""
+
+def entries(reply: Any) -> Entries:
+    """The entries in a reply to XREAD on one stream."""
+    return [entry for found in entries_by_stream(reply).values() for entry in found]
+
+
+def entries_by_stream(reply: Any) -> dict[str, Entries]:
+    """The entries in a reply to XREAD: a map of streams with RESP3, a list of pairs with RESP2."""
     if not reply:
-        return []
+        return {}
     if isinstance(reply, dict):
-        return [entry for batches in reply.values() for batch in batches for entry in batch]
-    return [entry for _, batch in reply for entry in batch]
+        return {stream: [entry for batch in batches for entry in batch] for stream, batches in reply.items()}
+    return {stream: list(batch) for stream, batch in reply}

@@ -33,7 +33,7 @@ from typing import IO
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 HOST_PREFIX = Path(sys.base_prefix).resolve()
 # A system's own Python finds its packages by rules that are patched for /usr, so it keeps that prefix.
-IMAGE_PREFIX = "usr" if HOST_PREFIX == Path("/usr") else "usr/local"
+IMAGE_PREFIX = "usr" if str(HOST_PREFIX) == "/usr" else "usr/local"
 
 NOT_IN_AN_IMAGE = {"site-packages", "dist-packages", "test", "tests", "idlelib", "tkinter", "turtledemo"}
 # Folders that the dynamic loader searches by itself; a library from elsewhere (pyenv, conda) moves to usr/lib.
@@ -122,12 +122,26 @@ def interpreter_files() -> dict[str, Path]:
     return files
 
 
+def wheels_of_ensurepip() -> list[Path]:
+    """The wheels that `ensurepip` installs, pip among them; distributions keep them in a folder of their own."""
+    folders = [
+        Path(sysconfig.get_path("stdlib"), "ensurepip/_bundled"),
+        Path(sysconfig.get_config_var("WHEEL_PKG_DIR") or "/usr/share/python-wheels"),
+    ]
+    wheels = [wheel for folder in folders for wheel in sorted(folder.glob("*.whl"))]
+    if not any(wheel.name.startswith("pip-") for wheel in wheels):
+        sys.exit("base_image.py: this interpreter comes without pip's wheel: apt-get install python3-venv")
+    return wheels
+
+
 def all_files() -> dict[str, Path]:
     """Every file that is copied from this machine, by its path in the image."""
     busybox = shutil.which("busybox")
     if busybox is None:
         sys.exit("base_image.py: busybox is missing: apt-get install busybox-static")
     files = interpreter_files()
+    if IMAGE_PREFIX == "usr":
+        files |= {str(wheel).lstrip("/"): wheel for wheel in wheels_of_ensurepip()}
     libraries = set(libraries_of_any_system())
     for path, real in files.items():
         if path.endswith((".so", f"/bin/{PYTHON}")):
@@ -140,23 +154,12 @@ def all_files() -> dict[str, Path]:
     return files
 
 
-def pip_wheel() -> Path:
-    """The wheel of pip that comes with `ensurepip`; distributions keep it in a folder of their own."""
-    folders = [
-        Path(sysconfig.get_path("stdlib"), "ensurepip/_bundled"),
-        Path(sysconfig.get_config_var("WHEEL_PKG_DIR") or "/usr/share/python-wheels"),
-    ]
-    wheels = [wheel for folder in folders for wheel in sorted(folder.glob("pip-*.whl"))]
-    if not wheels:
-        sys.exit("base_image.py: this interpreter comes without pip's wheel: apt-get install python3-venv")
-    return wheels[-1]
-
-
 def pip_files() -> Iterator[tuple[str, bytes]]:
     # In the patched layout of /usr, packages that belong to the system live in a folder that all versions share.
     shared = IMAGE_PREFIX == "usr"
     packages = "usr/lib/python3/dist-packages" if shared else f"{IMAGE_PREFIX}/lib/{PYTHON}/site-packages"
-    with zipfile.ZipFile(pip_wheel()) as wheel:
+    pip = next(wheel for wheel in wheels_of_ensurepip() if wheel.name.startswith("pip-"))
+    with zipfile.ZipFile(pip) as wheel:
         for member in wheel.infolist():
             if not member.is_dir():
                 yield f"{packages}/{member.filename}", wheel.read(member)

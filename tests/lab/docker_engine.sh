@@ -8,10 +8,8 @@
 # unpacked, never installed, and its socket, data, bridge and firewall rules are its own. DIR keeps programs and images,
 # so a second `up` takes about two seconds. When it is down, DIR may simply be deleted.
 #
-# Needs root on Debian, with iptables, iproute2 and runc installed. Settings, all optional:
-#   LAB_DOCKER_SUITE    the Debian suite to take the engine from (trixie)
-#   LAB_DOCKER_NET      first two octets of its networks (10.213): .0 for its bridge, .16 to .31 for `network create`
-#   LAB_DOCKER_BRIDGE   the name of its bridge (lab-docker)
+# Needs root on Debian, with iptables, iproute2 and runc installed. LAB_DOCKER_SUITE names another Debian suite to take
+# the engine from (trixie). Forwarding of IP packets stays switched on afterwards, as after any Docker.
 
 set -euo pipefail
 
@@ -19,9 +17,6 @@ usage="usage: docker_engine.sh up|down DIR"
 action=${1:?$usage}
 dir=$(realpath -m "${2:?$usage}")
 suite=${LAB_DOCKER_SUITE:-trixie}
-net=${LAB_DOCKER_NET:-10.213}
-bridge=${LAB_DOCKER_BRIDGE:-lab-docker}
-containers_net=$net.0.0/19
 
 bin=$dir/bin
 packages=(docker.io docker-cli docker-buildx docker-compose containerd tini)
@@ -42,9 +37,12 @@ wait_until() {
     done
 }
 
-running() { [[ -f $1 ]] && kill -0 "$(cat "$1")" 2>/dev/null; }
+# The number in a pid file may belong to another process since a crash; one of ours runs a program below DIR.
+running() { [[ -f $1 && $(readlink "/proc/$(cat "$1")/exe") == "$dir"/* ]]; }
 stopped() { ! running "$1"; }
 docker_here() { "$bin/docker" --host "unix://$dir/docker.sock" "$@"; }
+docker_answers() { docker_here version >/dev/null 2>&1; }
+containerd_answers() { "$bin/ctr" --address "$dir/containerd/socket" --timeout 2s version >/dev/null 2>&1; }
 
 check_machine() {
     local program
@@ -93,36 +91,67 @@ fetch_programs() {
 
 # --- network ----------------------------------------------------------------------------------------------------------
 
-# firewall -A|-D: let containers out. The engine itself writes no rule, so a second engine beside it keeps its own.
+# Several engines may stand side by side, so each takes the first of these networks that nobody uses and keeps it in
+# DIR/network: its bridge, and the first two octets of its addresses.
+free_network() {
+    local octet routes
+    routes=$(ip -4 route show)
+    for octet in {213..243}; do
+        if [[ " $routes" != *[[:space:]]10.$octet.* ]]; then
+            echo "lab-docker-$octet 10.$octet"
+            return
+        fi
+    done
+    fail "all networks from 10.213 to 10.243 are in use"
+}
+
+# firewall -I|-D NET: let containers out. The engine itself writes no rule, so another engine beside it keeps its own.
 firewall() {
-    iptables "$1" FORWARD -s "$containers_net" -j ACCEPT
-    iptables "$1" FORWARD -d "$containers_net" -j ACCEPT
-    iptables -t nat "$1" POSTROUTING -s "$containers_net" ! -d "$containers_net" -j MASQUERADE
+    iptables "$1" FORWARD -s "$2.0.0/19" -j ACCEPT
+    iptables "$1" FORWARD -d "$2.0.0/19" -j ACCEPT
+    iptables -t nat "$1" POSTROUTING -s "$2.0.0/19" ! -d "$2.0.0/19" -j MASQUERADE
 }
 
 network_up() {
+    local chosen bridge net
+    if [[ ! -f $dir/network ]]; then
+        chosen=$(free_network)
+        echo "$chosen" >"$dir/network"
+    fi
+    read -r bridge net <"$dir/network"
     ip link show "$bridge" >/dev/null 2>&1 && return
     ip link add "$bridge" type bridge
     ip addr add "$net.0.1/24" dev "$bridge"
     ip link set "$bridge" up
-    sysctl -n net.ipv4.ip_forward >"$dir/ip_forward.before"
-    sysctl -qw net.ipv4.ip_forward=1
-    firewall -A
+    echo 1 >/proc/sys/net/ipv4/ip_forward
+    firewall -I "$net"
 }
 
 network_down() {
-    ip link show "$bridge" >/dev/null 2>&1 || return 0
-    firewall -D || true
-    sysctl -qw "net.ipv4.ip_forward=$(cat "$dir/ip_forward.before")"
-    ip link del "$bridge"
+    local bridge net
+    [[ -f $dir/network ]] || return 0
+    read -r bridge net <"$dir/network"
+    firewall -D "$net" || true
+    ip link del "$bridge" || true
+    rm "$dir/network"
 }
 
 # --- daemons ----------------------------------------------------------------------------------------------------------
 
+# stop_daemon PIDFILE SECONDS: the polite signal, and the other one when that is not heard in time.
+stop_daemon() {
+    if running "$1"; then
+        kill "$(cat "$1")" || true
+        wait_until "$2" stopped "$1" || kill -KILL "$(cat "$1")" || true
+    fi
+    rm -f "$1"
+}
+
 # containerd runs as a process of its own, as systemd runs it: so a container that ends while dockerd is being restarted
 # still has its exit code recorded, which is what an agent that watches the engine has to cope with.
 start_containerd() {
-    running "$dir/containerd.pid" && return
+    containerd_answers && return
+    stop_daemon "$dir/containerd.pid" 10
     mkdir -p "$dir/containerd"
     cat >"$dir/containerd.toml" <<TOML
 version = 2
@@ -136,7 +165,7 @@ TOML
     PATH=$bin:$PATH setsid nohup "$bin/containerd" --config "$dir/containerd.toml" \
         >"$dir/containerd.log" 2>&1 </dev/null &
     echo $! >"$dir/containerd.pid"
-    wait_until 20 test -S "$dir/containerd/socket" || {
+    wait_until 20 containerd_answers || {
         tail -n 20 "$dir/containerd.log" >&2
         fail "containerd did not come up"
     }
@@ -144,7 +173,10 @@ TOML
 
 # Published ports listen on loopback only, and an MTU of 1400 also fits machines whose own link is a tunnel.
 start_dockerd() {
-    running "$dir/dockerd.pid" && docker_here version >/dev/null 2>&1 && return
+    local bridge net
+    read -r bridge net <"$dir/network"
+    docker_answers && return
+    stop_daemon "$dir/dockerd.pid" 10
     cat >"$dir/daemon.json" <<JSON
 {
   "hosts": ["unix://$dir/docker.sock"],
@@ -163,7 +195,7 @@ start_dockerd() {
 }
 JSON
     PATH=$bin:$PATH setsid nohup "$bin/dockerd" --config-file "$dir/daemon.json" >"$dir/dockerd.log" 2>&1 </dev/null &
-    wait_until 30 docker_here version || {
+    wait_until 30 docker_answers || {
         tail -n 20 "$dir/dockerd.log" >&2
         fail "dockerd did not come up"
     }
@@ -178,25 +210,18 @@ export PATH=$bin:\$PATH
 ENV
 }
 
-# stop_daemon PIDFILE SECONDS: the polite signal, and the other one when that is not heard in time.
-stop_daemon() {
-    running "$1" || return 0
-    kill "$(cat "$1")"
-    wait_until "$2" stopped "$1" || kill -KILL "$(cat "$1")"
-    rm -f "$1"
-}
-
-# Live-restore keeps containers running without their engine, so they have to go while it is still there.
+# Live-restore keeps containers running without their engine, and networks of their own keep their bridges, so both
+# have to go while the engine is still there.
 remove_containers() {
     local containers
-    docker_here version >/dev/null 2>&1 || return 0
-    containers=$(docker_here ps --all --quiet)
-    [[ -z $containers ]] || docker_here rm --force --volumes $containers >/dev/null
+    mapfile -t containers < <(docker_here ps --all --quiet)
+    ((${#containers[@]} == 0)) || docker_here rm --force --volumes "${containers[@]}" >/dev/null
+    docker_here network prune --force >/dev/null
 }
 
 unmount_leftovers() {
     local mount
-    grep -o " $dir/[^ ]*" /proc/self/mounts | sort -r | while read -r mount; do
+    awk -v below="$dir/" 'index($2, below) == 1 { print $2 }' /proc/self/mounts | sort -r | while read -r mount; do
         umount --lazy "$mount" || true
     done
 }
@@ -213,7 +238,12 @@ up)
     echo "engine $(docker_here version --format '{{.Server.Version}}') is up; to use it: source $dir/env"
     ;;
 down)
-    remove_containers
+    # An engine that was killed left its containers running; it is started once more, as only it can remove them.
+    if [[ -f $dir/dockerd.pid ]]; then
+        start_containerd
+        start_dockerd
+        remove_containers
+    fi
     stop_daemon "$dir/dockerd.pid" 30
     stop_daemon "$dir/containerd.pid" 20
     unmount_leftovers

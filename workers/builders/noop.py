@@ -1,4 +1,4 @@
-"""No build: the job's image exists already."""
+"""No build: jobs must bring an image that exists, which needs no builder."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 from broker_config.errors import ConfigError
 from broker_config.runs import FailureClass, Reason
-from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder
+from workers.builders.protocol import Artifact, BuildOrder
 from workers.failures import RunFailed
 
 
 class NoopBuilder:
-    """Passes an existing image on, and refuses jobs that bring code."""
+    """Refuses jobs that bring code."""
 
     def __init__(self, home: Path, options: dict[str, Any]) -> None:  # noqa: ARG002
         if options:
@@ -23,7 +23,7 @@ class NoopBuilder:
         return order.fetched.digest
 
     def find(self, order: BuildOrder, key: str) -> Artifact | None:  # noqa: ARG002
-        return Artifact(ArtifactKind.IMAGE, order.fetched.image) if order.fetched.image else None
+        return None
 
     def build(
         self, order: BuildOrder, key: str, log: Callable[[str], None], cancelled: Callable[[], bool]  # noqa: ARG002

@@ -4,7 +4,7 @@
 --       retention in s, score, 'wish' or '', message to send again or ''; then field, value, ...
 -- Returns the new version, or 0 when the record is another one by now.
 local terminal = {succeeded = true, failed = true, cancelled = true, preempted = true}
-local now = redis.call('HMGET', KEYS[1], 'version', 'state', 'fence', 'attempt')
+local now = redis.call('HMGET', KEYS[1], 'version', 'state', 'fence', 'attempt', 'place')
 if now[1] ~= ARGV[2] then return 0 end
 if ARGV[3] ~= '' and (now[3] or '0') ~= ARGV[3] then return 0 end
 
@@ -25,7 +25,7 @@ redis.call('XADD', KEYS[3], '*', 'at', ARGV[4], 'actor', ARGV[5], 'old', old, 'n
 if new ~= old and old == 'queued' then redis.call('ZREM', KEYS[5], id) end
 if new == 'queued' then
   redis.call('SREM', KEYS[7], id)
-  redis.call('ZADD', KEYS[5], ARGV[10], id)
+  redis.call('ZADD', KEYS[5], now[5], id)
 elseif terminal[new] then
   redis.call('SREM', KEYS[7], id)
   redis.call('ZADD', KEYS[8], ARGV[10], id)

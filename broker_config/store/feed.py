@@ -1,0 +1,65 @@
+"""What happens to a run and what it prints, read together: one blocking read for both, so that nobody polls."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import redis
+
+from broker_config.connection import translated
+from broker_config.runs import Event
+from broker_config.store import streams
+from broker_config.store.keys import Keys
+from broker_config.store.logs import LogEntry
+
+
+class Place(NamedTuple):
+    """How far a reader has come in a run's events and in its log."""
+
+    event: str = "0-0"
+    log: str = "0-0"
+
+
+class News(NamedTuple):
+    """What came after a place, oldest first, and the place behind it."""
+
+    items: list[Event | LogEntry]
+    place: Place
+
+
+class Feed:
+    """Read a run's events and log lines in the order in which they were written."""
+
+    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+        self._client = client
+        self._keys = keys
+
+    def read(self, run_id: str, after: Place, block_seconds: float | None = None) -> News:
+        """What came after a place; waits up to `block_seconds` for something."""
+        events, logs = self._keys.run_events(run_id), self._keys.run_logs(run_id)
+        block = None if block_seconds is None else max(1, int(block_seconds * 1000))
+        with translated():
+            reply: Any = self._client.xread({events: after.event, logs: after.log}, count=1000, block=block)
+        found = streams.entries_by_stream(reply)
+        new_events, new_logs = found.get(events, []), found.get(logs, [])
+        items: list[tuple[str, Event | LogEntry]] = [(entry_id, _event(fields)) for entry_id, fields in new_events]
+        items += [(entry_id, _log_entry(entry_id, fields)) for entry_id, fields in new_logs]
+        items.sort(key=lambda item: _order(item[0]))
+        place = Place(
+            new_events[-1][0] if new_events else after.event,
+            new_logs[-1][0] if new_logs else after.log,
+        )
+        return News([item for _, item in items], place)
+
+
+def _event(fields: dict[str, str]) -> Event:
+    return Event.model_validate({**fields, "old": fields["old"] or None})
+
+
+def _log_entry(entry_id: str, fields: dict[str, str]) -> LogEntry:
+    return LogEntry(entry_id, fields["stream"], fields["text"].split("\n"))
+
+
+def _order(entry_id: str) -> tuple[int, int]:
+    milliseconds, _, sequence = entry_id.partition("-")
+    return int(milliseconds), int(sequence)

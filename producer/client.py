@@ -1,0 +1,175 @@
+"""The client: launches jobs, and finds runs again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import Any, Unpack
+
+from broker_config.errors import InvalidRequest, NotFound, StaleWrite
+from broker_config.frozen import parse
+from broker_config.priorities import Priority
+from broker_config.queues import QueueRecord
+from broker_config.runs import Launch, Run, RunId, RunSpec, new_run_id, now
+from broker_config.settings import Settings, load_settings
+from broker_config.store import Store
+from producer.handle import RunHandle
+from producer.launches import LaunchFields, Preparation, Prepared
+
+ENQUEUE_ATTEMPTS = 10
+"""How often a launch is tried anew when its queue is edited in the middle of it."""
+
+Order = tuple[RunId, Prepared]
+
+
+class Client:
+    """A connection to one installation. Safe to share between threads.
+
+    Queues are kept as they were read: a launch is then one round trip, in which the broker says whether the queue was
+    edited since, and if so the launch is made again with the new one.
+    """
+
+    def __init__(self, settings: Settings | None = None, **overrides: Any) -> None:
+        """Settings come from `settings`, else from the environment and files; `overrides` are laid over them.
+
+        Raises:
+            ConfigError: when a setting is wrong.
+            BrokerUnavailable: when the embedded broker is needed and cannot be started.
+        """
+        if settings is None:
+            self.settings = load_settings(**overrides)
+        else:
+            self.settings = parse(Settings, {**settings.model_dump(), **overrides}, "settings")
+        self.store = Store(self.settings)
+        self._queues: dict[str, QueueRecord] = {}
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.store.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def launch(self, **fields: Unpack[LaunchFields]) -> RunHandle:
+        """Put one job on a queue.
+
+        `source` is a source, a folder, a git URL (`https://host/repository.git@ref`) or an image with its tag;
+        `LaunchFields` tells of the others. With an `idempotency_key` that this queue knows, the run of the earlier
+        launch is returned and nothing is written.
+
+        Raises:
+            InvalidRequest: when a field is wrong, or the queue could not take it. Nothing was written.
+            NotFound: when there is no such queue.
+            Conflict: when the idempotency key stands for another launch.
+            BrokerUnavailable: when the broker does not answer.
+        """
+        return self.enqueue_many([fields])[0]
+
+    def enqueue_many(self, launches: Iterable[Launch | LaunchFields]) -> list[RunHandle]:
+        """Put many jobs on their queues; the handles are in the order given.
+
+        All are checked before the first is written. Each queue's runs are written in steps of several hundred.
+
+        Raises:
+            InvalidRequest, NotFound, Conflict, BrokerUnavailable: as for `launch`.
+        """
+        preparation = Preparation(self.settings.max_code_bytes)
+        orders = [(new_run_id(), preparation.prepare(launch)) for launch in launches]
+        by_queue: dict[str, list[Order]] = {}
+        for order in orders:
+            by_queue.setdefault(order[1].launch.queue, []).append(order)
+        for queue, group in by_queue.items():
+            self._checked_record(queue, group)
+        for archive in {id(prepared.archive): prepared.archive for _, prepared in orders}.values():
+            if archive:
+                self.store.code.put(archive.data)
+        written: dict[RunId, RunId] = {}
+        for queue, group in by_queue.items():
+            written.update(zip((run_id for run_id, _ in group), self._enqueue(queue, group), strict=True))
+        return [self._handle(written[run_id]) for run_id, _ in orders]
+
+    def run(self, id_or_prefix: str) -> RunHandle:
+        """The run of that id, or whose id alone begins like that.
+
+        Raises:
+            NotFound: when there is none.
+            InvalidRequest: when there are several.
+        """
+        found = self.store.runs.find(id_or_prefix)
+        return self._handle(found.id, found)
+
+    def runs(self) -> Iterator[RunHandle]:
+        """All runs that are kept, newest first."""
+        for run in self.store.runs.newest():
+            yield self._handle(run.id, run)
+
+    def _handle(self, run_id: RunId, run: Run | None = None) -> RunHandle:
+        return RunHandle(self.store, run_id, self.settings.author, run)
+
+    def _record(self, queue: str) -> QueueRecord:
+        if queue not in self._queues:
+            self._queues[queue] = self.store.queues.get(queue)
+        return self._queues[queue]
+
+    def _checked_record(self, queue: str, group: list[Order]) -> QueueRecord:
+        """The queue's record, in which all these launches may be."""
+        launches = [prepared.launch for _, prepared in group]
+        try:
+            return _check_priorities(self._record(queue), launches)
+        except InvalidRequest:
+            # Judged by a record that may be old: the cure may have been applied meanwhile.
+            self._queues.pop(queue, None)
+            return _check_priorities(self._record(queue), launches)
+
+    def _enqueue(self, queue: str, group: list[Order]) -> list[RunId]:
+        for _ in range(ENQUEUE_ATTEMPTS):
+            record = self._checked_record(queue, group)
+            specs = [(self._spec(order, record), order[1].launch) for order in group]
+            try:
+                return self.store.runs.enqueue(record, specs, self.settings.max_message_bytes)
+            except (StaleWrite, NotFound):
+                # The ids stay the same, so what an earlier step wrote already is not written again. A queue that is
+                # gone is told about by the next look, which names near misses.
+                self._queues.pop(queue, None)
+        raise StaleWrite(f"queue {queue!r} was edited {ENQUEUE_ATTEMPTS} times while the launch was made; try again")
+
+    def _spec(self, order: Order, record: QueueRecord) -> RunSpec:
+        run_id, prepared = order
+        launch = prepared.launch
+        return RunSpec(
+            id=run_id,
+            name=prepared.name(run_id),
+            queue=record.queue,
+            queue_revision=record.revision,
+            job=launch.job,
+            overrides=launch.overrides,
+            priority=launch.priority,
+            labels=launch.labels,
+            author=self.settings.author,
+            created_at=now(),
+        )
+
+
+def _check_priorities(record: QueueRecord, launches: list[Launch]) -> QueueRecord:
+    if not record.queue.prioritization:
+        for launch in launches:
+            if launch.priority is not Priority.MEDIUM:
+                raise InvalidRequest(
+                    f"queue {record.name!r} has no prioritization, so priority {launch.priority.label!r} would have no "
+                    f"effect; leave it out, or turn it on with: launchyard queue edit {record.name} --prioritization"
+                )
+    return record
+
+
+@cache
+def default_client() -> Client:
+    """The client of the module-level functions, with the settings of the environment; made on first use."""
+    return Client()
+
+
+def launch(**fields: Unpack[LaunchFields]) -> RunHandle:
+    """Put one job on a queue, with the settings of the environment. See `Client.launch`."""
+    return default_client().launch(**fields)

@@ -1,0 +1,185 @@
+"""A handle on a run: what a producer holds after a launch."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from functools import partial
+from typing import NamedTuple
+
+from broker_config.errors import BrokerUnavailable, LaunchyardError, WaitTimeout
+from broker_config.runs import Event, Run, RunId, State
+from broker_config.store import Store
+from broker_config.store.feed import Place
+from broker_config.store.logs import LogEntry
+from producer.patience import ask_patiently
+
+BLOCK_SECONDS = 15.0
+"""How long one read waits for news: less than the time after which a silent connection counts as lost."""
+
+
+class RunFailed(LaunchyardError):
+    """The run that was waited for did not succeed."""
+
+    code = "run-failed"
+
+    def __init__(self, run: Run) -> None:
+        exit_code = "" if run.exit_code is None else f" with exit code {run.exit_code}"
+        super().__init__(f"run {run.id} {run.state}{exit_code} ({run.reason}): {run.text or 'no more is known'}")
+        self.run = run
+
+
+class LogLine(NamedTuple):
+    """One line that a build or a job printed."""
+
+    stream: str  # "job" or "build"
+    text: str
+
+
+class RunHandle:
+    """One run, by its id.
+
+    `state`, `succeeded` and `exit_code` ask the broker until the run has ended, and then need not ask any more. `run`
+    is the record as it was last read.
+    """
+
+    def __init__(self, store: Store, run_id: RunId, actor: str, run: Run | None = None) -> None:
+        self._store = store
+        self._actor = actor
+        self._run = run
+        self.id = run_id
+
+    def __repr__(self) -> str:
+        return f"<RunHandle {self.id}{f' {self._run.state}' if self._run else ''}>"
+
+    @property
+    def run(self) -> Run:
+        """The record as it was last read.
+
+        Raises:
+            NotFound: when it was never read, and has expired.
+        """
+        return self._run or self.refresh().run
+
+    @property
+    def name(self) -> str:
+        return self.run.spec.name
+
+    @property
+    def state(self) -> State:
+        return self._fresh().state
+
+    @property
+    def succeeded(self) -> bool:
+        return self._fresh().state is State.SUCCEEDED
+
+    @property
+    def exit_code(self) -> int | None:
+        """The job's own exit code; None while it has none, and for ever when it never ran."""
+        return self._fresh().exit_code
+
+    def refresh(self) -> RunHandle:
+        """Read the record again.
+
+        Raises:
+            NotFound: when it has expired.
+        """
+        self._run = self._store.runs.get(self.id)
+        return self
+
+    def _fresh(self) -> Run:
+        run = self._run
+        return run if run and run.state.is_terminal else self.refresh().run
+
+    def wait(self, timeout: float | None = None, *, raise_on_failure: bool = False) -> RunHandle:
+        """Block until the run has ended; a broker that restarts meanwhile is waited for.
+
+        `timeout` is in seconds; None waits as long as it takes.
+
+        Raises:
+            WaitTimeout: when the run has not ended in time. It goes on.
+            RunFailed: when asked to raise, and the run did not succeed.
+            BrokerUnavailable: when the broker is gone for longer than a restart takes.
+        """
+        deadline = math.inf if timeout is None else time.monotonic() + timeout
+        try:
+            run = self._wait_for_end(deadline)
+        except BrokerUnavailable as error:
+            if time.monotonic() < deadline:
+                raise
+            raise WaitTimeout(f"the end of run {self.id} was not seen within {timeout} s: {error}") from error
+        if not run.state.is_terminal:
+            raise WaitTimeout(f"run {self.id} is {run.state} after {timeout} s of waiting; it goes on")
+        if raise_on_failure and run.state is not State.SUCCEEDED:
+            raise RunFailed(run)
+        return self
+
+    def _wait_for_end(self, deadline: float) -> Run:
+        position = "0-0"
+        run = ask_patiently(self._fresh, deadline)
+        while not run.state.is_terminal and (left := deadline - time.monotonic()) > 0:
+            read = partial(self._store.runs.events, self.id, position, min(left, BLOCK_SECONDS))
+            events = ask_patiently(read, deadline)
+            position = events[-1][0] if events else position
+            # A read without news looks at the record all the same: its events may have expired.
+            if not events or events[-1][1].new.is_terminal:
+                run = ask_patiently(self._fresh, deadline)
+        return run
+
+    def events(self) -> list[Event]:
+        """What has happened to the run so far, oldest first."""
+        return [event for _, event in self._store.runs.events(self.id)]
+
+    def logs(self, *, follow: bool = False) -> Iterator[str]:
+        """The lines that build and job printed so far; with `follow` all until the run has ended."""
+        if follow:
+            for item in self.follow():
+                if isinstance(item, LogLine):
+                    yield item.text
+            return
+        for line in self.log_lines():
+            yield line.text
+
+    def log_lines(self) -> Iterator[LogLine]:
+        """The lines so far, each with the stream that it is from."""
+        position = "0-0"
+        while entries := self._store.logs.read(self.id, position):
+            position = entries[-1].id
+            for entry in entries:
+                yield from _lines(entry)
+
+    def follow(self) -> Iterator[Event | LogLine]:
+        """What happens and what is printed, from the beginning, as it comes; ends after the event of the run's end.
+
+        Raises:
+            NotFound: when there is no such run.
+            BrokerUnavailable: when the broker is gone for longer than a restart takes.
+        """
+        ask_patiently(self.refresh, math.inf)
+        place, end = Place(), None
+        while True:
+            # Lines are written before the end is; what a full page left over is read before the end is told.
+            read = partial(self._store.feed.read, self.id, place, None if end else BLOCK_SECONDS)
+            items, place = ask_patiently(read, math.inf)
+            for item in items:
+                if isinstance(item, LogEntry):
+                    yield from _lines(item)
+                elif item.new.is_terminal:
+                    end = item
+                else:
+                    yield item
+            if not items and (end or ask_patiently(self._fresh, math.inf).state.is_terminal):
+                break
+        ask_patiently(self.refresh, math.inf)
+        if end:
+            yield end
+
+    def cancel(self) -> RunHandle:
+        """Ask for the end of the run: at once when it is queued, else as soon as its target has ended it."""
+        self._run = self._store.runs.request_cancel(self.refresh().run, self._actor)
+        return self
+
+
+def _lines(entry: LogEntry) -> Iterator[LogLine]:
+    return (LogLine(entry.stream, line) for line in entry.lines)

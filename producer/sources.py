@@ -1,0 +1,108 @@
+"""What a caller may give as a job's source, and which source it means."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from broker_config.errors import InvalidRequest
+from broker_config.frozen import parse
+from broker_config.jobs import CodeSource, GitSource, ImageSource
+
+_GIT_SCHEMES = frozenset({"https", "http", "ssh", "git", "file"})
+_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/]*)(?P<path>/.*)?")
+_SCP_LIKE = re.compile(r"[\w.-]+@[\w.-]+:(?!//)[^@]+")
+
+# The grammar of the OCI distribution spec's reference: registry, path, tag, digest.
+_IMAGE = re.compile(
+    r"(?:(?P<host>localhost|[\w-]+(?:\.[\w-]+)+|[\w-]+(?=:\d+/))(?::\d+)?/)?"
+    r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*"
+    r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LocalCode:
+    """A folder on this machine, packed when the job is launched."""
+
+    path: Path | str = "."
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.path).expanduser()
+
+
+Given = ImageSource | GitSource | CodeSource | LocalCode | Path | str
+"""A source, or a text or path that means one."""
+
+Meant = ImageSource | GitSource | CodeSource | LocalCode
+
+
+def meant(source: Given) -> Meant:
+    """The source that is meant: an existing folder, a git URL (with `@ref`), or a full image reference.
+
+    A text that could mean two things is refused, because packing a folder of the same name as an image, or pulling an
+    image because of a mistyped folder, would both be found out late.
+
+    Raises:
+        InvalidRequest: when it is none of them, or could be two.
+    """
+    if isinstance(source, Path):
+        return LocalCode(source)
+    if not isinstance(source, str):
+        return source
+    if "://" in source or _SCP_LIKE.match(source):
+        return git(source)
+    if source in {".", "..", "~"} or source.startswith(("./", "../", "/", "~/")):
+        return LocalCode(source)
+    image = _IMAGE.fullmatch(source)
+    is_full_image = image is not None and any(image.group("host", "tag", "digest"))
+    is_folder = LocalCode(source).folder.is_dir()
+    if is_folder and is_full_image:
+        raise InvalidRequest(f"source {source!r} is a folder and could be an image; write './{source}' or ImageSource")
+    if is_folder:
+        return LocalCode(source)
+    if is_full_image:
+        return ImageSource(image=source)
+    raise InvalidRequest(
+        f"source {source!r} is no folder here, no git URL, and no full image reference; write './folder', "
+        f"'https://host/repository.git@ref', or an image with its tag, as in 'python:3.11-slim'"
+    )
+
+
+def git(text: str) -> GitSource:
+    """The repository of a git URL; what follows an `@` in its path is the branch, tag or commit.
+
+    Raises:
+        InvalidRequest: when it is no git URL, or holds a password.
+    """
+    match = _URL.fullmatch(text)
+    if match and match["scheme"].lower() not in _GIT_SCHEMES:
+        raise InvalidRequest(f"{match['scheme']}:// is no git URL; known: {', '.join(sorted(_GIT_SCHEMES))}")
+    if match and urlsplit(text).password is not None:
+        raise InvalidRequest(
+            "the git URL holds a password, which would be stored with the run; leave it out, and give the agent git "
+            "credentials"
+        )
+    if match:
+        path, _, ref = (match["path"] or "").partition("@")
+        repository = f"{match['scheme']}://{match['authority']}{path}"
+        return parse(GitSource, {"repository": repository, "ref": ref or None}, "source")
+    if not _SCP_LIKE.match(text):
+        raise InvalidRequest(f"{text!r} is no git URL; write https://host/path, ssh://host/path or user@host:path")
+    host, _, rest = text.partition(":")
+    path, _, ref = rest.partition("@")
+    return parse(GitSource, {"repository": f"{host}:{path}", "ref": ref or None}, "source")
+
+
+def hint(source: Meant) -> str:
+    """A word for people that says what the source is: the folder's, repository's or image's name. May be empty."""
+    if isinstance(source, LocalCode):
+        return source.folder.resolve().name
+    if isinstance(source, GitSource):
+        return re.split(r"[/:]", source.repository.rstrip("/"))[-1].removesuffix(".git")
+    if isinstance(source, ImageSource):
+        return source.image.partition("@")[0].rpartition("/")[2].partition(":")[0]
+    return ""

@@ -1,0 +1,80 @@
+"""The Celery app of the agent: what `celery -A workers` finds.
+
+    celery -A workers worker -Q gpu-queue --max-jobs 5 --launch-config launch-config.yaml
+    celery -A workers flower
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from celery import Task
+from celery.signals import celeryd_after_setup, celeryd_init
+from click import Option
+
+from broker_config.celery_app import create_app
+from broker_config.errors import ConfigError
+from broker_config.messages import RUN_TASK, decode
+from broker_config.settings import load_settings
+from workers.agent import Agent
+from workers.config import load_config
+from workers.requests import Ledger
+from workers.steps import AgentStep
+
+THREADS = 8
+"""Runs that are prepared and submitted at a time, unless `--concurrency` says otherwise."""
+
+
+class RunTask(Task):  # type: ignore[type-arg]
+    """The one task: an order to carry out a run."""
+
+    name = RUN_TASK
+    Request = "workers.requests:RunRequest"
+    # A second delivery of an order must not change what is stored for the first, so the agent stores STARTED itself.
+    track_started = False
+    typing = False
+    agent: Agent
+    ledger: Ledger
+
+    def run(self, spec: dict[str, Any]) -> None:
+        self.agent.take(decode(spec))
+
+
+settings = load_settings()
+app = create_app(settings)
+app.settings = settings
+app.conf.worker_concurrency = THREADS
+app.register_task(RunTask())
+app.steps["consumer"].add(AgentStep)
+app.user_options["worker"].add(Option(["--max-jobs"], type=int, help="Most runs at once; -1: no limit."))
+app.user_options["worker"].add(Option(["--launch-config"], help="Path of launch-config.yaml."))
+
+
+@celeryd_init.connect
+def read_config(conf: Any, options: dict[str, Any], **_: Any) -> None:
+    """Read the agent's config before the worker sets itself up.
+
+    Raises:
+        SystemExit: with one sentence, when the config cannot work.
+    """
+    path = options.get("launch_config")
+    try:
+        app.agent_config = load_config(
+            Path(path) if path else None,
+            settings.home,
+            queues=options.get("queues") or None,
+            max_jobs=options.get("max_jobs"),
+        )
+        if not app.agent_config.queues:
+            raise ConfigError("the agent has no queue to serve; name one with -Q, or list queues in launch-config.yaml")
+        if conf.worker_pool != "threads":
+            raise ConfigError("the agent runs on Celery's threads pool only; leave out --pool")
+    except ConfigError as error:
+        raise SystemExit(f"error: {error}") from error
+
+
+@celeryd_after_setup.connect
+def select_queues(**_: Any) -> None:
+    """Serve the queues of the config, wherever it got them from."""
+    app.amqp.queues.select(list(app.agent_config.queues))

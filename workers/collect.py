@@ -1,0 +1,142 @@
+"""The output of running jobs, into the runs' logs; and, after the last line, on to the finish.
+
+A run's end is recorded only when its log is whole, so who follows a log misses nothing.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from broker_config.errors import LaunchyardError
+from broker_config.runs import Run
+from broker_config.store.logs import LogStore
+from workers.targets.protocol import LogChunk, Observation, Target
+
+logger = logging.getLogger(__name__)
+
+SHORTEST_PERIOD_SECONDS = 0.2
+LONGEST_PERIOD_SECONDS = 2.0
+"""A job that prints nothing is asked less and less often."""
+
+LAST_READ_ATTEMPTS = 5
+
+
+@dataclass(order=True)
+class _Tail:
+    due: float
+    run: Run = field(compare=False)
+    position: str = field(compare=False)
+    period: float = field(compare=False, default=SHORTEST_PERIOD_SECONDS)
+    end: Observation | None = field(compare=False, default=None)
+    failures: int = field(compare=False, default=0)
+
+
+class Collector:
+    """One thread that reads the logs of all runs of one target."""
+
+    def __init__(self, target: Target, logs: LogStore, finish: Callable[[Run, Observation], None]) -> None:
+        self._target = target
+        self._logs = logs
+        self._finish = finish
+        self._tails: dict[str, _Tail] = {}
+        self._schedule: list[_Tail] = []
+        self._condition = threading.Condition()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._work, name="collect", daemon=True)
+
+    def start(self) -> None:
+        """Begin to read."""
+        self._thread.start()
+
+    def attach(self, run: Run) -> None:
+        """Read this run's log until `finish` or `drop`, from where the stored log ends."""
+        tail = _Tail(time.monotonic() + SHORTEST_PERIOD_SECONDS, run, self._logs.position(run.id))
+        with self._condition:
+            self._tails[run.id] = tail
+            heapq.heappush(self._schedule, tail)
+            self._condition.notify()
+
+    def finish(self, run: Run, end: Observation) -> None:
+        """The job has ended: read the rest of its log, then finish the run."""
+        with self._condition:
+            held = self._tails.get(run.id)
+            position = held.position if held else ""
+            self._tails[run.id] = tail = _Tail(0.0, run, position, end=end)
+            heapq.heappush(self._schedule, tail)
+            self._condition.notify()
+
+    def drop(self, run: Run) -> None:
+        """Read no more of this run's log."""
+        with self._condition:
+            self._tails.pop(run.id, None)
+
+    def stop(self) -> None:
+        """End the thread; what was not read is read by the next session."""
+        with self._condition:
+            self._stopped = True
+            self._condition.notify()
+        self._thread.join(timeout=10)
+
+    def _work(self) -> None:
+        while (tail := self._next()) is not None:
+            try:
+                self._read(tail)
+            except LaunchyardError as error:
+                logger.warning("log-retry run=%s: %s", tail.run.id, error)
+                self._again(tail, LONGEST_PERIOD_SECONDS)
+            except Exception:
+                logger.exception("log-fault run=%s", tail.run.id)
+                self._again(tail, LONGEST_PERIOD_SECONDS)
+
+    def _next(self) -> _Tail | None:
+        with self._condition:
+            while not self._stopped:
+                wait = self._schedule[0].due - time.monotonic() if self._schedule else None
+                if wait is not None and wait <= 0:
+                    tail = heapq.heappop(self._schedule)
+                    # `finish` and `drop` leave the earlier entry in the schedule.
+                    if self._tails.get(tail.run.id) is tail:
+                        return tail
+                else:
+                    self._condition.wait(wait)
+        return None
+
+    def _read(self, tail: _Tail) -> None:
+        while True:
+            chunk = self._next_chunk(tail)
+            if chunk.lines:
+                self._logs.append(tail.run.id, "job", list(chunk.lines), chunk.position)
+                tail.position = chunk.position
+            if not chunk.more:
+                break
+        if tail.end is not None:
+            self._end(tail, tail.end)
+            return
+        tail.period = SHORTEST_PERIOD_SECONDS if chunk.lines else min(tail.period * 1.5, LONGEST_PERIOD_SECONDS)
+        self._again(tail, tail.period)
+
+    def _next_chunk(self, tail: _Tail) -> LogChunk:
+        try:
+            return self._target.read_logs(tail.run.submission, tail.position)
+        except LaunchyardError:
+            tail.failures += 1
+            if tail.end is None or tail.failures < LAST_READ_ATTEMPTS:
+                raise
+            # The run's end is worth more than the end of its log.
+            return LogChunk()
+
+    def _end(self, tail: _Tail, end: Observation) -> None:
+        self._finish(tail.run, end)
+        with self._condition:
+            self._tails.pop(tail.run.id, None)
+
+    def _again(self, tail: _Tail, seconds: float) -> None:
+        with self._condition:
+            tail.due = time.monotonic() + seconds
+            if self._tails.get(tail.run.id) is tail:
+                heapq.heappush(self._schedule, tail)

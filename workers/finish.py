@@ -1,0 +1,52 @@
+"""The end of a run, told to everybody once: Celery's result and events, the record, the target.
+
+The record comes after the result and before the release: an agent that dies between any two of them leaves a live
+run, which its next session observes and finishes again with the same outcome.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from broker_config.errors import LaunchyardError, StaleWrite
+from broker_config.runs import FailureClass, Run, State
+from workers.record import Recorder
+from workers.requests import Ledger
+from workers.targets.protocol import Observation, Phase, Target
+
+logger = logging.getLogger(__name__)
+
+STATES = {Phase.SUCCEEDED: State.SUCCEEDED, Phase.FAILED: State.FAILED, Phase.CANCELLED: State.CANCELLED}
+
+
+class Finisher:
+    """The last stage."""
+
+    def __init__(self, recorder: Recorder, ledger: Ledger, let_go: Callable[[Run], None]) -> None:
+        self._recorder = recorder
+        self._ledger = ledger
+        self._let_go = let_go
+
+    def observed(self, run: Run, seen: Observation, target: Target) -> None:
+        """The job ended at the target."""
+        failure = FailureClass.CANCELLED if seen.phase is Phase.CANCELLED else seen.failure
+        self.end(run, STATES[seen.phase], seen, failure)
+        try:
+            target.release(run.submission)
+        except LaunchyardError as error:
+            logger.warning("release-failed run=%s: %s", run.id, error)
+
+    def end(self, run: Run, state: State, seen: Observation, failure: FailureClass | None) -> None:
+        """Record the end, whether the job ran or not."""
+        ended = run.model_copy(
+            update={"state": state, "reason": seen.reason, "text": seen.text, "exit_code": seen.exit_code}
+        )
+        try:
+            self._ledger.store_result(ended)
+            self._recorder.end(run, state, seen.reason, seen.text, exit_code=seen.exit_code, failure=failure)
+        except StaleWrite:
+            logger.warning("run-lost run=%s: another session finishes it", run.id)
+        self._ledger.close(ended)
+        self._let_go(run)
+        logger.info("run-ended run=%s state=%s reason=%s", run.id, state, seen.reason)

@@ -1,0 +1,130 @@
+"""The family members that this agent uses, made when a run first needs them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from broker_config.errors import ConfigError
+from broker_config.runs import FailureClass, Reason
+from broker_config.store.code import CodeStore
+from workers import families
+from workers.builders.protocol import ArtifactKind, Builder
+from workers.collect import Collector
+from workers.failures import RunFailed
+from workers.sources.protocol import Source
+from workers.targets.protocol import Target
+from workers.watch import Watcher
+
+logger = logging.getLogger(__name__)
+
+ENVIRONMENT_BUILDER = "venv"
+BUILDER_PREFERENCE = ("docker", "noop")
+"""Image builders in the order in which they are tried when the config names none."""
+
+
+class Served:
+    """A target with the threads that follow its runs."""
+
+    def __init__(self, target: Target, watcher: Watcher, collector: Collector) -> None:
+        self.target = target
+        self.watcher = watcher
+        self.collector = collector
+        collector.start()
+        watcher.start()
+
+    def stop(self) -> None:
+        """End the threads; the jobs go on."""
+        self.watcher.stop()
+        self.collector.stop()
+
+
+class Members:
+    """Sources, builders and targets by name, one instance each."""
+
+    def __init__(
+        self, home: Path, code: CodeStore, builder: dict[str, Any], follow: Callable[[Target], Served]
+    ) -> None:
+        self._home = home
+        self._code = code
+        self._builder_options = {key: value for key, value in builder.items() if key != "type"}
+        self._builder_type = builder.get("type")
+        self._follow = follow
+        self._made: dict[tuple[str, str], Any] = {}
+        self._lock = threading.RLock()
+
+    def check(self) -> None:
+        """Make the builder that the config names.
+
+        Raises:
+            ConfigError: when it cannot work here: better at the agent's start than with its first run.
+        """
+        if self._builder_type:
+            self._builder(self._builder_type)
+
+    def source(self, name: str) -> Source:
+        """The source of that name."""
+        source: Source = self._once("sources", name, lambda: families.load("sources", name)(self._code))
+        return source
+
+    def served(self, resource: str) -> Served:
+        """The target of that name, followed."""
+        served: Served = self._once(
+            "targets", resource, lambda: self._follow(families.load("targets", resource)(self._home))
+        )
+        return served
+
+    def builder_for(self, kind: ArtifactKind) -> Builder:
+        """The builder whose artifacts are of that kind."""
+        if kind is ArtifactKind.ENVIRONMENT:
+            return self._builder(ENVIRONMENT_BUILDER)
+        return self._builder(self._chosen_builder())
+
+    def stop(self) -> None:
+        """End the threads of all targets."""
+        for (family, _), member in list(self._made.items()):
+            if family == "targets":
+                member.stop()
+
+    def _builder(self, name: str) -> Builder:
+        options = {} if name == ENVIRONMENT_BUILDER else self._builder_options
+        builder: Builder = self._once("builders", name, lambda: families.load("builders", name)(self._home, options))
+        return builder
+
+    def _chosen_builder(self) -> str:
+        with self._lock:
+            if self._builder_type:
+                return str(self._builder_type)
+            for name in BUILDER_PREFERENCE[:-1]:
+                try:
+                    self._builder(name)
+                except ConfigError as error:
+                    logger.info("builder-skipped %s: %s", name, error)
+                else:
+                    break
+            else:
+                name = BUILDER_PREFERENCE[-1]
+            logger.info("builder-chosen %s: the agent's config names none", name)
+            self._builder_type = name
+            return name
+
+    def _once(self, family: str, name: str, make: Callable[[], Any]) -> Any:
+        with self._lock:
+            if (family, name) not in self._made:
+                self._made[family, name] = make()
+            return self._made[family, name]
+
+
+def or_run_failed(make: Callable[[], Any]) -> Any:
+    """The member, or the failure of the run that needs it.
+
+    Raises:
+        RunFailed: when this agent cannot have it.
+    """
+    try:
+        return make()
+    except ConfigError as error:
+        raise RunFailed(FailureClass.CONFIG, Reason.CONFIG_INVALID, str(error)) from error

@@ -1,0 +1,123 @@
+"""From what a job names to what a target runs: fetch the source, then build, once for the same content."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from broker_config.runs import Reason, Run, State
+from broker_config.store.logs import LogStore
+from workers.builders.protocol import Artifact, ArtifactKind, Builder, BuildOrder
+from workers.record import Recorder
+from workers.sources.protocol import Source
+
+LOG_BATCH = 50  # lines
+LOG_PERIOD_SECONDS = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What the next stage needs."""
+
+    run: Run
+    artifact: Artifact
+    folder: Path | None  # the run's own copy of its code
+
+
+class Preparer:
+    """The stage between claim and submit."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        logs: LogStore,
+        workspaces: Path,
+        source_for: Callable[[str], Source],
+        builder_for: Callable[[ArtifactKind], Builder],
+    ) -> None:
+        self._recorder = recorder
+        self._logs = logs
+        self._workspaces = workspaces
+        self._source_for = source_for
+        self._builder_for = builder_for
+        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+    def prepare(self, run: Run, kind: ArtifactKind, cancelled: Callable[[], bool]) -> Prepared:
+        """Make what the target runs. A run that got so far before its agent died is not prepared again.
+
+        Raises:
+            RunFailed, RunCancelled, TemporaryError: as the source and the builder do.
+        """
+        workspace = self._workspaces / run.object_name
+        if run.image:
+            return Prepared(run, Artifact(kind, run.image), workspace if workspace.exists() else None)
+        shutil.rmtree(workspace, ignore_errors=True)
+        workspace.mkdir(parents=True)
+        fetched = self._source_for(run.spec.job.source.type).fetch(run.spec.job.source, workspace)
+        if fetched.folder is None:
+            workspace.rmdir()
+        if fetched.image and kind is ArtifactKind.IMAGE:
+            return Prepared(run, Artifact(kind, fetched.image), None)
+        order = BuildOrder(run.spec.job, fetched)
+        builder = self._builder_for(kind)
+        key = builder.key(order)
+        artifact = builder.find(order, key)
+        if artifact is None:
+            run, artifact = self._build(run, builder, order, key, cancelled)
+        return Prepared(run, artifact, fetched.folder)
+
+    def discard(self, run: Run) -> None:
+        """Remove the run's copy of its code."""
+        shutil.rmtree(self._workspaces / run.object_name, ignore_errors=True)
+
+    def _build(
+        self, run: Run, builder: Builder, order: BuildOrder, key: str, cancelled: Callable[[], bool]
+    ) -> tuple[Run, Artifact]:
+        run = self._recorder.reach(run, State.BUILDING, Reason.BUILDING, f"Building {key[:24]}.")
+        with self._locks[key], ExitStack() as stack:
+            # Another run of this agent may have built it while this one waited for the lock.
+            if (artifact := builder.find(order, key)) is not None:
+                return run, artifact
+            log = BuildLog(self._logs, run.id)
+            stack.callback(log.flush)
+
+            def cancelled_meanwhile() -> bool:
+                log.flush_if_due()
+                return cancelled()
+
+            return run, builder.build(order, key, log.add, cancelled_meanwhile)
+
+
+class BuildLog:
+    """Passes a build's output on to the run's log in batches."""
+
+    def __init__(self, logs: LogStore, run_id: str) -> None:
+        self._logs = logs
+        self._run_id = run_id
+        self._lines: list[str] = []
+        self._flushed = time.monotonic()
+
+    def add(self, line: str) -> None:
+        """One line of output."""
+        self._lines.append(line)
+        if len(self._lines) >= LOG_BATCH:
+            self.flush()
+        self.flush_if_due()
+
+    def flush_if_due(self) -> None:
+        """Write what came if somebody who follows the log has waited long enough."""
+        if time.monotonic() - self._flushed > LOG_PERIOD_SECONDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what is left."""
+        if self._lines:
+            self._logs.append(self._run_id, "build", self._lines)
+            self._lines = []
+        self._flushed = time.monotonic()

@@ -1,0 +1,60 @@
+"""Writing a run's record as the agent that holds it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from broker_config.runs import Reason, Run, State, may_change
+from broker_config.store.runs import Change, RunStore
+from workers.failures import RunCancelled
+
+
+class Recorder:
+    """Every write carries this session's fence, so that none is accepted after another session took the run."""
+
+    def __init__(self, runs: RunStore, agent: str, fence: int) -> None:
+        self._runs = runs
+        self._agent = agent
+        self._fence = fence
+
+    def reach(self, run: Run, state: State, reason: Reason, text: str, **fields: Any) -> Run:
+        """Bring the run to a state on its way forward, if it is not there or beyond.
+
+        Raises:
+            RunCancelled: when the wish to cancel was written before the job was submitted.
+            StaleWrite: when the run is another session's.
+        """
+
+        def decide(current: Run) -> Change | None:
+            if current.cancel_requested_by and not current.submission:
+                raise RunCancelled(f"cancelled by {current.cancel_requested_by}")
+            if not may_change(current.state, state):
+                return None
+            return Change(state, reason, text, self._agent, fields, self._fence)
+
+        return self._runs.change_until_written(run, decide)
+
+    def end(self, run: Run, state: State, reason: Reason, text: str, **fields: Any) -> Run:
+        """Write the run's end, once: an ended run stays as it is."""
+
+        def decide(current: Run) -> Change | None:
+            if current.state.is_terminal:
+                return None
+            return Change(state, reason, text, self._agent, fields, self._fence)
+
+        return self._runs.change_until_written(run, decide)
+
+    def give_back(self, run: Run, text: str) -> Run:
+        """Put a run that was not submitted back to the front of its queue, with its order."""
+        return self.end(run, State.QUEUED, Reason.REQUEUED, text, agent="", image="", submission="")
+
+    def adopt(self, run: Run) -> Run:
+        """Make a run that an earlier session of this agent held this session's."""
+
+        def decide(current: Run) -> Change | None:
+            if not current.state.is_live or current.agent != self._agent or current.fence >= self._fence:
+                return None
+            text = f"Taken up again by agent {self._agent} after its restart."
+            return Change(current.state, Reason.ADOPTED, text, self._agent, {"fence": self._fence})
+
+        return self._runs.change_until_written(run, decide)

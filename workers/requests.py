@@ -1,0 +1,171 @@
+"""Runs as Celery sees them: detached requests.
+
+The task that carries an order out is short: it ends when the job is submitted, its message is acknowledged, and its
+request stays in the worker's active set until the target says how the job ended. So `inspect active` and Flower show a
+run as STARTED while it runs, and `AsyncResult(run_id).get()` returns at its end.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import Any, Protocol
+
+from celery import Task
+from celery.exceptions import Ignore
+from celery.worker import state as worker_state
+from celery.worker.request import Request
+from kombu import Message
+
+from broker_config import messages
+from broker_config.errors import LaunchyardError
+from broker_config.runs import Run, State
+from workers.gate import Gate
+
+
+class Detached(Ignore):
+    """The task's work is done, and the run goes on without it."""
+
+
+class Dropped(Ignore):
+    """The order is not to be carried out: another delivery was first, or the run has ended."""
+
+
+class RunError(LaunchyardError):
+    """What `AsyncResult.get()` raises for a run that failed."""
+
+
+class CancelsRuns(Protocol):
+    """Who writes the wish to cancel a run."""
+
+    def cancel(self, run_id: str, actor: str) -> None: ...
+
+
+class RunRequest(Request):
+    """A request that outlives its task."""
+
+    detached = False
+    closed = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.ledger: Ledger = self.task.ledger
+        self.ledger.received(self)
+
+    def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
+        """Every task of ours ends by an exception; `Detached` alone is special."""
+        error = getattr(exc_info.exception, "exc", exc_info.exception)
+        if isinstance(error, Detached):
+            self.ledger.detach(self)
+            self.acknowledge()
+            return None
+        result = super().on_failure(exc_info, send_failed_event, return_ok)
+        self.ledger.dropped(self)
+        return result
+
+    def terminate(self, pool: Any, signal: Any = None) -> None:  # noqa: ARG002
+        """Flower's Terminate and `revoke(terminate=True)`: the run is cancelled at its target."""
+        self.ledger.cancels.cancel(self.id, "revoke")
+
+    def info(self, safe: bool = False) -> dict[str, Any]:  # noqa: ARG002
+        """What `inspect` shows. Never the arguments: they hold the job's environment."""
+        shown: dict[str, Any] = super().info(safe=True)
+        return shown
+
+
+class Ledger:
+    """Celery's side of the runs that the agent holds. Safe to use from all threads."""
+
+    def __init__(self, task: Task[Any, Any], gate: Gate) -> None:
+        self._task = task
+        self._gate = gate
+        self._requests: dict[str, RunRequest] = {}
+        self._lock = threading.Lock()
+        self._eventer: Any = None
+        self.cancels: CancelsRuns
+
+    def received(self, request: RunRequest) -> None:
+        """An order came. A second one for a run that is held does not take the first one's place."""
+        self._gate.fetched(request.id)
+        with self._lock:
+            self._requests.setdefault(request.id, request)
+
+    def detach(self, request: RunRequest) -> None:
+        """The order's task has ended, and its run may have as well."""
+        request.detached = True
+        self._gate.handed_over(request.id)
+
+    def dropped(self, request: RunRequest) -> None:
+        """The order came to nothing."""
+        with self._lock:
+            if self._requests.get(request.id) is request:
+                del self._requests[request.id]
+            elif held := self._requests.get(request.id):
+                # Celery forgot the id with the second request.
+                worker_state.requests[request.id] = held
+        self._gate.handed_over(request.id)
+
+    def started(self, run: Run) -> None:
+        """Store STARTED for a run that was just claimed."""
+        meta = {"pid": os.getpid(), "hostname": run.agent}
+        self._task.backend.store_result(run.id, meta, "STARTED")
+
+    def store_result(self, run: Run) -> None:
+        """Store how a run ended, for `AsyncResult`. Storing it again changes nothing."""
+        backend = self._task.backend
+        if run.state is State.SUCCEEDED:
+            backend.mark_as_done(run.id, {"run": run.id, "state": run.state, "exit_code": run.exit_code})
+        elif run.state is State.CANCELLED:
+            backend.mark_as_revoked(run.id, run.text)
+        else:
+            backend.mark_as_failure(run.id, RunError(f"{run.state}: {run.text}"))
+
+    def close(self, run: Run) -> None:
+        """The run has ended: tell Celery's events, and free the request."""
+        with self._lock:
+            request = self._requests.pop(run.id, None)
+        if request is None:
+            return
+        request.closed = True
+        worker_state.task_ready(request, successful=run.state is State.SUCCEEDED)
+        if run.state is State.SUCCEEDED:
+            request.send_event("task-succeeded", result=run.text, runtime=time.time() - (request.time_start or 0))
+        elif run.state is State.CANCELLED:
+            request.send_event("task-revoked", terminated=True, signum="TERM", expired=False)
+        elif run.state.is_terminal:
+            request.send_event("task-failed", exception=f"{run.reason}: {run.text}", traceback="")
+
+    def adopt(self, run: Run, hostname: str) -> None:
+        """Hold a run that an earlier session submitted, without a message."""
+        envelope = messages.envelope(run.spec, run.spec.model_dump_json())
+        message = Message(
+            body=envelope["body"],
+            headers=envelope["headers"],
+            properties=envelope["properties"],
+            content_type=envelope["content-type"],
+            content_encoding=envelope["content-encoding"],
+            delivery_info=envelope["properties"]["delivery_info"],
+            accept=["application/json"],
+        )
+        request = RunRequest(message, app=self._task.app, hostname=hostname, task=self._task)
+        request.acknowledged = True
+        request.worker_pid = os.getpid()
+        request.time_start = (run.started_at or run.since).timestamp()
+        self.detach(request)
+        request.eventer = self._eventer
+        self._show(request)
+
+    def reconnect(self, eventer: Any) -> None:
+        """The worker connected, perhaps anew: its event dispatcher is another one, and it forgot who is active."""
+        self._eventer = eventer
+        with self._lock:
+            held = list(self._requests.values())
+        for request in held:
+            request.eventer = eventer
+            if request.detached and not request.closed:
+                self._show(request)
+
+    def _show(self, request: RunRequest) -> None:
+        worker_state.task_reserved(request)
+        worker_state.active_requests.add(request)

@@ -1,0 +1,91 @@
+"""From a prepared run to an object at the target, under the run's own name.
+
+The name and the request's digest are in the record before the object exists, so whoever takes the run up after a crash
+knows what to look for, and submitting again is harmless.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+
+from broker_config.errors import TemporaryError
+from broker_config.runs import FailureClass, Reason, Run, State
+from workers.failures import RunCancelled, RunFailed
+from workers.prepare import Prepared
+from workers.record import Recorder
+from workers.targets.protocol import Target, Workload
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS = 5
+"""Tries at a target that does not answer, with the delay that it asks for between them."""
+
+
+def job_environment(run: Run) -> dict[str, str]:
+    """The variables that a job sees: its own, and ours that tell it who it is."""
+    spec = run.spec
+    return {
+        **spec.job.env,
+        "LAUNCHYARD_RUN_ID": spec.id,
+        "LAUNCHYARD_RUN_NAME": spec.name,
+        "LAUNCHYARD_QUEUE": spec.queue.name,
+        "LAUNCHYARD_ATTEMPT": str(run.attempt),
+        "LAUNCHYARD_CONFIG": json.dumps(spec.job.run_config, sort_keys=True),
+    }
+
+
+def workload(prepared: Prepared) -> Workload:
+    """What the target renders its request from."""
+    run = prepared.run
+    return Workload(
+        name=run.object_name,
+        run_id=run.id,
+        artifact=prepared.artifact,
+        folder=prepared.folder,
+        entry_point=run.spec.job.entry_point,
+        args=run.spec.job.args,
+        env=job_environment(run),
+        labels=run.spec.labels,
+        config=run.spec.resource_config,
+    )
+
+
+class Submitter:
+    """The stage between prepare and watch."""
+
+    def __init__(self, recorder: Recorder, wait: Callable[[float], bool]) -> None:
+        """`wait` sleeps that many seconds, and says whether the agent is stopping."""
+        self._recorder = recorder
+        self._wait = wait
+
+    def submit(self, prepared: Prepared, target: Target, cancelled: Callable[[], bool]) -> Run:
+        """Make the object. Returns the run, whose record names it.
+
+        Raises:
+            RunFailed: when the target refuses it, or did not answer `ATTEMPTS` times.
+            RunCancelled: when the wish to cancel came before anything was sent.
+        """
+        request = target.render(workload(prepared))
+        if cancelled() and not prepared.run.submission:
+            raise RunCancelled("cancelled before it was submitted")
+        run = self._recorder.reach(
+            prepared.run,
+            State.SUBMITTING,
+            Reason.SUBMITTING,
+            f"Submitting {request.name}.",
+            image=prepared.artifact.reference,
+            submission=request.name,
+            request_digest=request.digest,
+        )
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                target.submit(request)
+                return run
+            except TemporaryError as error:
+                logger.warning("submit-retry run=%s attempt=%d: %s", run.id, attempt, error)
+                last = error
+                if self._wait(error.delay_seconds):
+                    break
+        raise RunFailed(FailureClass.INFRA, Reason.TARGET_UNAVAILABLE, f"{last} (tried {attempt} times)") from last

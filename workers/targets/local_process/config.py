@@ -1,0 +1,93 @@
+"""What a queue can say about its local processes, and the request that it gives."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import PurePosixPath
+from typing import Any, Literal
+
+from pydantic import Field
+
+from broker_config.errors import InvalidRequest
+from broker_config.frozen import Frozen, parse
+from broker_config.jobs import InsidePath
+from broker_config.runs import FailureClass, Reason
+from workers.builders.protocol import ArtifactKind
+from workers.failures import RunFailed
+from workers.targets.protocol import Request, Workload
+
+INHERITED = (
+    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "TZ"),
+    *("LANG", "LANGUAGE", "LC_ALL", "LC_CTYPE"),
+    *("LD_LIBRARY_PATH", "CUDA_HOME", "CUDA_PATH"),
+    *("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "NVIDIA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES"),
+    *("ROCR_VISIBLE_DEVICES",),
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+)
+"""Variables of the agent that every job sees: where things are on this machine, and none that holds a credential."""
+
+StopSignal = Literal["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"]
+
+
+class LocalProcessConfig(Frozen):
+    """Queue config of resource `local-process`; the empty one suits most queues."""
+
+    working_dir: InsidePath = "."
+    """Folder inside the code in which the job starts."""
+
+    env: dict[str, str] = Field(default_factory=dict)
+    """Variables for every job of the queue; a job's own come over them."""
+
+    inherit_env: tuple[str, ...] = ()
+    """More variables of the agent that a job may see, by name; a secret reaches a job in this way."""
+
+    stop_signal: StopSignal = "SIGTERM"
+    """What a cancelled job gets first; SIGKILL follows after the grace."""
+
+    nice: int = Field(default=0, ge=0, le=19)
+    """Added to the agent's niceness: 19 gives way to everything else on the machine."""
+
+
+def render(workload: Workload) -> Request:
+    """The request for a workload.
+
+    Raises:
+        RunFailed: class CONFIG, when the queue config is wrong or the job cannot be a process on this machine.
+    """
+    config = _parse(workload.config)
+    if workload.artifact.kind is not ArtifactKind.ENVIRONMENT or workload.folder is None:
+        raise _cannot_work(
+            f"the job brings an image, {workload.artifact.reference!r}, and a local-process queue runs code; launch "
+            "it on a queue with resource docker, or launch from code or git"
+        )
+    if not workload.entry_point:
+        raise _cannot_work(
+            "the job has no entry point, so there is nothing to run on a local-process queue; launch it with one, "
+            'such as entry_point=["python", "train.py"]'
+        )
+    environment = workload.artifact.reference
+    return Request(
+        workload.name,
+        {
+            "command": workload.command,
+            "folder": str(PurePosixPath(workload.folder, config.working_dir)),
+            "environment": environment,
+            # Output is read while the job runs, so Python must not keep it back.
+            "env": {"PYTHONUNBUFFERED": "1", **config.env, **workload.env, "VIRTUAL_ENV": environment},
+            "inherit_env": list(dict.fromkeys((*INHERITED, *config.inherit_env))),
+            "stop_signal": signal.Signals[config.stop_signal].name,
+            "nice": config.nice,
+        },
+    )
+
+
+def _parse(config: Any) -> LocalProcessConfig:
+    try:
+        return parse(LocalProcessConfig, dict(config), "queue config of resource local-process")
+    except InvalidRequest as error:
+        raise _cannot_work(str(error)) from error
+
+
+def _cannot_work(text: str) -> RunFailed:
+    return RunFailed(FailureClass.CONFIG, Reason.CONFIG_INVALID, text)

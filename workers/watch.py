@@ -1,0 +1,129 @@
+"""One stream a target tells of all its runs; the platform's present state decides, never the stream's memory.
+
+The target says that something may have changed, and this module asks what is. So a change that is told twice, late or
+not at all (a gap is followed by a look at everything) leads to the same record.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Iterable
+
+from broker_config.errors import LaunchyardError, StaleWrite
+from broker_config.runs import FailureClass, Reason, Run, State, now
+from workers.collect import Collector
+from workers.record import Recorder
+from workers.targets.protocol import Observation, Phase, Target
+
+logger = logging.getLogger(__name__)
+
+RESYNC_SECONDS = 30.0
+RECONNECT_SECONDS = 2.0
+
+GONE = Observation(
+    Phase.FAILED,
+    Reason.OBJECT_GONE,
+    "The target does not know the job any more: somebody else removed it.",
+    failure=FailureClass.INFRA,
+)
+
+
+class Watcher:
+    """Follows all runs of one target."""
+
+    def __init__(
+        self, target: Target, recorder: Recorder, collector: Collector, let_go: Callable[[Run], None]
+    ) -> None:
+        self._target = target
+        self._recorder = recorder
+        self._collector = collector
+        self._let_go = let_go
+        self._runs: dict[str, Run] = {}  # by the object's name
+        self._changes: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._listen, name="watch-listen", daemon=True),
+            threading.Thread(target=self._look, name="watch-look", daemon=True),
+        ]
+
+    def start(self) -> None:
+        """Begin to follow."""
+        for thread in self._threads:
+            thread.start()
+
+    def attach(self, run: Run) -> None:
+        """Follow this submitted run until its end."""
+        self._runs[run.submission] = run
+        self._collector.attach(run)
+        self._changes.put(run.submission)
+
+    def stop(self) -> None:
+        """Follow no more; the jobs go on."""
+        self._stop.set()
+        self._changes.put(None)
+        self._threads[1].join(timeout=10)
+
+    def _listen(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self._target.watch(self._changes.put, self._stop)
+            except LaunchyardError as error:
+                logger.warning("watch-lost target=%s: %s", type(self._target).__name__, error)
+            except Exception:
+                logger.exception("watch-fault target=%s", type(self._target).__name__)
+            self._stop.wait(RECONNECT_SECONDS)
+
+    def _look(self) -> None:
+        while not self._stop.is_set():
+            names = self._next_names()
+            try:
+                self._observe(names)
+            except LaunchyardError as error:
+                logger.warning("observe-retry runs=%d: %s", len(names), error)
+                self._again(names)
+            except Exception:
+                logger.exception("observe-fault runs=%d", len(names))
+                self._again(names)
+
+    def _next_names(self) -> list[str]:
+        try:
+            changed = {self._changes.get(timeout=RESYNC_SECONDS)}
+        except queue.Empty:
+            changed = {None}
+        while not self._changes.empty():
+            changed.add(self._changes.get())
+        return list(self._runs) if None in changed else [name for name in changed if name in self._runs]
+
+    def _again(self, names: Iterable[str]) -> None:
+        self._stop.wait(RECONNECT_SECONDS)
+        for name in names:
+            self._changes.put(name)
+
+    def _observe(self, names: list[str]) -> None:
+        if not names:
+            return
+        observations = self._target.observe(names)
+        for name in names:
+            run = self._runs[name]
+            try:
+                self._record(run, observations.get(name, GONE))
+            except StaleWrite:
+                # Another session holds the run now and follows it.
+                logger.warning("run-lost run=%s", run.id)
+                self._runs.pop(name)
+                self._collector.drop(run)
+                self._let_go(run)
+
+    def _record(self, run: Run, seen: Observation) -> None:
+        if seen.phase.is_end:
+            self._runs.pop(run.submission)
+            self._collector.finish(run, seen)
+        elif seen.phase is Phase.RUNNING:
+            self._keep(self._recorder.reach(run, State.RUNNING, seen.reason, seen.text, started_at=now()))
+        else:
+            self._keep(self._recorder.reach(run, State.STARTING, seen.reason, seen.text))
+
+    def _keep(self, run: Run) -> None:
+        self._runs[run.submission] = run
