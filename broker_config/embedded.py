@@ -21,6 +21,8 @@ from pathlib import Path
 
 import psutil
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from broker_config.errors import BrokerUnavailable
 
@@ -97,7 +99,8 @@ class EmbeddedBroker:
             return None
 
     def _answers(self) -> bool:
-        client = redis.Redis(unix_socket_path=str(self.socket), socket_timeout=2)
+        # Without retries: redis-py's own would take seconds to find out that nobody is there, the usual case here.
+        client = redis.Redis(unix_socket_path=str(self.socket), socket_timeout=2, retry=Retry(NoBackoff(), 0))
         try:
             return bool(client.ping())
         except (redis.ConnectionError, redis.TimeoutError):

@@ -66,6 +66,12 @@ class BrokerUnavailable(TemporaryError):
     code = "broker-unavailable"
 
 
+class RunUnsuccessful(LaunchyardError):
+    """The run that was waited for ended, and not by success."""
+
+    code = "run-unsuccessful"
+
+
 class WaitTimeout(LaunchyardError):
     """The run did not end within the time that the caller gave."""
 

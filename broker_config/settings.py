@@ -62,6 +62,9 @@ class Settings(Frozen):
         return url or None
 
 
+_SETTINGS_VARIABLES = frozenset(PREFIX + field.upper() for field in Settings.model_fields)
+
+
 def load_settings(environ: Mapping[str, str] | None = None, **flags: Any) -> Settings:
     """Settings from flags, the environment, `settings.toml` in the home folder and the defaults, first wins.
 
@@ -81,6 +84,17 @@ def load_settings(environ: Mapping[str, str] | None = None, **flags: Any) -> Set
         return parse(Settings, merged, "settings")
     except InvalidRequest as error:
         raise ConfigError(str(error)) from error
+
+
+def environment_for(settings: Settings, **more: str) -> dict[str, str]:
+    """The environment of a child process that shall have these settings, with `more` variables.
+
+    What a child must know in secret (a broker's password, a login) is given to it in this way: the environment of a
+    process is for its owner's eyes only, its command line for everybody's.
+    """
+    given = {name: value for name, value in settings.model_dump(mode="json").items() if value is not None}
+    kept = {name: value for name, value in os.environ.items() if name not in _SETTINGS_VARIABLES}
+    return {**kept, **{PREFIX + name.upper(): str(value) for name, value in given.items()}, **more}
 
 
 def _read_file(path: Path) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from workers.members import Members, Served, or_run_failed
 from workers.prepare import Preparer
 from workers.reconcile import Reconciler
 from workers.record import Recorder
-from workers.requests import Detached, Dropped, Ledger
+from workers.requests import Dropped, Ledger
 from workers.session import Session
 from workers.submit import Submitter
 from workers.targets.protocol import Observation, Phase, Target
@@ -115,22 +115,16 @@ class Agent:
         self._session.close()
 
     def take(self, spec: RunSpec) -> None:
-        """Carry out an order: the body of the task.
+        """Carry out an order, the body of the task: when it returns, the run is followed or has ended.
 
         Raises:
-            Detached: when the run was claimed; it is followed, or has ended.
             Dropped: when there is nothing to do, or not here.
         """
         outcome, run = self.store.runs.claim(spec, self.name, self._session.fence, self._session.token)
         if outcome is Claimed.CLAIMED and run is not None:
             self._hold(run)
-            self._ledger.started(run)
-            self._carry_on(run)
-            raise Detached
-        if outcome is Claimed.NOT_QUEUED and run is not None and run.state.is_terminal:
-            # Cancelled while it was queued: nobody has told Celery yet.
-            self._ledger.store_result(run)
-        elif outcome in {Claimed.PAUSED, Claimed.LEASE_LOST}:
+            return self._carry_on(run)
+        if outcome in {Claimed.PAUSED, Claimed.LEASE_LOST}:
             self._intake.cease(spec.queue.name)
             self.store.runs.send_again(spec)
         logger.info("order-dropped run=%s: %s", spec.id, outcome)
@@ -139,9 +133,7 @@ class Agent:
     def cancel(self, run_id: str, actor: str) -> None:
         """Write the wish to cancel a run, held or not."""
         for run in self.store.runs.get_many([run_id]):
-            run = self.store.runs.request_cancel(run, actor)
-            if run.state is State.CANCELLED:
-                self._ledger.store_result(run)
+            self.store.runs.request_cancel(run, actor)
 
     def _carry_on(self, run: Run) -> None:
         """Bring the run to its target, or to its end; try again for as long as that may help."""

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,9 @@ class RunTask(Task):  # type: ignore[type-arg]
 
     name = RUN_TASK
     Request = "workers.requests:RunRequest"
-    # A second delivery of an order must not change what is stored for the first, so the agent stores STARTED itself.
+    # The store writes results together with the record; a second delivery of an order must not change them.
     track_started = False
+    ignore_result = True
     typing = False
     agent: Agent
     ledger: Ledger
@@ -46,6 +48,8 @@ app = create_app(settings)
 app.settings = settings
 app.conf.worker_concurrency = THREADS
 app.register_task(RunTask())
+# It would say of every run that it "succeeded" when it was submitted. The agent logs what happens to a run.
+logging.getLogger("celery.app.trace").setLevel(logging.WARNING)
 app.steps["consumer"].add(AgentStep)
 app.user_options["worker"].add(Option(["--max-jobs"], type=int, help="Most runs at once; -1: no limit."))
 app.user_options["worker"].add(Option(["--launch-config"], help="Path of launch-config.yaml."))

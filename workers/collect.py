@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from broker_config.errors import LaunchyardError
-from broker_config.runs import Run
+from broker_config.runs import Run, State
 from broker_config.store.logs import LogStore
 from workers.targets.protocol import LogChunk, Observation, Target
 
@@ -55,7 +55,9 @@ class Collector:
 
     def attach(self, run: Run) -> None:
         """Read this run's log until `finish` or `drop`, from where the stored log ends."""
-        tail = _Tail(time.monotonic() + SHORTEST_PERIOD_SECONDS, run, self._logs.position(run.id))
+        # What was submitted a moment ago by this session has no stored log yet.
+        position = "" if run.state is State.SUBMITTING else self._logs.position(run.id)
+        tail = _Tail(time.monotonic() + SHORTEST_PERIOD_SECONDS, run, position)
         with self._condition:
             self._tails[run.id] = tail
             heapq.heappush(self._schedule, tail)

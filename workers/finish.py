@@ -1,7 +1,7 @@
-"""The end of a run, told to everybody once: Celery's result and events, the record, the target.
+"""The end of a run, told to everybody once: the record with Celery's result, Celery's events, the target.
 
-The record comes after the result and before the release: an agent that dies between any two of them leaves a live
-run, which its next session observes and finishes again with the same outcome.
+The record comes first. An agent that dies before it leaves a live run, which its next session observes and finishes;
+one that dies after it leaves an object at the target that has ended and takes no more than its name.
 """
 
 from __future__ import annotations
@@ -39,14 +39,10 @@ class Finisher:
 
     def end(self, run: Run, state: State, seen: Observation, failure: FailureClass | None) -> None:
         """Record the end, whether the job ran or not."""
-        ended = run.model_copy(
-            update={"state": state, "reason": seen.reason, "text": seen.text, "exit_code": seen.exit_code}
-        )
         try:
-            self._ledger.store_result(ended)
-            self._recorder.end(run, state, seen.reason, seen.text, exit_code=seen.exit_code, failure=failure)
+            run = self._recorder.end(run, state, seen.reason, seen.text, exit_code=seen.exit_code, failure=failure)
         except StaleWrite:
             logger.warning("run-lost run=%s: another session finishes it", run.id)
-        self._ledger.close(ended)
+        self._ledger.close(run)
         self._let_go(run)
         logger.info("run-ended run=%s state=%s reason=%s", run.id, state, seen.reason)

@@ -21,15 +21,18 @@ class Gate:
         self._orders: set[str] = set()  # fetched, and the task has not handed them over yet
         self._live: set[str] = set()  # claimed, and not ended
         self._closed = False
+        self._waits = False  # the worker's loop was sent away, and sleeps
         self.wake: Callable[[], None] = lambda: None
-        """Called when the gate may have opened: the worker's loop sleeps while it is closed."""
+        """Called when the gate may have opened for a loop that was sent away."""
 
     def is_open(self, threads: int) -> bool:
         """Whether one more order may be fetched, given the number of threads that carry orders out."""
         with self._lock:
-            if self._closed or len(self._orders) >= threads:
-                return False
-            return self.max_jobs < 0 or len(self._live) + len(self._orders - self._live) < self.max_jobs
+            has_thread = len(self._orders) < threads
+            has_place = self.max_jobs < 0 or len(self._live) + len(self._orders - self._live) < self.max_jobs
+            is_open = has_thread and has_place and not self._closed
+            self._waits = not is_open
+        return is_open
 
     def close(self) -> None:
         """Fetch nothing more: the agent stops, or its lease is lost."""
@@ -45,7 +48,7 @@ class Gate:
         with self._lock:
             self._orders.discard(run_id)
             self._changed.notify_all()
-        self.wake()
+        self._wake()
 
     def wait_until_handed_over(self) -> None:
         """Return when no order is in a thread's hands."""
@@ -61,9 +64,13 @@ class Gate:
         """The run has ended, or is another agent's."""
         with self._lock:
             self._live.discard(run_id)
-        self.wake()
+        self._wake()
 
     @property
     def live(self) -> int:
         """Runs that the agent holds."""
         return len(self._live)
+
+    def _wake(self) -> None:
+        if self._waits:
+            self.wake()

@@ -1,6 +1,6 @@
 """Runs as Celery sees them: detached requests.
 
-The task that carries an order out is short: it ends when the job is submitted, its message is acknowledged, and its
+The task that carries an order out is short: it returns when the job is submitted, its message is acknowledged, and its
 request stays in the worker's active set until the target says how the job ended. So `inspect active` and Flower show a
 run as STARTED while it runs, and `AsyncResult(run_id).get()` returns at its end.
 """
@@ -19,21 +19,12 @@ from celery.worker.request import Request
 from kombu import Message
 
 from broker_config import messages
-from broker_config.errors import LaunchyardError
 from broker_config.runs import Run, State
 from workers.gate import Gate
 
 
-class Detached(Ignore):
-    """The task's work is done, and the run goes on without it."""
-
-
 class Dropped(Ignore):
     """The order is not to be carried out: another delivery was first, or the run has ended."""
-
-
-class RunError(LaunchyardError):
-    """What `AsyncResult.get()` raises for a run that failed."""
 
 
 class CancelsRuns(Protocol):
@@ -43,23 +34,34 @@ class CancelsRuns(Protocol):
 
 
 class RunRequest(Request):
-    """A request that outlives its task."""
+    """A request that outlives its task: the task's return detaches the run, and does not end it."""
 
-    detached = False
-    closed = False
+    is_detached = False
+    is_closed = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.ledger: Ledger = self.task.ledger
         self.ledger.received(self)
 
+    def __init_subclass__(cls) -> None:
+        # Celery makes a subclass for each worker whose `on_success` knows nothing of ours.
+        cls.on_success = RunRequest.on_success  # type: ignore[method-assign]
+
+    def on_success(self, failed__retval__runtime: Any, **kwargs: Any) -> Any:
+        """The task has returned (a failed one comes here as well): the run is followed, or has ended meanwhile.
+
+        Ending the task by an exception would do too, but Celery's traceback of it cost a third of the agent's rate.
+        """
+        failed, outcome, _ = failed__retval__runtime
+        if failed:
+            return self.on_failure(outcome, return_ok=True)
+        self.ledger.detach(self)
+        self.acknowledge()
+        return None
+
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
-        """Every task of ours ends by an exception; `Detached` alone is special."""
-        error = getattr(exc_info.exception, "exc", exc_info.exception)
-        if isinstance(error, Detached):
-            self.ledger.detach(self)
-            self.acknowledge()
-            return None
+        """The order was dropped."""
         result = super().on_failure(exc_info, send_failed_event, return_ok)
         self.ledger.dropped(self)
         return result
@@ -93,7 +95,7 @@ class Ledger:
 
     def detach(self, request: RunRequest) -> None:
         """The order's task has ended, and its run may have as well."""
-        request.detached = True
+        request.is_detached = True
         self._gate.handed_over(request.id)
 
     def dropped(self, request: RunRequest) -> None:
@@ -106,28 +108,13 @@ class Ledger:
                 worker_state.requests[request.id] = held
         self._gate.handed_over(request.id)
 
-    def started(self, run: Run) -> None:
-        """Store STARTED for a run that was just claimed."""
-        meta = {"pid": os.getpid(), "hostname": run.agent}
-        self._task.backend.store_result(run.id, meta, "STARTED")
-
-    def store_result(self, run: Run) -> None:
-        """Store how a run ended, for `AsyncResult`. Storing it again changes nothing."""
-        backend = self._task.backend
-        if run.state is State.SUCCEEDED:
-            backend.mark_as_done(run.id, {"run": run.id, "state": run.state, "exit_code": run.exit_code})
-        elif run.state is State.CANCELLED:
-            backend.mark_as_revoked(run.id, run.text)
-        else:
-            backend.mark_as_failure(run.id, RunError(f"{run.state}: {run.text}"))
-
     def close(self, run: Run) -> None:
         """The run has ended: tell Celery's events, and free the request."""
         with self._lock:
             request = self._requests.pop(run.id, None)
         if request is None:
             return
-        request.closed = True
+        request.is_closed = True
         worker_state.task_ready(request, successful=run.state is State.SUCCEEDED)
         if run.state is State.SUCCEEDED:
             request.send_event("task-succeeded", result=run.text, runtime=time.time() - (request.time_start or 0))
@@ -163,7 +150,7 @@ class Ledger:
             held = list(self._requests.values())
         for request in held:
             request.eventer = eventer
-            if request.detached and not request.closed:
+            if request.is_detached and not request.is_closed:
                 self._show(request)
 
     def _show(self, request: RunRequest) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
+import threading
+from functools import partial
 from types import MethodType
 from typing import Any
 
@@ -22,6 +23,7 @@ from workers.requests import Ledger
 logger = logging.getLogger(__name__)
 
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
+EVENT_PERIOD_SECONDS = 0.1
 
 
 class AgentStep(bootsteps.StartStopStep):
@@ -38,10 +40,6 @@ class AgentStep(bootsteps.StartStopStep):
         self._ledger = task.ledger = Ledger(task, self._gate)
         self._agent = task.agent = Agent(app.settings, config, consumer.hostname, self._ledger, self._gate)
         self._started = False
-        self._wake_reader, self._wake_writer = os.pipe()
-        os.set_blocking(self._wake_writer, False)
-        os.set_blocking(self._wake_reader, False)
-        self._gate.wake = self._wake
 
     def start(self, consumer: Any) -> None:
         """The worker has connected, for the first time or again."""
@@ -50,11 +48,10 @@ class AgentStep(bootsteps.StartStopStep):
         if not self._started:
             self._start_agent()
         self._install_gate(consumer)
-        consumer.hub.add_reader(self._wake_reader, self._drain_wakes)
+        self._batch_events(consumer)
 
     def stop(self, consumer: Any) -> None:
         """The worker lost its connection, or ends."""
-        consumer.hub.remove(self._wake_reader)
         if self._started and consumer.blueprint.state != bootsteps.RUN:
             self._started = False
             self._agent.stop()
@@ -81,29 +78,34 @@ class AgentStep(bootsteps.StartStopStep):
             return gate.is_open(pool.num_processes) and bool(of_transport(qos))
 
         qos.can_consume = MethodType(can_consume, qos)
+        # Any callback makes the loop ask again.
+        gate.wake = partial(consumer.hub.call_soon, bool)
 
-    def _wake(self) -> None:
-        try:
-            os.write(self._wake_writer, b"!")
-        except BlockingIOError:
-            # The pipe is full of wakes that the loop has not seen yet.
-            pass
+    def _batch_events(self, consumer: Any) -> None:
+        # Celery flushes its buffer of events with every turn of the loop, which costs a busy agent more than the runs.
+        pending = threading.Event()
 
-    def _drain_wakes(self) -> None:
-        os.read(self._wake_reader, 65536)
+        def flush() -> None:
+            pending.clear()
+            consumer.event_dispatcher.flush()
+
+        def flush_later() -> None:
+            if not pending.is_set():
+                pending.set()
+                consumer.hub.call_soon(consumer.timer.call_after, EVENT_PERIOD_SECONDS, flush)
+
+        consumer.event_dispatcher.on_send_buffered = flush_later
 
     def serve(self, queue: str) -> None:
         self._consumer.call_soon(self._consumer.add_task_queue, queue)
-        self._wake()
 
     def cease(self, queue: str) -> None:
         self._consumer.call_soon(self._consumer.cancel_task_queue, queue)
-        self._wake()
 
     def abort(self, reason: str) -> None:
         logger.critical("agent-aborted: %s", reason)
         worker_state.should_terminate = EXIT_CONFIG
-        self._wake()
+        self._gate.wake()
 
 
 @control_command(name="revoke", variadic="task_id", signature="[id1 [id2 [... [idN]]]]")

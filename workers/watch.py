@@ -55,8 +55,9 @@ class Watcher:
 
     def attach(self, run: Run) -> None:
         """Follow this submitted run until its end."""
-        self._runs[run.submission] = run
+        # The collector first: from the next line on, a change may tell of the end.
         self._collector.attach(run)
+        self._runs[run.submission] = run
         self._changes.put(run.submission)
 
     def stop(self) -> None:

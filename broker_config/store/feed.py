@@ -44,7 +44,9 @@ class Feed:
         new_events, new_logs = found.get(events, []), found.get(logs, [])
         items: list[tuple[str, Event | LogEntry]] = [(entry_id, _event(fields)) for entry_id, fields in new_events]
         items += [(entry_id, _log_entry(entry_id, fields)) for entry_id, fields in new_logs]
-        items.sort(key=lambda item: _order(item[0]))
+        # Two streams have one clock and a count of their own within a millisecond, so that is not compared. The sort
+        # keeps the order of what is equal: an event comes before the lines of its millisecond.
+        items.sort(key=lambda item: int(item[0].partition("-")[0]))
         place = Place(
             new_events[-1][0] if new_events else after.event,
             new_logs[-1][0] if new_logs else after.log,
@@ -58,8 +60,3 @@ def _event(fields: dict[str, str]) -> Event:
 
 def _log_entry(entry_id: str, fields: dict[str, str]) -> LogEntry:
     return LogEntry(entry_id, fields["stream"], fields["text"].split("\n"))
-
-
-def _order(entry_id: str) -> tuple[int, int]:
-    milliseconds, _, sequence = entry_id.partition("-")
-    return int(milliseconds), int(sequence)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -13,7 +13,7 @@ from typing import Any
 import redis
 from redis.commands.core import Script
 
-from broker_config import messages
+from broker_config import messages, results
 from broker_config.connection import translated
 from broker_config.errors import Conflict, InvalidRequest, NotFound, StaleWrite
 from broker_config.priorities import Priority, list_key
@@ -77,6 +77,15 @@ class RunStore:
             ids += self._enqueue_batch(record, encoded[start : start + BATCH])
         return ids
 
+    def check_sizes(self, specs: Iterable[RunSpec], max_bytes: int) -> None:
+        """For a caller that enqueues on several queues: all sizes are checked before the first queue is written to.
+
+        Raises:
+            InvalidRequest: when a run is larger than `max_bytes`.
+        """
+        for spec in specs:
+            self._spec_json(spec, max_bytes)
+
     def _enqueue_batch(self, record: QueueRecord, batch: list[tuple[RunSpec, Launch, str]]) -> list[RunId]:
         keys, queue = self._keys, record.queue.name
         names = [keys.queue(queue), keys.queue_waiting(queue), keys.queue_counts(queue), keys.runs]
@@ -132,8 +141,18 @@ class RunStore:
                     keys.run_events(spec.id),
                     keys.agent_runs(agent),
                     keys.agent_lease(agent),
+                    results.key(spec.id),
                 ],
-                args=[spec.id, agent, fence, session, now().isoformat(), f"Taken by agent {agent}."],
+                args=[
+                    spec.id,
+                    agent,
+                    fence,
+                    session,
+                    now().isoformat(),
+                    f"Taken by agent {agent}.",
+                    results.started(spec.id, agent),
+                    self._retention_seconds,
+                ],
             )
         fields = dict(zip(flat[::2], flat[1::2], strict=True))
         return Claimed(outcome), _run(spec, fields) if fields else None
@@ -151,8 +170,10 @@ class RunStore:
         spec, keys, queue = run.spec, self._keys, run.spec.queue.name
         requeued = change.state is State.QUEUED and run.state is not State.QUEUED
         fields = dict(change.fields)
+        result = ""
         if change.state.is_terminal:
             fields["ended_at"] = at
+            result = results.ended(run.id, change.state, change.text, fields.get("exit_code"), at)
         message = messages.encode(spec, spec.model_dump_json()) if requeued else ""
         with translated():
             version = self._scripts["change"](
@@ -167,6 +188,7 @@ class RunStore:
                     keys.ended,
                     keys.wishes,
                     list_key(queue, spec.priority),
+                    results.key(run.id),
                 ],
                 args=[
                     run.id,
@@ -181,6 +203,7 @@ class RunStore:
                     time.time_ns() // 1000,
                     "wish" if change.wish else "",
                     message,
+                    result,
                     *(part for name, value in fields.items() for part in (name, _text(value))),
                 ],
             )

@@ -212,7 +212,7 @@ def write_image(sink: IO[bytes]) -> None:
     for name in ("python", "python3"):
         image.link(f"{IMAGE_PREFIX}/bin/{name}", PYTHON)
     tools = subprocess.run([files["bin/busybox"], "--list"], capture_output=True, text=True, check=True).stdout
-    for tool in set(tools.split()) - {"busybox"}:
+    for tool in sorted(set(tools.split()) - {"busybox"}):
         image.link(f"bin/{tool}", "busybox")
     # The one tool whose full path people write in scripts.
     image.link("usr/bin/env", "/bin/busybox")

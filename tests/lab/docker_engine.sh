@@ -56,6 +56,7 @@ check_machine() {
 
 # The address that apt uses on this machine already, so that a local mirror is honoured and none is written down here.
 debian_archive() {
+    # shellcheck disable=SC2016 # apt-get fills it in
     apt-get indextargets --format '$(SITE)' 'Origin: Debian' 'Label: Debian' 'Component: main' | sort -u | head -n 1
 }
 

@@ -232,7 +232,7 @@ def check(root: Path, scope: Scope) -> list[Finding]:
     paths = [path for folder in scope.folders for path in sorted((root / folder).rglob("*.py"))]
     modules = [Module.read(root, path) for path in paths]
     found = [finding for module in modules for rule in RULES for finding in rule(module)]
-    found += import_cycle(modules)
+    found = [*dict.fromkeys(found), *import_cycle(modules)]
     kept = [one for one in found if not any(map(one.is_named_by, scope.allowed.get(one.rule, ())))]
     return kept + list(needless_exceptions(found, scope))
 

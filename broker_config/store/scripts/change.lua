@@ -1,7 +1,9 @@
 -- Change a run's record if nobody else did since it was read, and write the event that says so.
--- KEYS: record, spec, events, logs, waiting, counts, the agent's runs, ended runs, wishes, message list
+-- KEYS: record, spec, events, logs, waiting, counts, the agent's runs, ended runs, wishes, message list,
+--       Celery result
 -- ARGV: run id, expected version, fence ('' for a writer that holds no claim), time, actor, new state, reason, text,
---       retention in s, score, 'wish' or '', message to send again or ''; then field, value, ...
+--       retention in s, score, 'wish' or '', message to send again or '', result document or '';
+--       then field, value, ...
 -- Returns the new version, or 0 when the record is another one by now.
 local terminal = {succeeded = true, failed = true, cancelled = true, preempted = true}
 local now = redis.call('HMGET', KEYS[1], 'version', 'state', 'fence', 'attempt', 'place')
@@ -10,7 +12,7 @@ if ARGV[3] ~= '' and (now[3] or '0') ~= ARGV[3] then return 0 end
 
 local id, old, new = ARGV[1], now[2], ARGV[6]
 local fields = {'reason', ARGV[7], 'text', ARGV[8]}
-for i = 13, #ARGV do fields[#fields + 1] = ARGV[i] end
+for i = 14, #ARGV do fields[#fields + 1] = ARGV[i] end
 if new ~= old then
   fields[#fields + 1] = 'state'; fields[#fields + 1] = new
   fields[#fields + 1] = 'since'; fields[#fields + 1] = ARGV[4]
@@ -33,5 +35,9 @@ elseif terminal[new] then
 end
 -- The end of the list is its front: what is sent again has waited longest.
 if ARGV[12] ~= '' then redis.call('RPUSH', KEYS[10], ARGV[12]) end
+if ARGV[13] ~= '' then
+  redis.call('SETEX', KEYS[11], ARGV[9], ARGV[13])
+  redis.call('PUBLISH', KEYS[11], ARGV[13])
+end
 if ARGV[11] == 'wish' then redis.call('XADD', KEYS[9], 'MAXLEN', '~', 10000, '*', 'run', id) end
 return version

@@ -1,6 +1,6 @@
 -- Give a queued run to an agent, if it is still to be had.
--- KEYS: record, queue, waiting, counts, events, the agent's runs, the agent's lease
--- ARGV: run id, agent, fence, session, time, text
+-- KEYS: record, queue, waiting, counts, events, the agent's runs, the agent's lease, Celery result
+-- ARGV: run id, agent, fence, session, time, text, result document, its expiry in s
 -- Returns {outcome, field, value, ...} of the record after the claim.
 local state = redis.call('HGET', KEYS[1], 'state')
 if not state then return {'unknown'} end
@@ -17,4 +17,6 @@ redis.call('HINCRBY', KEYS[4], 'claimed', 1)
 redis.call('XADD', KEYS[5], '*', 'at', ARGV[5], 'actor', ARGV[2], 'old', 'queued', 'new', 'claimed',
   'reason', 'claimed', 'text', ARGV[6], 'attempt', redis.call('HGET', KEYS[1], 'attempt'))
 redis.call('SADD', KEYS[6], ARGV[1])
+redis.call('SETEX', KEYS[8], ARGV[8], ARGV[7])
+redis.call('PUBLISH', KEYS[8], ARGV[7])
 return {'claimed', unpack(redis.call('HGETALL', KEYS[1]))}
