@@ -14,7 +14,8 @@ from broker_config.errors import InvalidRequest, did_you_mean
 class Frozen(BaseModel):
     """An immutable value. Unknown fields are refused; a change makes a new value."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
+    # An input may hold a password, so no error of pydantic's repeats it.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, hide_input_in_errors=True)
 
 
 M = TypeVar("M", bound=BaseModel)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator
 
@@ -38,6 +39,14 @@ class GitSource(Frozen):
     type: Literal["git"] = "git"
     repository: str = Field(pattern=r"^[^\s-]\S*$", max_length=2048)  # https://, ssh:// or scp-like
     ref: str | None = Field(default=None, pattern=r"^[^\s-][^\s]*$")  # the remote's HEAD when absent
+
+    @field_validator("repository")
+    @classmethod
+    def _holds_no_password(cls, repository: str) -> str:
+        # It is stored with the run and shown to everybody who may see the run.
+        if "://" in repository and urlsplit(repository).password is not None:
+            raise ValueError("the git URL holds a password; leave it out, and give the agent git credentials")
+        return repository
 
 
 class CodeSource(Frozen):

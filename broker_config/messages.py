@@ -57,7 +57,8 @@ def envelope(spec: RunSpec, spec_json: str) -> dict[str, Any]:
             "argsrepr": "",
             "kwargsrepr": f"queue={queue} priority={spec.priority.label} name={spec.name}",
             "origin": _ORIGIN,
-            "ignore_result": False,
+            # The store writes the result with the record, so the worker must not write one of its own.
+            "ignore_result": True,
             "replaced_task_nesting": 0,
             "stamped_headers": None,
             "stamps": {},

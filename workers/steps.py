@@ -9,7 +9,6 @@ from types import MethodType
 from typing import Any
 
 from celery import bootsteps
-from celery.exceptions import WorkerTerminate
 from celery.worker import state as worker_state
 from celery.worker.control import control_command
 
@@ -63,8 +62,7 @@ class AgentStep(bootsteps.StartStopStep):
             self._agent.start(self)
         except LaunchyardError as error:
             logger.critical("agent-refused: %s", error)
-            worker_state.should_terminate = EXIT_CONFIG
-            raise WorkerTerminate(EXIT_CONFIG) from error
+            raise SystemExit(EXIT_CONFIG) from error
         self._started = True
 
     def _install_gate(self, consumer: Any) -> None:
@@ -104,7 +102,7 @@ class AgentStep(bootsteps.StartStopStep):
 
     def abort(self, reason: str) -> None:
         logger.critical("agent-aborted: %s", reason)
-        worker_state.should_terminate = EXIT_CONFIG
+        worker_state.should_stop = EXIT_CONFIG
         self._gate.wake()
 
 

@@ -32,8 +32,11 @@ class CodeStore:
                 "outputs in .launchyardignore, or launch from a git repository"
             )
         digest = f"sha256:{hashlib.sha256(archive).hexdigest()}"
+        key = self._keys.code(digest)
         with translated():
-            self._client.set(self._keys.code(digest), archive, nx=True)
+            # Asked first: an archive that is there already need not travel.
+            if not self._client.exists(key):
+                self._client.set(key, archive, nx=True)
         return CodeSource(digest=digest, size_bytes=len(archive))
 
     def get(self, digest: str) -> bytes:
