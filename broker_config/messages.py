@@ -10,8 +10,8 @@ from __future__ import annotations
 import base64
 import json
 import os
+import secrets
 import socket
-import uuid
 from typing import Any
 
 from broker_config.frozen import parse
@@ -23,55 +23,38 @@ RUN_TASK = "launchyard.run"
 _ORIGIN = f"launchyard@{os.getpid()}@{socket.gethostname()}"
 
 
+# Written out, because this is the hot path of bulk enqueue: a template is filled ten times faster than `json.dumps` runs.
+# Every value that is put in is of a charset that JSON need not escape: ids, names (see `queues.NAME`) and base64.
+_ENVELOPE = (
+    '{"body":"%(body)s","content-encoding":"utf-8","content-type":"application/json",'
+    '"headers":{"lang":"py","task":"%(task)s","id":"%(id)s","shadow":null,"eta":null,"expires":null,"group":null,'
+    '"group_index":null,"retries":0,"timelimit":[null,null],"root_id":"%(id)s","parent_id":null,"argsrepr":"",'
+    '"kwargsrepr":"queue=%(queue)s priority=%(label)s name=%(name)s","origin":"%(origin)s",'
+    # The store writes the result with the record, so the worker must not write one of its own.
+    '"ignore_result":true,"replaced_task_nesting":0,"stamped_headers":null,"stamps":{}},'
+    '"properties":{"correlation_id":"%(id)s","reply_to":"","delivery_mode":2,'
+    '"delivery_info":{"exchange":"","routing_key":"%(queue)s"},"priority":%(priority)d,"body_encoding":"base64",'
+    '"delivery_tag":"%(tag)s"}}'
+)
+
+
 def encode(spec: RunSpec, spec_json: str) -> str:
-    """The message for this run; `spec_json` is the run's spec as JSON, made once for record and message."""
-    message = envelope(spec, spec_json)
-    message["body"] = base64.b64encode(message["body"].encode()).decode()
-    return json.dumps(message, separators=(",", ":"))
-
-
-def envelope(spec: RunSpec, spec_json: str) -> dict[str, Any]:
-    """The parts of the message, its body still plain JSON text.
+    """The message for this run; `spec_json` is the run's spec as JSON, made once for record and message.
 
     What Flower and Celery's events show (`kwargsrepr`) names the queue, the priority and the run, and nothing of the
     job's arguments or environment.
     """
-    queue = spec.queue.name
-    return {
-        "body": f'[[],{{"spec":{spec_json}}},{{"callbacks":null,"errbacks":null,"chain":null,"chord":null}}]',
-        "content-encoding": "utf-8",
-        "content-type": "application/json",
-        "headers": {
-            "lang": "py",
-            "task": RUN_TASK,
-            "id": spec.id,
-            "shadow": None,
-            "eta": None,
-            "expires": None,
-            "group": None,
-            "group_index": None,
-            "retries": 0,
-            "timelimit": [None, None],
-            "root_id": spec.id,
-            "parent_id": None,
-            "argsrepr": "",
-            "kwargsrepr": f"queue={queue} priority={spec.priority.label} name={spec.name}",
-            "origin": _ORIGIN,
-            # The store writes the result with the record, so the worker must not write one of its own.
-            "ignore_result": True,
-            "replaced_task_nesting": 0,
-            "stamped_headers": None,
-            "stamps": {},
-        },
-        "properties": {
-            "correlation_id": spec.id,
-            "reply_to": "",
-            "delivery_mode": 2,
-            "delivery_info": {"exchange": "", "routing_key": queue},
-            "priority": int(spec.priority),
-            "body_encoding": "base64",
-            "delivery_tag": str(uuid.uuid4()),
-        },
+    body = f'[[],{{"spec":{spec_json}}},{{"callbacks":null,"errbacks":null,"chain":null,"chord":null}}]'
+    return _ENVELOPE % {
+        "body": base64.b64encode(body.encode()).decode(),
+        "task": RUN_TASK,
+        "id": spec.id,
+        "queue": spec.queue.name,
+        "label": spec.priority.label,
+        "name": spec.name,
+        "origin": _ORIGIN,
+        "priority": spec.priority,
+        "tag": secrets.token_hex(16),
     }
 
 

@@ -126,7 +126,7 @@ class RunSpec(Frozen):
     """What an agent needs to carry out a run: the message holds it, and it never changes after the enqueue."""
 
     id: RunId
-    name: str
+    name: Name
     queue: Queue  # as it was at the enqueue
     queue_revision: int
     job: Job

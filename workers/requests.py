@@ -7,6 +7,8 @@ run as STARTED while it runs, and `AsyncResult(run_id).get()` returns at its end
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import threading
 import time
@@ -125,9 +127,9 @@ class Ledger:
 
     def adopt(self, run: Run, hostname: str) -> None:
         """Hold a run that an earlier session submitted, without a message."""
-        envelope = messages.envelope(run.spec, run.spec.model_dump_json())
+        envelope = json.loads(messages.encode(run.spec, run.spec.model_dump_json()))
         message = Message(
-            body=envelope["body"],
+            body=base64.b64decode(envelope["body"]),
             headers=envelope["headers"],
             properties=envelope["properties"],
             content_type=envelope["content-type"],

@@ -22,7 +22,7 @@ from broker_config.runs import Event, Launch, Reason, Run, RunId, RunSpec, State
 from broker_config.store import streams
 from broker_config.store.keys import Keys
 
-BATCH = 500
+BATCH = 100
 """Runs that one step enqueues: large enough to amortise the round trip, small enough not to hold up the broker."""
 
 CHANGE_ATTEMPTS = 50
