@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from broker_config.embedded import EmbeddedBroker
 from broker_config.connection import connect
+from broker_config.embedded import EmbeddedBroker
 from broker_config.queues import Queue, QueueRecord
 from broker_config.settings import Settings
 from broker_config.store import Store

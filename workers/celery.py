@@ -1,7 +1,7 @@
 """The Celery app of the agent: what `celery -A workers` finds.
 
-    celery -A workers worker -Q gpu-queue --max-jobs 5 --launch-config launch-config.yaml
-    celery -A workers flower
+celery -A workers worker -Q gpu-queue --max-jobs 5 --launch-config launch-config.yaml
+celery -A workers flower
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from click import Option
 from broker_config.celery_app import create_app
 from broker_config.errors import ConfigError
 from broker_config.messages import RUN_TASK, decode
-from broker_config.settings import load_settings
+from broker_config.settings import Settings, load_settings
 from workers.agent import Agent
-from workers.config import load_config
+from workers.config import AgentConfig, load_config
 from workers.requests import Ledger
 from workers.steps import AgentStep
 
@@ -36,6 +36,8 @@ class RunTask(Task):  # type: ignore[type-arg]
     track_started = False
     ignore_result = True
     typing = False
+    settings: Settings
+    config: AgentConfig
     agent: Agent
     ledger: Ledger
 
@@ -43,11 +45,11 @@ class RunTask(Task):  # type: ignore[type-arg]
         self.agent.take(decode(spec))
 
 
-settings = load_settings()
-app = create_app(settings)
-app.settings = settings
+task = RunTask()
+task.settings = load_settings()
+app = create_app(task.settings)
 app.conf.worker_concurrency = THREADS
-app.register_task(RunTask())
+app.register_task(task)
 # It would say of every run that it "succeeded" when it was submitted. The agent logs what happens to a run.
 logging.getLogger("celery.app.trace").setLevel(logging.WARNING)
 app.steps["consumer"].add(AgentStep)
@@ -64,13 +66,13 @@ def read_config(conf: Any, options: dict[str, Any], **_: Any) -> None:
     """
     path = options.get("launch_config")
     try:
-        app.agent_config = load_config(
+        task.config = load_config(
             Path(path) if path else None,
-            settings.home,
+            task.settings.home,
             queues=options.get("queues") or None,
             max_jobs=options.get("max_jobs"),
         )
-        if not app.agent_config.queues:
+        if not task.config.queues:
             raise ConfigError("the agent has no queue to serve; name one with -Q, or list queues in launch-config.yaml")
         if conf.worker_pool != "threads":
             raise ConfigError("the agent runs on Celery's threads pool only; leave out --pool")
@@ -81,4 +83,4 @@ def read_config(conf: Any, options: dict[str, Any], **_: Any) -> None:
 @celeryd_after_setup.connect
 def select_queues(**_: Any) -> None:
     """Serve the queues of the config, wherever it got them from."""
-    app.amqp.queues.select(list(app.agent_config.queues))
+    app.amqp.queues.select(list(task.config.queues))

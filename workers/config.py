@@ -34,10 +34,11 @@ class AgentConfig(Frozen):
 
 
 def load_config(path: Path | None, home: Path, environ: Mapping[str, str] | None = None, **flags: Any) -> AgentConfig:
-    """The configuration from flags, `LAUNCHYARD_QUEUES` and `LAUNCHYARD_MAX_JOBS`, the file and the defaults; first wins.
+    """The configuration from flags, the environment, the file and the defaults; the first that says something wins.
 
-    The file is `path`, or `LAUNCHYARD_LAUNCH_CONFIG`, or `launch-config.yaml` in the home folder if that exists. Flags
-    that are None count as not given.
+    The environment is `LAUNCHYARD_QUEUES` (names with commas between) and `LAUNCHYARD_MAX_JOBS`. The file is `path`, or
+    `LAUNCHYARD_LAUNCH_CONFIG`, or `launch-config.yaml` in the home folder if that exists. Flags that are None count as
+    not given.
 
     Raises:
         ConfigError: when a named file is missing, or any source has an unknown key or a wrong value.

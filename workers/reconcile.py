@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from broker_config.runs import RunId
 from broker_config.store.runs import RunStore
 
 logger = logging.getLogger(__name__)
@@ -23,7 +24,7 @@ class Reconciler:
     def __init__(self, runs: RunStore, in_hand: Callable[[str], bool]) -> None:
         self._runs = runs
         self._in_hand = in_hand
-        self._suspects: set[str] = set()
+        self._suspects: set[RunId] = set()
 
     def send_lost_orders(self, queues: Sequence[str]) -> int:
         """Send orders again that were missing at this call and at the one before. Returns how many.
@@ -45,7 +46,7 @@ class Reconciler:
         if not workspaces.exists():
             return
         folders = {folder.name: folder for folder in workspaces.iterdir()}
-        ids = {name: name.split("-")[1] for name in folders if name.count("-") == 2}  # noqa: PLR2004
+        ids = {name: name.split("-")[1] for name in folders if name.count("-") == 2}
         known = {run.id for run in self._runs.get_many(list(ids.values()))}
         for name, run_id in ids.items():
             if run_id not in known:

@@ -34,6 +34,16 @@ class Recorder:
 
         return self._runs.change_until_written(run, decide)
 
+    def note(self, run: Run, reason: Reason, text: str) -> Run:
+        """Say why the run is where it is, once for the same reason."""
+
+        def decide(current: Run) -> Change | None:
+            if current.state.is_terminal or current.reason is reason:
+                return None
+            return Change(current.state, reason, text, self._agent, {}, self._fence)
+
+        return self._runs.change_until_written(run, decide)
+
     def end(self, run: Run, state: State, reason: Reason, text: str, **fields: Any) -> Run:
         """Write the run's end, once: an ended run stays as it is."""
 

@@ -14,7 +14,6 @@ import threading
 import time
 from typing import Any, Protocol
 
-from celery import Task
 from celery.exceptions import Ignore
 from celery.worker import state as worker_state
 from celery.worker.request import Request
@@ -43,14 +42,15 @@ class RunRequest(Request):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.ledger: Ledger = self.task.ledger
+        task: Any = self.task
+        self.ledger: Ledger = task.ledger
         self.ledger.received(self)
 
     def __init_subclass__(cls) -> None:
         # Celery makes a subclass for each worker whose `on_success` knows nothing of ours.
         cls.on_success = RunRequest.on_success  # type: ignore[method-assign]
 
-    def on_success(self, failed__retval__runtime: Any, **kwargs: Any) -> Any:
+    def on_success(self, failed__retval__runtime: Any, **_: Any) -> Any:
         """The task has returned (a failed one comes here as well): the run is followed, or has ended meanwhile.
 
         Ending the task by an exception would do too, but Celery's traceback of it cost a third of the agent's rate.
@@ -72,16 +72,15 @@ class RunRequest(Request):
         """Flower's Terminate and `revoke(terminate=True)`: the run is cancelled at its target."""
         self.ledger.cancels.cancel(self.id, "revoke")
 
-    def info(self, safe: bool = False) -> dict[str, Any]:  # noqa: ARG002
+    def info(self, safe: bool = False) -> Any:  # noqa: ARG002
         """What `inspect` shows. Never the arguments: they hold the job's environment."""
-        shown: dict[str, Any] = super().info(safe=True)
-        return shown
+        return super().info(safe=True)
 
 
 class Ledger:
     """Celery's side of the runs that the agent holds. Safe to use from all threads."""
 
-    def __init__(self, task: Task[Any, Any], gate: Gate) -> None:
+    def __init__(self, task: Any, gate: Gate) -> None:
         self._task = task
         self._gate = gate
         self._requests: dict[str, RunRequest] = {}
@@ -129,7 +128,7 @@ class Ledger:
         """Hold a run that an earlier session submitted, without a message."""
         envelope = json.loads(messages.encode(run.spec, run.spec.model_dump_json()))
         message = Message(
-            body=base64.b64decode(envelope["body"]),
+            body=base64.b64decode(envelope["body"]).decode(),
             headers=envelope["headers"],
             properties=envelope["properties"],
             content_type=envelope["content-type"],
@@ -139,7 +138,7 @@ class Ledger:
         )
         request = RunRequest(message, app=self._task.app, hostname=hostname, task=self._task)
         request.acknowledged = True
-        request.worker_pid = os.getpid()
+        request.worker_pid = os.getpid()  # type: ignore[assignment]  # an int wherever Celery sets it
         request.time_start = (run.started_at or run.since).timestamp()
         self.detach(request)
         request.eventer = self._eventer

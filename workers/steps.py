@@ -9,13 +9,13 @@ from types import MethodType
 from typing import Any
 
 from celery import bootsteps
+from celery.bootsteps import RUN  # type: ignore[attr-defined]  # not in the stubs
 from celery.worker import state as worker_state
 from celery.worker.control import control_command
 
 from broker_config.errors import LaunchyardError
 from broker_config.messages import RUN_TASK
 from workers.agent import Agent
-from workers.config import AgentConfig
 from workers.gate import Gate
 from workers.requests import Ledger
 
@@ -32,12 +32,10 @@ class AgentStep(bootsteps.StartStopStep):
 
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
-        app = consumer.app
-        config: AgentConfig = app.agent_config
-        self._gate = Gate(config.max_jobs)
-        task = app.tasks[RUN_TASK]
+        task = consumer.app.tasks[RUN_TASK]
+        self._gate = Gate(task.config.max_jobs)
         self._ledger = task.ledger = Ledger(task, self._gate)
-        self._agent = task.agent = Agent(app.settings, config, consumer.hostname, self._ledger, self._gate)
+        self._agent = task.agent = Agent(task.settings, task.config, consumer.hostname, self._ledger, self._gate)
         self._started = False
 
     def start(self, consumer: Any) -> None:
@@ -51,11 +49,9 @@ class AgentStep(bootsteps.StartStopStep):
 
     def stop(self, consumer: Any) -> None:
         """The worker lost its connection, or ends."""
-        if self._started and consumer.blueprint.state != bootsteps.RUN:
+        if self._started and consumer.blueprint.state != RUN:
             self._started = False
             self._agent.stop()
-
-    terminate = stop
 
     def _start_agent(self) -> None:
         try:
@@ -102,7 +98,7 @@ class AgentStep(bootsteps.StartStopStep):
 
     def abort(self, reason: str) -> None:
         logger.critical("agent-aborted: %s", reason)
-        worker_state.should_stop = EXIT_CONFIG
+        worker_state.should_stop = EXIT_CONFIG  # type: ignore[assignment]  # Celery's own exit code, None until set
         self._gate.wake()
 
 

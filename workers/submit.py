@@ -11,16 +11,13 @@ import logging
 from collections.abc import Callable
 
 from broker_config.errors import TemporaryError
-from broker_config.runs import FailureClass, Reason, Run, State
-from workers.failures import RunCancelled, RunFailed
+from broker_config.runs import Reason, Run, State
+from workers.failures import RunCancelled
 from workers.prepare import Prepared
 from workers.record import Recorder
 from workers.targets.protocol import Target, Workload
 
 logger = logging.getLogger(__name__)
-
-ATTEMPTS = 5
-"""Tries at a target that does not answer, with the delay that it asks for between them."""
 
 
 def job_environment(run: Run) -> dict[str, str]:
@@ -64,8 +61,9 @@ class Submitter:
         """Make the object. Returns the run, whose record names it.
 
         Raises:
-            RunFailed: when the target refuses it, or did not answer `ATTEMPTS` times.
-            RunCancelled: when the wish to cancel came before anything was sent.
+            RunFailed: when the target refuses it.
+            RunCancelled: when the wish to cancel came first.
+            TemporaryError: when the agent stops while the target does not answer.
         """
         request = target.render(workload(prepared))
         if cancelled() and not prepared.run.submission:
@@ -79,13 +77,17 @@ class Submitter:
             submission=request.name,
             request_digest=request.digest,
         )
-        for attempt in range(1, ATTEMPTS + 1):
+        while True:
             try:
+                if cancelled():
+                    target.cancel(request.name, 0)
+                    raise RunCancelled("cancelled while it was submitted")
                 target.submit(request)
-                return run
             except TemporaryError as error:
-                logger.warning("submit-retry run=%s attempt=%d: %s", run.id, attempt, error)
-                last = error
+                # The object may exist or not, so the run can neither fail nor be cancelled before the target answers.
+                logger.warning("submit-retry run=%s: %s", run.id, error)
+                run = self._recorder.note(run, Reason.TARGET_UNAVAILABLE, str(error))
                 if self._wait(error.delay_seconds):
-                    break
-        raise RunFailed(FailureClass.INFRA, Reason.TARGET_UNAVAILABLE, f"{last} (tried {attempt} times)") from last
+                    raise
+            else:
+                return run

@@ -33,9 +33,7 @@ GONE = Observation(
 class Watcher:
     """Follows all runs of one target."""
 
-    def __init__(
-        self, target: Target, recorder: Recorder, collector: Collector, let_go: Callable[[Run], None]
-    ) -> None:
+    def __init__(self, target: Target, recorder: Recorder, collector: Collector, let_go: Callable[[Run], None]) -> None:
         self._target = target
         self._recorder = recorder
         self._collector = collector

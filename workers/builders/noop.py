@@ -15,19 +15,17 @@ from workers.failures import RunFailed
 class NoopBuilder:
     """Refuses jobs that bring code."""
 
-    def __init__(self, home: Path, options: dict[str, Any]) -> None:  # noqa: ARG002
+    def __init__(self, home: Path, options: dict[str, Any]) -> None:
         if options:
             raise ConfigError(f"builder noop takes no option; remove {', '.join(sorted(options))}")
 
     def key(self, order: BuildOrder) -> str:
         return order.fetched.digest
 
-    def find(self, order: BuildOrder, key: str) -> Artifact | None:  # noqa: ARG002
+    def find(self, order: BuildOrder, key: str) -> Artifact | None:
         return None
 
-    def build(
-        self, order: BuildOrder, key: str, log: Callable[[str], None], cancelled: Callable[[], bool]  # noqa: ARG002
-    ) -> Artifact:
+    def build(self, order: BuildOrder, key: str, log: Callable[[str], None], cancelled: Callable[[], bool]) -> Artifact:
         raise RunFailed(
             FailureClass.CONFIG,
             Reason.CONFIG_INVALID,

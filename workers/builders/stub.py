@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from broker_config.errors import ConfigError
 from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder
 from workers.failures import RunCancelled
 
@@ -13,18 +14,18 @@ from workers.failures import RunCancelled
 class StubBuilder:
     """Builds an image in name only."""
 
-    def __init__(self, home: Path, options: dict[str, Any]) -> None:  # noqa: ARG002
+    def __init__(self, home: Path, options: dict[str, Any]) -> None:
+        if options:
+            raise ConfigError(f"builder stub takes no option; remove {', '.join(sorted(options))}")
         self._built: set[str] = set()
 
     def key(self, order: BuildOrder) -> str:
         return order.fetched.digest
 
-    def find(self, order: BuildOrder, key: str) -> Artifact | None:  # noqa: ARG002
+    def find(self, order: BuildOrder, key: str) -> Artifact | None:
         return _artifact(key) if key in self._built else None
 
-    def build(
-        self, order: BuildOrder, key: str, log: Callable[[str], None], cancelled: Callable[[], bool]
-    ) -> Artifact:
+    def build(self, order: BuildOrder, key: str, log: Callable[[str], None], cancelled: Callable[[], bool]) -> Artifact:
         if cancelled():
             raise RunCancelled("the build was cancelled")
         log(f"nothing to do for {order.job.source.type}")

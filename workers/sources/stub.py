@@ -15,5 +15,5 @@ class StubSource:
     def __init__(self, code: CodeStore) -> None:
         pass
 
-    def fetch(self, source: Any, folder: Path) -> Fetched:  # noqa: ARG002
+    def fetch(self, source: Any, folder: Path) -> Fetched:
         return Fetched(digest="sha256:" + "0" * 64, folder=folder)

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -37,7 +37,7 @@ class StubConfig(Frozen):
 class StubTarget:
     """Objects in a folder that all agents of this machine share."""
 
-    artifact = ArtifactKind.IMAGE
+    artifact: ClassVar[ArtifactKind] = ArtifactKind.IMAGE
 
     def __init__(self, home: Path) -> None:
         self._folder = home / "stub"

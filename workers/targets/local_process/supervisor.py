@@ -42,12 +42,10 @@ Record = dict[str, Any]
 
 
 def write_whole(folder: str, name: str, content: Record) -> None:
-    """Write a file that appears with its whole content or not at all, also after a power cut."""
+    """Write a file that appears with its whole content or not at all."""
     draft = os.path.join(folder, f".{name}.{os.getpid()}")
     with open(draft, "w", encoding="utf-8") as file:
         json.dump(content, file)
-        file.flush()
-        os.fsync(file.fileno())
     os.rename(draft, os.path.join(folder, name))
 
 
@@ -283,7 +281,7 @@ def children() -> list[int]:
 def become_job(body: Record, name: str, pipes: tuple[int, int], supervisor: int) -> None:
     """In the child: turn into the job, or report why not. Never returns."""
     output, report = pipes
-    step = "start"
+    step, name_of_step = "start", ""
     try:
         os.setpgid(0, 0)
         take_default_signals()
@@ -295,12 +293,12 @@ def become_job(body: Record, name: str, pipes: tuple[int, int], supervisor: int)
         os.dup2(output, 1)
         os.dup2(output, 2)
         os.nice(body["nice"])
-        step = "folder"
+        step, name_of_step = "folder", body["folder"]
         os.chdir(body["folder"])
-        step = "program"
+        step, name_of_step = "program", body["command"][0]
         os.execvpe(body["command"][0], body["command"], job_environment(body, name))
     except OSError as error:
-        text = json.dumps({"step": step, "number": error.errno, "text": error.strerror})
+        text = json.dumps({"step": step, "name": name_of_step, "number": error.errno, "text": error.strerror})
         os.write(report, text.encode())
     finally:
         os._exit(127)
@@ -339,9 +337,10 @@ def tell(word: bytes) -> None:
     """One word to the submitter, which may be gone."""
     try:
         os.write(1, word)
-    except OSError:
-        pass  # noqa: SIM105 - contextlib would be one more module in every supervisor's memory
-    os.dup2(os.open(os.devnull, os.O_RDWR), 1)
+    except BrokenPipeError:
+        return
+    finally:
+        os.dup2(os.open(os.devnull, os.O_RDWR), 1)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,30 @@
+"""The Docker engine that tests run on, and the images that they build upon."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import docker
+import requests
+from docker.errors import DockerException
+
+from tests.services import require
+
+BASE_IMAGE = "python:3.11-slim"
+
+
+@cache
+def _connected() -> docker.APIClient | None:
+    try:
+        return docker.from_env(timeout=30).api
+    except (DockerException, requests.RequestException, OSError):
+        return None
+
+
+def engine() -> docker.APIClient:
+    """A client of the engine; skips the test where none answers or the base image is missing."""
+    api = _connected()
+    require(api is not None, "no docker engine answers; start one and let DOCKER_HOST name it")
+    assert api is not None
+    require(bool(api.images(BASE_IMAGE)), f"the docker engine has no image {BASE_IMAGE}; see tests/lab/base_image.py")
+    return api

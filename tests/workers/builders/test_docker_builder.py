@@ -1,0 +1,321 @@
+"""The docker builder on a real engine, with BuildKit and with the classic builder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import docker
+import psutil
+import pytest
+from docker.errors import APIError
+
+from broker_config.errors import ConfigError, TemporaryError
+from broker_config.jobs import CodeSource, Job
+from broker_config.runs import FailureClass, Reason
+from tests.contract.waiting import eventually
+from tests.docker_engine import BASE_IMAGE, engine
+from tests.oci_registry import Registry, registry
+from tests.services import require
+from tests.workers.builders.wheels import OFFLINE, write_wheel
+from workers.builders.docker import DockerBuilder, buildx
+from workers.builders.protocol import Artifact, BuildOrder
+from workers.failures import RunCancelled, RunFailed
+from workers.sources.protocol import Fetched
+
+WAYS = ("buildx", "classic")
+NEVER: Callable[[], bool] = lambda: False  # noqa: E731
+
+PRINTS_VALUE = {"main.py": "import greeting; print(greeting.VALUE)"}
+
+
+@dataclass
+class BuilderLab:
+    """Builders, folders of code, and the images that came of them."""
+
+    home: Path
+    api: docker.APIClient
+    images: list[str] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+
+    def builder(self, **options: Any) -> DockerBuilder:
+        return DockerBuilder(self.home, options)
+
+    def order(self, files: Mapping[str, str], **job: Any) -> BuildOrder:
+        """An order for code with these files; the same files have the same digest."""
+        digest = sha256(repr(sorted(files.items())).encode()).hexdigest()
+        folder = self.home / f"code-{digest[:8]}-{len(list(self.home.iterdir()))}"
+        for name, text in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        source = CodeSource(digest=f"sha256:{digest}", size_bytes=1)
+        return BuildOrder(Job(source=source, **job), Fetched(f"sha256:{digest}", folder=folder))
+
+    def build(self, builder: DockerBuilder, order: BuildOrder, cancelled: Callable[[], bool] = NEVER) -> Artifact:
+        artifact = builder.build(order, builder.key(order), self.log.append, cancelled)
+        self.images.append(artifact.reference)
+        return artifact
+
+    def output_of(self, artifact: Artifact, *command: str) -> str:
+        """What a command in the image prints."""
+        made = self.api.create_container_from_config({"Image": artifact.reference, "Cmd": [*command]})  # type: ignore[no-untyped-call]
+        try:
+            self.api.start(made["Id"])
+            self.api.wait(made["Id"], timeout=60)
+            return self.api.logs(made["Id"]).decode()
+        finally:
+            self.api.remove_container(made["Id"], force=True)
+
+    def close(self) -> None:
+        for reference in self.images:
+            with suppress(APIError):
+                self.api.remove_image(reference, force=True)
+
+
+@pytest.fixture
+def lab(home: Path) -> Iterator[BuilderLab]:
+    lab = BuilderLab(home, engine())
+    yield lab
+    lab.close()
+
+
+@pytest.fixture(params=WAYS)
+def way(request: pytest.FixtureRequest, home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Both ways of building: with the machine's docker CLI, and with none."""
+    if request.param == "buildx":
+        require(buildx.is_there(), "there is no docker CLI with buildx; install docker-buildx")
+    else:
+        monkeypatch.setenv("PATH", str(home))
+    return str(request.param)
+
+
+# --- build ------------------------------------------------------------------------------------------------------------
+
+
+def test_code_with_requirements_becomes_an_image_in_which_it_runs(lab: BuilderLab, way: str) -> None:
+    # Given
+    order = lab.order({"requirements.txt": f"{OFFLINE}greeting\n", **PRINTS_VALUE})
+    assert order.fetched.folder is not None
+    write_wheel(order.fetched.folder / "wheels", "greeting", "1.0", "hello")
+    # When
+    artifact = lab.build(lab.builder(), order)
+    # Then
+    assert lab.output_of(artifact, "python", "main.py") == "hello\n"
+    assert lab.output_of(artifact, "sh", "-c", "id -un; pwd; touch result && echo writes") == "job\n/job\nwrites\n"
+    assert ("classic" in lab.log[0]) == (way == "classic")
+
+
+def test_the_jobs_own_dockerfile_is_built_with_the_build_arguments(lab: BuilderLab, way: str) -> None:
+    # Given
+    text = f"FROM {BASE_IMAGE}\nARG WORD=nothing\nRUN echo $WORD > /word\nCOPY main.py /main.py\n"
+    order = lab.order({"docker/train.Dockerfile": text, **PRINTS_VALUE}, dockerfile="docker/train.Dockerfile")
+    # When
+    artifact = lab.build(lab.builder(**{"build-args": {"WORD": "something"}}), order)
+    # Then
+    assert lab.output_of(artifact, "cat", "/word") == "something\n"
+
+
+def test_what_an_ignore_file_names_is_left_out(lab: BuilderLab, way: str) -> None:
+    # Given
+    order = lab.order({"data/big": "x", "keep.txt": "", ".dockerignore": "# large\ndata\n.dockerignore\n"})
+    # When
+    artifact = lab.build(lab.builder(), order)
+    # Then
+    assert lab.output_of(artifact, "ls", "-A", "/job") == "keep.txt\n"
+
+
+def test_without_an_ignore_file_the_history_of_the_code_is_left_out(lab: BuilderLab, way: str) -> None:
+    # Given
+    order = lab.order({".git/config": "url = https://user:password@host", "keep.txt": ""})
+    # When
+    artifact = lab.build(lab.builder(), order)
+    # Then
+    assert lab.output_of(artifact, "ls", "-A", "/job") == "keep.txt\n"
+
+
+def test_a_change_of_the_code_alone_installs_nothing_again(lab: BuilderLab) -> None:
+    # Given
+    require(buildx.is_there(), "there is no docker CLI with buildx; install docker-buildx")
+    requirements = {"requirements.txt": f"# {time.time()}\n"}
+    lab.build(lab.builder(), lab.order({**requirements, "main.py": "1"}))
+    lab.log.clear()
+    # When
+    lab.build(lab.builder(), lab.order({**requirements, "main.py": "2"}))
+    # Then
+    step = next(line.split()[0] for line in lab.log if '"pip", "install"' in line)
+    assert f"{step} CACHED" in lab.log
+
+
+# --- find -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_same_content_is_found_by_another_agent_and_other_content_is_not(lab: BuilderLab) -> None:
+    # Given
+    files = {"main.py": f"print({time.time()})"}
+    order = lab.order(files)
+    builder = lab.builder()
+    assert builder.find(order, builder.key(order)) is None
+    artifact = lab.build(builder, order)
+    # When
+    again = lab.order(files, entry_point=["python", "other.py"], args=["1"])
+    successor = lab.builder()
+    # Then
+    assert successor.find(again, successor.key(again)) == artifact
+    for changed, options in (
+        (lab.order({**files, "more.py": ""}), {}),
+        (lab.order(files, python_version="3.12"), {}),
+        (lab.order(files), {"platform": "linux/arm64"}),
+        (lab.order(files), {"build-args": {"A": "1"}}),
+    ):
+        other = lab.builder(**options)
+        assert other.key(changed) != builder.key(order)
+        assert other.find(changed, other.key(changed)) is None
+
+
+def test_an_image_of_that_tag_with_another_key_is_not_taken(lab: BuilderLab) -> None:
+    # Given
+    order = lab.order({"main.py": f"print({time.time()})"})
+    builder = lab.builder()
+    key = builder.key(order)
+    lab.api.tag(BASE_IMAGE, "launchyard/job", key[:16])
+    lab.images.append(f"launchyard/job:{key[:16]}")
+    # Then
+    assert builder.find(order, key) is None
+
+
+# --- failures ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_command_that_fails_fails_the_run_with_the_last_lines(lab: BuilderLab, way: str) -> None:
+    # Given
+    order = lab.order({"Dockerfile": f"FROM {BASE_IMAGE}\nRUN echo it is: connection refused; exit 9\n"})
+    # When
+    with pytest.raises(RunFailed) as failed:
+        lab.build(lab.builder(), order)
+    # Then
+    assert (failed.value.failure, failed.value.reason) == (FailureClass.BUILD, Reason.BUILD_FAILED)
+    assert "9" in str(failed.value)
+    assert "it is: connection refused" in str(failed.value)
+    assert any("it is: connection refused" in line for line in lab.log)
+
+
+def test_a_base_image_that_does_not_exist_fails_the_run(lab: BuilderLab, way: str) -> None:
+    with registry() as server, pytest.raises(RunFailed) as failed:
+        lab.build(lab.builder(), lab.order({"Dockerfile": f"FROM {server.address}/nothing/here:1\n"}))
+    assert failed.value.failure is FailureClass.BUILD
+    assert "nothing/here" in str(failed.value)
+
+
+def test_a_registry_that_does_not_answer_is_worth_another_try(lab: BuilderLab, way: str) -> None:
+    with registry() as server:
+        address = server.address
+    with pytest.raises(TemporaryError):
+        lab.build(lab.builder(), lab.order({"Dockerfile": f"FROM {address}/nothing/here:1\n"}))
+
+
+def test_a_cancelled_build_ends_soon_and_leaves_nothing_running(lab: BuilderLab, way: str) -> None:
+    # Given a command with arguments that no other process has
+    seconds = f"{1_000_000 + time.time_ns() % 1_000_000}"
+    order = lab.order({"Dockerfile": f"FROM {BASE_IMAGE}\nRUN sleep {seconds}\n"})
+    asked: list[float] = []
+
+    def cancelled() -> bool:
+        if not asked and _is_running(seconds):
+            asked.append(time.monotonic())
+        return bool(asked)
+
+    # When
+    with pytest.raises(RunCancelled):
+        lab.build(lab.builder(), order, cancelled)
+    # Then
+    assert time.monotonic() - asked[0] < 2.0
+    eventually(lambda: not _is_running(seconds), 5.0)
+
+
+def _is_running(argument: str) -> bool:
+    # The engine is on this machine, or the test waits in vain and fails.
+    return any(argument in (process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"]))
+
+
+# --- destination ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def pushed_to() -> Iterator[Registry]:
+    with registry() as server:
+        yield server
+
+
+def test_with_a_destination_the_image_is_pushed_and_found_there(lab: BuilderLab, pushed_to: Registry) -> None:
+    # Given
+    destination = f"{pushed_to.address}/team/train"
+    order = lab.order({"main.py": "print('pushed')"})
+    builder = lab.builder(destination=destination)
+    key = builder.key(order)
+    assert builder.find(order, key) is None
+    # When
+    artifact = lab.build(builder, order)
+    # Then
+    assert artifact.reference == f"{destination}:{key[:16]}"
+    assert ("team/train", key[:16]) in pushed_to.manifests
+    lab.api.remove_image(artifact.reference)
+    assert lab.builder(destination=destination).find(order, key) == artifact
+
+
+def test_an_image_that_was_built_and_not_pushed_is_not_found(lab: BuilderLab, pushed_to: Registry) -> None:
+    # Given
+    builder = lab.builder(destination=f"{pushed_to.address}/refused/train")
+    order = lab.order({"main.py": "print('refused')"})
+    # When
+    with pytest.raises(RunFailed) as failed:
+        lab.build(builder, order)
+    # Then
+    assert failed.value.reason is Reason.BUILD_FAILED
+    assert "docker login" in str(failed.value)
+    key = builder.key(order)
+    assert builder.find(order, key) is None
+    lab.images.append(f"{pushed_to.address}/refused/train:{key[:16]}")
+
+
+# --- options ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"destinaton": "x/y"}, "did you mean 'destination'"),
+        ({"destination": "registry/train:latest"}, "destination"),
+        ({"destination": "--help"}, "destination"),
+        ({"platform": "windows/amd64"}, "linux/amd64"),
+        ({"build-args": ["A=1"]}, "build-args"),
+    ],
+)
+def test_options_that_cannot_work_stop_the_agent(home: Path, options: dict[str, Any], why: str) -> None:
+    with pytest.raises(ConfigError, match=why):
+        DockerBuilder(home, options)
+
+
+def test_without_an_engine_there_is_no_builder(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{home}/no-engine.sock")
+    # When
+    with pytest.raises(ConfigError) as failed:
+        DockerBuilder(home, {})
+    # Then
+    assert "DOCKER_HOST" in str(failed.value)
+
+
+def test_an_engine_that_went_away_is_worth_another_try(lab: BuilderLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given
+    builder = lab.builder()
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{lab.home}/no-engine.sock")
+    require(buildx.is_there(), "there is no docker CLI with buildx; install docker-buildx")
+    # When
+    with pytest.raises(TemporaryError):
+        lab.build(builder, lab.order({"Dockerfile": f"FROM {BASE_IMAGE}\n"}))

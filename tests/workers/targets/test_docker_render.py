@@ -1,0 +1,121 @@
+"""What a queue config becomes: golden requests, and what is refused. Needs no engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from broker_config.runs import FailureClass, RunId
+from workers.builders.protocol import Artifact, ArtifactKind
+from workers.failures import RunFailed
+from workers.targets.docker.render import render
+from workers.targets.protocol import Workload
+
+GOLDEN = sorted((Path(__file__).parents[2] / "golden" / "docker" / "render").glob("*.json"))
+
+
+def _workload(given: Mapping[str, Any], kind: ArtifactKind = ArtifactKind.IMAGE) -> Workload:
+    return Workload(
+        name="launchyard-abc-1",
+        run_id=RunId("abc"),
+        artifact=Artifact(kind, "team/image:1"),
+        folder=None,
+        entry_point=tuple(given.get("entry_point", ())),
+        args=tuple(given.get("args", ())),
+        env=given.get("env", {}),
+        labels=given.get("labels", {}),
+        config=given.get("config", {}),
+    )
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_a_workload_gives_exactly_this_request(path: Path) -> None:
+    golden = json.loads(path.read_text())
+    assert render(_workload(golden["workload"])).body == golden["request"]
+
+
+def test_the_order_of_variables_does_not_change_the_request() -> None:
+    one = render(_workload({"env": {"A": "1", "B": "2"}}))
+    other = render(_workload({"env": {"B": "2", "A": "1"}}))
+    assert one.digest == other.digest
+
+
+def _refusal(**config: Any) -> str:
+    with pytest.raises(RunFailed) as failed:
+        render(_workload({"config": config}))
+    assert failed.value.failure is FailureClass.CONFIG
+    return str(failed.value)
+
+
+def test_an_unknown_flag_is_named_with_its_near_miss() -> None:
+    assert "'memroy' does not exist" in _refusal(memroy="2g")
+    assert "did you mean 'memory'" in _refusal(memroy="2g")
+    assert "did you mean" not in _refusal(zzzzz=1)
+
+
+@pytest.mark.parametrize(
+    ("config", "why"),
+    [
+        ({"name": "mine"}, "names the container"),
+        ({"rm": True}, "removes the container"),
+        ({"d": True}, "detached"),
+        ({"restart": "always"}, "twice"),
+        ({"env_file": "/etc/env"}, "list what it holds"),
+        ({"t": True}, "no terminal"),
+        ({"log-driver": "syslog"}, "json-file, local, journald"),
+        ({"builder": {"accelerator": {}}}, "agent's config"),
+    ],
+)
+def test_flags_that_are_launchyards_own_are_refused_with_the_reason(config: dict[str, Any], why: str) -> None:
+    assert why in _refusal(**config)
+
+
+@pytest.mark.parametrize(
+    ("config", "why"),
+    [
+        ({"memory": "lots"}, "'lots' is not a size"),
+        ({"memory": ["1g", "2g"]}, "one value, not 2"),
+        ({"memory": True}, "needs a value"),
+        ({"m": "1g", "memory": "2g"}, "one value, not 2"),
+        ({"cpus": "two"}, "number of CPUs"),
+        ({"cpus": 0}, "number of CPUs"),
+        ({"cpu-shares": 1.5}, "whole number"),
+        ({"privileged": "yes"}, "neither true nor false"),
+        ({"env": ["TOKEN"]}, "must be NAME=value"),
+        ({"env": {"A": "B"}}, "is an object"),
+        ({"env": None}, "is null"),
+        ({"env": [["A=B"]]}, "is a list"),
+        ({"label": "launchyard.managed=false"}, "taken"),
+        ({"volume": "./data:/data"}, "absolute"),
+        ({"volume": "/data:data"}, "absolute"),
+        ({"mount": "type=bind,source=/a"}, "needs target"),
+        ({"mount": "type=bind,source=a,target=/a"}, "source=/path/on/the/host"),
+        ({"mount": "type=bind,sorce=/a,target=/a"}, "did you mean 'source'"),
+        ({"mount": "type=floppy,target=/a"}, "not one of bind"),
+        ({"tmpfs": "tmp"}, "absolute path"),
+        ({"ulimit": "nofile"}, "soft:hard"),
+        ({"device": "fuse"}, "/dev/fuse"),
+        ({"gpus": "device=0,count=1"}, "'all', a number"),
+        ({"gpus": "some"}, "whole number"),
+        ({"publish": "8080-8090:80"}, "several ports"),
+        ({"add-host": "db"}, "NAME:address"),
+        ({"pull": "sometimes"}, "always, missing, never"),
+        ({"security-opt": "seccomp=/etc/profile.json"}, "file of the agent's machine"),
+    ],
+)
+def test_a_value_that_cannot_work_is_refused_with_the_cure(config: dict[str, Any], why: str) -> None:
+    assert why in _refusal(**config)
+
+
+def test_two_entry_points_are_refused() -> None:
+    with pytest.raises(RunFailed, match="entry point of its own"):
+        render(_workload({"entry_point": ["python"], "config": {"entrypoint": "sh"}}))
+
+
+def test_an_environment_is_not_an_image() -> None:
+    with pytest.raises(RunFailed, match="runs images"):
+        render(_workload({}, ArtifactKind.ENVIRONMENT))

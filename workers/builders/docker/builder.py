@@ -1,0 +1,129 @@
+"""The docker builder: from a job's code to an image with the code's key in its tag."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from broker_config.errors import TemporaryError
+from broker_config.runs import FailureClass, Reason
+from workers.builders.docker import buildx, classic
+from workers.builders.docker.dockerfile import Dockerfile, dockerfile
+from workers.builders.docker.engine import Engine
+from workers.builders.docker.options import parse_options
+from workers.builders.docker.output import follow
+from workers.builders.docker.plan import KEY_LABEL, Plan, Running, digest
+from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder
+from workers.failures import RunFailed
+
+_KEY_VERSION = 1
+"""Raised when images of the same parts come to be built differently."""
+
+_TAG_LENGTH = 16
+
+_JOBS_OWN = ("did not complete successfully", "returned a non-zero code")
+_PASSING = (
+    "cannot connect to the docker daemon",
+    "code = unavailable",
+    "connection refused",
+    "connection reset",
+    "i/o timeout",
+    "no space left on device",
+    "no such host",
+    "server misbehaving",
+    "tls handshake timeout",
+    "toomanyrequests",
+    "unexpected eof",
+    "was killed by",
+)
+"""Words for trouble of the machinery that may pass; a command of the Dockerfile that failed is the job's own."""
+
+
+class DockerBuilder:
+    """Builds with BuildKit where the docker CLI has buildx, and with the engine's classic builder elsewhere."""
+
+    def __init__(self, home: Path, options: dict[str, Any]) -> None:
+        self._options = parse_options(options)
+        self._engine = Engine()
+
+    def key(self, order: BuildOrder) -> str:
+        return digest(
+            {
+                "version": _KEY_VERSION,
+                "source": order.fetched.digest,
+                # Cache mounts change how fast an image is built, not what is in it.
+                "dockerfile": _dockerfile(order, cache_mounts=False).text,
+                "platform": self._options.platform or self._engine.platform,
+                "build-args": self._options.build_args,
+            }
+        )
+
+    def find(self, order: BuildOrder, key: str) -> Artifact | None:
+        reference = self._reference(key)
+        if self._options.destination:
+            # An image that is here may still have to be pushed.
+            return _image(reference) if self._engine.is_pushed(reference) else None
+        labels = self._engine.image_labels(reference)
+        # The tag has the beginning of the key; the label has all of it.
+        return _image(reference) if labels is not None and labels.get(KEY_LABEL) == key else None
+
+    def build(self, order: BuildOrder, key: str, log: Callable[[str], None], cancelled: Callable[[], bool]) -> Artifact:
+        plan = Plan(
+            dockerfile=_dockerfile(order, cache_mounts=self._has_buildx),
+            folder=_folder(order),
+            reference=self._reference(key),
+            key=key,
+            platform=self._options.platform,
+            build_args=self._options.build_args,
+        )
+        how = (
+            "docker buildx"
+            if self._has_buildx
+            else "docker's classic builder, since there is no docker CLI with buildx"
+        )
+        log(f"building {plan.reference} from {plan.dockerfile.origin} with {how}")
+        running: Running = buildx.BuildxBuild(plan) if self._has_buildx else classic.ClassicBuild(self._engine, plan)
+        last = follow(running.lines(), running.end, log, cancelled)
+        if (words := running.failure(last)) is not None:
+            raise _failed(words, last)
+        if self._options.destination:
+            self._engine.push(plan.reference, log, cancelled)
+        return _image(plan.reference)
+
+    @cached_property
+    def _has_buildx(self) -> bool:
+        return buildx.is_there()
+
+    def _reference(self, key: str) -> str:
+        return f"{self._options.repository}:{key[:_TAG_LENGTH]}"
+
+
+def _image(reference: str) -> Artifact:
+    return Artifact(ArtifactKind.IMAGE, reference)
+
+
+def _folder(order: BuildOrder) -> Path:
+    if order.fetched.folder is None:
+        raise RunFailed(
+            FailureClass.CONFIG,
+            Reason.BUILD_FAILED,
+            f"the job's source is {order.job.source.type!r} and brought no code, so there is nothing to build",
+        )
+    return order.fetched.folder
+
+
+def _dockerfile(order: BuildOrder, *, cache_mounts: bool) -> Dockerfile:
+    return dockerfile(order.job, _folder(order), cache_mounts=cache_mounts)
+
+
+def _failed(words: str, last: Sequence[str]) -> RunFailed | TemporaryError:
+    is_jobs_own = any(said in words for said in _JOBS_OWN)
+    if not is_jobs_own and any(word in words.lower() for word in _PASSING):
+        return TemporaryError(f"the image could not be built: {words}")
+    return RunFailed(
+        FailureClass.BUILD,
+        Reason.BUILD_FAILED,
+        f"the build of the image failed: {words}; its last lines:\n" + "\n".join(last),
+    )

@@ -1,0 +1,97 @@
+"""Building with the engine's classic builder, for machines without buildx: no cache mounts, no secrets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import IO, Any
+
+from docker import auth
+from docker.errors import create_api_error_from_http_exception
+from docker.types.daemon import CancellableStream
+from docker.utils.build import tar
+from docker.utils.json_stream import json_stream, stream_as_text
+from requests import HTTPError, Response
+
+from workers.builders.docker.dockerfile import IGNORED
+from workers.builders.docker.engine import Engine, answering
+from workers.builders.docker.plan import Plan
+
+_DOCKERFILE = ".launchyard.Dockerfile"
+_CONNECT_SECONDS = 10
+
+
+class ClassicBuild:
+    """One build by the engine."""
+
+    def __init__(self, engine: Engine, plan: Plan) -> None:
+        """Send the context; the engine begins when it has all of it."""
+        # docker's own client gives no hold on the response, and nothing but closing its connection ends a build.
+        with answering(), _context(plan) as context:
+            response = engine.api.post(
+                f"{engine.api.base_url}/v{engine.api.api_version}/build",
+                params=_parameters(plan),
+                data=context,
+                headers={"Content-Type": "application/tar", **_credentials()},
+                stream=True,
+                timeout=(_CONNECT_SECONDS, None),
+            )
+            _check(response)
+        events: Any = json_stream(stream_as_text(response.raw.stream(decode_content=True)))
+        self._stream: CancellableStream[dict[str, Any]] = CancellableStream(events, response)
+        self._error: str | None = None
+        self._is_finished = False
+
+    def lines(self) -> Iterator[str]:
+        for event in self._stream:
+            if "error" in event:
+                self._error = str(event["error"])
+            elif "aux" in event:
+                self._is_finished = True
+            said = str(event.get("stream") or event.get("error") or "")
+            yield from filter(str.strip, said.splitlines())
+
+    def end(self) -> None:
+        self._stream.close()
+
+    def failure(self, last: Sequence[str]) -> str | None:
+        if self._error is None and not self._is_finished:
+            return "the docker engine ended the build's output before the build (unexpected EOF)"
+        return self._error
+
+
+def _context(plan: Plan) -> IO[bytes]:
+    ignore = plan.folder / ".dockerignore"
+    # docker's client always adds an ignore file, which code that had none should not get to see.
+    patterns = [".dockerignore", *(IGNORED if plan.dockerfile.path is None else ())]
+    if ignore.is_file():
+        lines = map(str.strip, ignore.read_text(errors="replace").splitlines())
+        patterns = [line for line in lines if line and not line.startswith("#")]
+    made: Any = tar(plan.folder, exclude=patterns, dockerfile=(_DOCKERFILE, plan.dockerfile.text))
+    context: IO[bytes] = made
+    return context
+
+
+def _parameters(plan: Plan) -> dict[str, str]:
+    parameters = {
+        "t": plan.reference,
+        "dockerfile": _DOCKERFILE,
+        "rm": "1",
+        "forcerm": "1",
+        "labels": json.dumps(dict(plan.labels)),
+        "buildargs": json.dumps(dict(plan.build_args)),
+    }
+    return {**parameters, "platform": plan.platform} if plan.platform else parameters
+
+
+def _credentials() -> dict[str, str]:
+    """The agent's docker logins: a build may begin at a private image."""
+    found = auth.load_config().get_all_credentials()  # type: ignore[no-untyped-call]  # not in the stubs
+    return {"X-Registry-Config": auth.encode_header(found).decode()} if found else {}
+
+
+def _check(response: Response) -> None:
+    try:
+        response.raise_for_status()
+    except HTTPError as error:
+        create_api_error_from_http_exception(error)

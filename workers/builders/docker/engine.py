@@ -1,0 +1,112 @@
+"""The builder's connection to the Docker engine, and the one place where docker's exceptions become ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import docker
+import requests
+import urllib3
+from docker.errors import APIError, DockerException, ImageNotFound
+
+from broker_config.errors import ConfigError, TemporaryError
+from broker_config.runs import FailureClass, Reason
+from workers.failures import RunCancelled, RunFailed
+
+FIRST_ANSWER_SECONDS = 5
+ANSWER_SECONDS = 120
+
+_REFUSALS = (
+    "denied",
+    "unauthorized",
+    "authentication required",
+    "no basic auth credentials",
+    "forbidden",
+    "insufficient",
+)
+"""Words of registries that another try will not change."""
+
+
+class Engine:
+    """The engine that the docker CLI would use: `DOCKER_HOST`, or else docker's current context."""
+
+    def __init__(self) -> None:
+        """Connect.
+
+        Raises:
+            ConfigError: when no engine answers.
+        """
+        try:
+            self.api = docker.from_env(timeout=FIRST_ANSWER_SECONDS).api
+            version = self.api.version()
+        except (DockerException, requests.RequestException, OSError) as error:
+            raise ConfigError(
+                f"builder docker: no docker engine answers: {error}; start one, have DOCKER_HOST or docker's context "
+                "name it, and let the agent's user use it (group docker)"
+            ) from error
+        self.api.timeout = ANSWER_SECONDS
+        self.platform = f"{version['Os']}/{version['Arch']}"
+
+    def image_labels(self, reference: str) -> Mapping[str, str] | None:
+        """The labels of an image on the engine, or `None` if it is not there."""
+        with answering():
+            try:
+                found: dict[str, Any] = self.api.inspect_image(reference)  # type: ignore[no-untyped-call]  # not in the stubs
+            except ImageNotFound:
+                return None
+            return found["Config"].get("Labels") or {}
+
+    def is_pushed(self, reference: str) -> bool:
+        """Whether the registry has it, as far as the engine can tell: a registry that refuses refuses the push too."""
+        with answering():
+            try:
+                self.api.inspect_distribution(reference)  # type: ignore[no-untyped-call]  # not in the stubs
+            except APIError:
+                return False
+            return True
+
+    def push(self, reference: str, log: Callable[[str], None], cancelled: Callable[[], bool]) -> None:
+        """Push an image with the credentials of the agent's `docker login`.
+
+        Raises:
+            RunFailed: class BUILD, when the registry refuses it.
+            RunCancelled: when `cancelled` said yes; the engine ends a push that nobody reads.
+            TemporaryError: when the engine or the registry did not answer.
+        """
+        log(f"pushing {reference}")
+        with answering():
+            try:
+                for event in self.api.push(reference, stream=True, decode=True):
+                    if cancelled():
+                        raise RunCancelled("the push was cancelled")
+                    # A failed push raises nothing: it is one of the events.
+                    if "error" in event:
+                        raise _not_pushed(reference, str(event["error"]))
+            except APIError as error:
+                raise _not_pushed(reference, error.explanation or str(error)) from error
+
+
+@contextmanager
+def answering() -> Iterator[None]:
+    """Translate docker's exceptions; whoever knows a better word for one of them catches it inside.
+
+    Raises:
+        TemporaryError: when the engine does not answer, or fails.
+    """
+    try:
+        yield
+    except (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        raise TemporaryError(f"the docker engine does not answer: {error}; check that it runs") from error
+
+
+def _not_pushed(reference: str, words: str) -> RunFailed | TemporaryError:
+    if any(word in words.lower() for word in _REFUSALS):
+        return RunFailed(
+            FailureClass.BUILD,
+            Reason.BUILD_FAILED,
+            f"the registry does not take {reference}: {words}; check the builder's destination, and the agent's docker "
+            "login at its registry",
+        )
+    return TemporaryError(f"{reference} could not be pushed: {words}")

@@ -1,0 +1,175 @@
+"""The docker target: containers that carry the run's name, on the engine that this agent uses."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from broker_config.errors import TemporaryError
+from broker_config.runs import FailureClass, Reason
+from workers.builders.protocol import ArtifactKind
+from workers.failures import RunFailed
+from workers.targets.docker import endings, images
+from workers.targets.docker.containers import Containers, Created
+from workers.targets.docker.engine import Engine
+from workers.targets.docker.events import Events
+from workers.targets.docker.logs import Logs
+from workers.targets.docker.render import MANAGED, REQUEST_DIGEST, render
+from workers.targets.protocol import LogChunk, Observation, Request, Workload
+
+MAKERS_SECONDS = 2.0
+"""How long whoever made a container has for its start, before another agent takes it for left behind."""
+
+APPEARANCE_SECONDS = 5.0
+_LOOK_SECONDS = 0.1
+
+
+class DockerTarget:
+    """Containers of one engine. What is known of them is in the engine alone, so any agent can take them up."""
+
+    artifact = ArtifactKind.IMAGE
+
+    def __init__(self, home: Path) -> None:
+        self._engine = Engine()
+        self._containers = Containers(self._engine)
+        self._events = Events(self._engine)
+        self._logs = Logs(self._engine)
+
+    def render(self, workload: Workload) -> Request:
+        return render(workload)
+
+    def submit(self, request: Request) -> None:
+        held = self._containers.inspect(request.name)
+        if held is None:
+            held = self._made(request)
+        if held is None or self._is_left_unstarted(held, request):
+            self._containers.start(request.name)
+
+    def _is_left_unstarted(self, held: Mapping[str, Any], request: Request) -> bool:
+        """Whether a container that exists is still to be started.
+
+        One that runs, or has run, is not: an agent that died before it wrote that down must not run the job twice. As
+        docker starts an ended container again when told to, whoever made it comes first, and has a moment to start it.
+        """
+        _check_is_ours(held, request)
+        deadline = time.monotonic() + MAKERS_SECONDS
+        while _status(held) == "created":
+            if time.monotonic() >= deadline:
+                return True
+            time.sleep(_LOOK_SECONDS)
+            again = self._containers.inspect(request.name)
+            if again is None:
+                raise TemporaryError(f"container {request.name} was removed while it was being adopted")
+            held = again
+        return False
+
+    def _made(self, request: Request) -> Mapping[str, Any] | None:
+        """Create the container; returns the one that another agent created in this moment, if one did."""
+        image, platform = request.body["container"]["Image"], request.body.get("platform")
+        pull = partial(images.pull, self._engine, image, platform)
+        if request.body["pull"] == "always":
+            pull()
+        outcome = self._create(request)
+        if outcome is Created.IMAGE_MISSING:
+            if request.body["pull"] == "never":
+                raise images.unavailable(image, "the engine does not have it, and the queue config says pull: never")
+            pull()
+            outcome = self._create(request)
+        if outcome is Created.MADE:
+            return None
+        return self._appeared(request.name)
+
+    def _appeared(self, name: str) -> Mapping[str, Any]:
+        """The container that another agent is making: the engine gives its name away before it shows it."""
+        deadline = time.monotonic() + APPEARANCE_SECONDS
+        while (held := self._containers.inspect(name)) is None:
+            if time.monotonic() >= deadline:
+                raise TemporaryError(f"container {name} is being made by another agent, or was removed a moment ago")
+            time.sleep(_LOOK_SECONDS)
+        return held
+
+    def _create(self, request: Request) -> Created:
+        container = dict(request.body["container"])
+        container["Labels"] = {**container["Labels"], REQUEST_DIGEST: request.digest}
+        return self._containers.create(request.name, container, request.body.get("platform"))
+
+    def observe(self, names: Sequence[str]) -> Mapping[str, Observation]:
+        wanted = set(names)
+        seen: dict[str, Observation] = {}
+        if not wanted:
+            return seen
+        for entry in self._containers.listed(wanted):
+            for name in wanted.intersection(path.removeprefix("/") for path in entry["Names"]):
+                live = endings.LIVE.get(entry["State"])
+                observation = live or self._end(name)
+                if observation is not None:
+                    seen[name] = observation
+        return seen
+
+    def _end(self, name: str) -> Observation | None:
+        # The list call has no exit code, and does not say whether memory ran out.
+        found = self._containers.inspect(name)
+        if found is None:
+            return None
+        return endings.ended(found, self._containers.is_marked_cancelled(name))
+
+    def watch(self, changed: Callable[[str | None], None], stop: threading.Event) -> None:
+        self._events.follow(changed, stop)
+
+    def read_logs(self, name: str, position: str) -> LogChunk:
+        return self._logs.read(name, position, lambda: self._has_ended(name))
+
+    def _has_ended(self, name: str) -> bool:
+        found = self._containers.inspect(name)
+        return found is None or _status(found) not in endings.LIVE
+
+    def cancel(self, name: str, grace_seconds: float) -> None:
+        status = self._status_of_ours(name)
+        if status == "created":
+            # Never started, so there is nothing to stop. If it starts in this moment, it is not removed but stopped.
+            self._containers.remove(name, only_if_stopped=True)
+            status = self._status_of_ours(name)
+        if status not in endings.LIVE:
+            return
+        is_new = self._containers.mark_cancelled(name)
+        if not self._containers.stop(name, grace_seconds) and is_new:
+            # It had ended by itself just before.
+            self._containers.unmark_cancelled(name)
+
+    def release(self, name: str) -> None:
+        if self._status_of_ours(name) is not None:
+            self._containers.remove(name)
+        self._containers.unmark_cancelled(name)
+
+    def _status_of_ours(self, name: str) -> str | None:
+        """Docker's status; `None` if there is no such container, or it is somebody else's."""
+        found = self._containers.inspect(name)
+        if found is None or MANAGED not in _labels(found):
+            return None
+        return _status(found)
+
+
+def _status(found: Mapping[str, Any]) -> str:
+    status: str = found["State"]["Status"]
+    return status
+
+
+def _labels(found: Mapping[str, Any]) -> Mapping[str, str]:
+    return found["Config"].get("Labels") or {}
+
+
+def _check_is_ours(held: Mapping[str, Any], request: Request) -> None:
+    digest = _labels(held).get(REQUEST_DIGEST)
+    if digest == request.digest:
+        return
+    whose = "with another request" if digest else "and was not made by Launchyard"
+    raise RunFailed(
+        FailureClass.CONFIG,
+        Reason.NAME_TAKEN,
+        f"container {request.name} exists {whose}; look at it with: docker inspect {request.name}; once it is removed, "
+        "launch the run again",
+    )
