@@ -2,6 +2,7 @@
 
 from broker_config.jobs import CodeSource, GitSource, ImageSource, Job
 from broker_config.priorities import Priority
+from broker_config.queues import Queue
 from broker_config.runs import Event, FailureClass, Launch, Run, State
 from producer.client import Client, launch
 from producer.handle import LogLine, RunFailed, RunHandle
@@ -19,6 +20,7 @@ __all__ = [
     "LocalCode",
     "LogLine",
     "Priority",
+    "Queue",
     "Run",
     "RunFailed",
     "RunHandle",

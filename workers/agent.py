@@ -162,11 +162,11 @@ class Agent:
                 step = partial(self._finisher.end, run, State.FAILED, seen, FailureClass.INFRA)
 
     def _to_target(self, run: Run) -> None:
-        cancelled = partial(self._is_cancelled, run.id)
         served: Served = or_run_failed(partial(self._members.served, run.spec.queue.resource))
         if run.state in {State.STARTING, State.RUNNING}:
             return self._attach(run, served)
-        prepared = self._preparer.prepare(run, served.target.artifact, cancelled)
+        prepared = self._preparer.prepare(run, served.target.artifact, partial(self._must_end, run.id))
+        cancelled = partial(self._wishes.is_cancelled, run.id)
         return self._attach(self._submitter.submit(prepared, served.target, cancelled), served)
 
     def _attach(self, run: Run, served: Served) -> None:
@@ -211,7 +211,7 @@ class Agent:
     def _held_ids(self) -> set[str]:
         return set(self._held)
 
-    def _is_cancelled(self, run_id: str) -> bool:
+    def _must_end(self, run_id: str) -> bool:
         return self._stopping.is_set() or self._wishes.is_cancelled(run_id)
 
     def _cancel_at_target(self, run: Run) -> None:

@@ -58,7 +58,7 @@ class Submitter:
         self._wait = wait
 
     def submit(self, prepared: Prepared, target: Target, cancelled: Callable[[], bool]) -> Run:
-        """Make the object. Returns the run, whose record names it.
+        """Make the object, or find the one that was made before a crash. Returns the run, whose record names it.
 
         Raises:
             RunFailed: when the target refuses it.
@@ -66,8 +66,6 @@ class Submitter:
             TemporaryError: when the agent stops while the target does not answer.
         """
         request = target.render(workload(prepared))
-        if cancelled() and not prepared.run.submission:
-            raise RunCancelled("cancelled before it was submitted")
         run = self._recorder.reach(
             prepared.run,
             State.SUBMITTING,
@@ -79,10 +77,10 @@ class Submitter:
         )
         while True:
             try:
-                if cancelled():
-                    target.cancel(request.name, 0)
-                    raise RunCancelled("cancelled while it was submitted")
-                target.submit(request)
+                if not cancelled():
+                    target.submit(request)
+                elif request.name not in target.observe([request.name]):
+                    raise RunCancelled("cancelled before it was submitted")
             except TemporaryError as error:
                 # The object may exist or not, so the run can neither fail nor be cancelled before the target answers.
                 logger.warning("submit-retry run=%s: %s", run.id, error)

@@ -1,0 +1,68 @@
+"""Measure, and print the table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks import dispatch, enqueue, imports
+from benchmarks.stock import QUEUE as STOCK_QUEUE
+from benchmarks.yard import QUEUE, worker, yard
+from broker_config.celery_app import create_app
+from producer import Client
+
+STOCK_PRODUCER = "from celery import Celery; Celery(broker='redis://').pool"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table. `aim` is the ratio, or the value where there is no peer, that the project set itself."""
+
+    what: str
+    ours: str
+    peer: str
+    ratio: str
+    aim: str
+
+
+def main() -> None:
+    """Run all measurements on one embedded broker."""
+    with yard() as client:
+        rows = _enqueue(client)
+    with yard() as client:
+        rows += [*_dispatch(client), _imports()]
+    widths = [max(len(getattr(row, name)) for row in rows) for name in Row.__dataclass_fields__]
+    for row in [Row("measured", "Launchyard", "stock Celery", "ratio", "aim"), *rows]:
+        cells = (getattr(row, name) for name in Row.__dataclass_fields__)
+        print("  ".join(cell.ljust(max(width, 12)) for cell, width in zip(cells, widths, strict=True)).rstrip())
+
+
+def _enqueue(client: Client) -> list[Row]:
+    stock = enqueue.stock_single(client, 1000)
+    single, bulk = enqueue.ours_single(client, 1000), enqueue.ours_bulk(client, 5000)
+    peer = f"{stock:,.0f}/s"
+    return [
+        Row("enqueue one by one, record included", f"{single:,.0f}/s", peer, f"{single / stock:.1f}x", "3x"),
+        Row("enqueue in bulk, record included", f"{bulk:,.0f}/s", peer, f"{bulk / stock:.1f}x", "12x"),
+    ]
+
+
+def _dispatch(client: Client) -> list[Row]:
+    app = create_app(client.settings)
+    stock_rate = dispatch.stock_throughput(client, app, 2000)
+    with worker(client, "benchmarks.stock", "-Q", STOCK_QUEUE, "-n", "stock@bench"):
+        stock_ms = dispatch.stock_latency(app, 40)
+    with worker(client, "workers", "-Q", QUEUE, "--max-jobs", "-1", "-n", "agent@bench"):
+        rate, ms = dispatch.ours_throughput(client, 2000), dispatch.ours_latency(client, 40)
+    return [
+        Row("idle: enqueue to submit", f"{ms:.1f} ms", f"{stock_ms:.1f} ms", f"{ms / stock_ms:.1f}x", "10 ms"),
+        Row("busy: no-op runs a second", f"{rate:,.0f}/s", f"{stock_rate:,.0f}/s", f"{rate / stock_rate:.2f}x", "0.5x"),
+    ]
+
+
+def _imports() -> Row:
+    ours, stock = imports.milliseconds("from producer import launch"), imports.milliseconds(STOCK_PRODUCER)
+    return Row("import of the producer, CPU", f"{ours:.0f} ms", f"{stock:.0f} ms", f"{ours / stock:.1f}x", "150 ms")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""`launchyard agents` and `launchyard agent`: who serves the queues, and serving them oneself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from broker_config.settings import environment_for
+from producer.cli import documents, output
+from producer.cli.programs import agent_arguments
+from producer.cli.session import Session, json_option, pass_session
+
+
+@click.command()
+@json_option
+@pass_session
+def agents(session: Session) -> None:
+    """List the agents, and whether they are alive."""
+    found = session.client.store.agents.list()
+    if session.as_json:
+        output.document({"agents": [documents.agent(info, alive) for info, alive in found]})
+        return
+    output.table(
+        ("NAME", "QUEUES", "RUNS", "STATE", "SEEN", "HOST", "PID", "VERSION"),
+        [
+            (
+                info.name,
+                ",".join(info.queues),
+                f"{info.live}/{'any' if info.max_jobs < 0 else info.max_jobs}",
+                "alive" if alive else "silent",
+                f"{output.age(info.seen_at)} ago",
+                info.host,
+                str(info.pid),
+                info.version,
+            )
+            for info, alive in found
+        ],
+        empty="No agent is there.",
+    )
+    output.next_command("launchyard runs" if found else "launchyard agent -q QUEUE")
+
+
+@dataclass(frozen=True)
+class AgentOptions:
+    """What stands on the command line; None and empty ones leave it to the agent's config."""
+
+    queues: Sequence[str] = ()
+    max_jobs: int | None = None
+    config: Path | None = None
+    name: str | None = None
+
+
+@click.command()
+@click.option("--queue", "-q", "queues", multiple=True, help="A queue to serve; the config's when absent.")
+@click.option("--max-jobs", type=click.IntRange(min=-1), help="Most runs at once; -1: no limit.")
+@click.option(
+    "--config",
+    "-c",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A launch-config.yaml; the one in the home folder when absent.",
+)
+@click.option("--name", help="The agent's name on this host; two agents need two names.", show_default="agent")
+@json_option
+@pass_session
+def agent(session: Session, /, **options: object) -> None:
+    """Serve queues: take runs, build, submit and watch them, until Ctrl-C.
+
+    Running jobs go on when the agent is stopped; started again under the same name it takes them up.
+    """
+    given = AgentOptions(**options)  # type: ignore[arg-type]  # click gives them as declared above
+    for queue in given.queues:
+        session.client.store.queues.get(queue)
+    arguments = agent_arguments(given.queues, given.max_jobs, given.config, given.name)
+    if session.as_json:
+        output.line({"type": "agent", "pid": os.getpid(), "queues": list(given.queues)})
+    else:
+        output.note(f"agent for {', '.join(given.queues) or 'the queues of its config'}; Ctrl-C stops it, not its jobs")
+    session.client.close()
+    # Out of the caller's folder: modules there could stand before our own.
+    os.chdir(session.settings.home)
+    os.execve(arguments[0], arguments, environment_for(session.settings))

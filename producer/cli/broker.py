@@ -1,0 +1,100 @@
+"""`launchyard broker`: the embedded broker."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit, urlunsplit
+
+import click
+
+from broker_config.connection import broker_url
+from broker_config.embedded import EmbeddedBroker
+from broker_config.errors import BrokerUnavailable, InvalidRequest
+from producer.cli import output
+from producer.cli.session import Session, json_option, pass_session
+
+
+@click.group("broker")
+def group() -> None:
+    """The embedded broker, which runs when no other is configured."""
+
+
+def _embedded(session: Session) -> EmbeddedBroker:
+    url = session.settings.broker_url
+    if url:
+        raise InvalidRequest(f"the broker is {masked(url)}, which is not ours to start or stop")
+    return EmbeddedBroker(session.settings.home)
+
+
+def masked(url: str) -> str:
+    """The URL without its password."""
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{host}"))
+
+
+@group.command()
+@json_option
+@pass_session
+def start(session: Session) -> None:
+    """Start the embedded broker; every command that needs it does so too."""
+    embedded = _embedded(session)
+    started = embedded.ensure_running()
+    if session.as_json:
+        output.document({"started": started, "pid": embedded.pid, "url": embedded.url})
+        return
+    click.echo(f"the embedded broker {'was started' if started else 'runs already'} (pid {embedded.pid})")
+    output.next_command("launchyard queue list", "launchyard broker stop")
+
+
+@group.command()
+@json_option
+@pass_session
+def stop(session: Session) -> None:
+    """Stop the embedded broker; its data stays on disk."""
+    stopped = _embedded(session).stop()
+    if session.as_json:
+        output.document({"stopped": stopped})
+        return
+    click.echo("the embedded broker was stopped" if stopped else "the embedded broker was not running")
+    output.next_command("launchyard broker start")
+
+
+@group.command()
+@json_option
+@pass_session
+def status(session: Session) -> None:
+    """Say which broker is used and whether it answers; starts nothing. Exits with 7 when it does not answer."""
+    configured = session.settings.broker_url
+    embedded = None if configured else EmbeddedBroker(session.settings.home)
+    if embedded and embedded.pid is None:
+        raise BrokerUnavailable("the embedded broker is not running; start it with: launchyard broker start")
+    url = masked(configured) if configured else embedded.url if embedded else ""
+    queues = len(session.client.store.queues.list())
+    if session.as_json:
+        output.document(
+            {"answers": True, "embedded": embedded is not None, "pid": embedded and embedded.pid, "url": url}
+        )
+        return
+    output.fields(
+        [
+            ("broker", f"embedded (pid {embedded.pid})" if embedded else "configured"),
+            ("url", url),
+            ("folder", str(embedded.folder) if embedded else ""),
+            ("queues", str(queues)),
+        ]
+    )
+    output.next_command("launchyard queue list")
+
+
+@group.command()
+@json_option
+@pass_session
+def url(session: Session) -> None:
+    """Print the broker's URL, password included, for other programs. Starts the embedded broker if needed."""
+    found = broker_url(session.settings)
+    if session.as_json:
+        output.document({"url": found})
+        return
+    click.echo(found)

@@ -1,0 +1,68 @@
+"""The JSON documents of `--json`. Stable: a key may be added, none is renamed or removed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from broker_config.queues import QueueRecord
+from broker_config.runs import Event, Run, State
+from broker_config.store.agents import AgentInfo
+
+
+def queue(record: QueueRecord, counts: dict[State, int] | None = None) -> dict[str, Any]:
+    """A queue; with the number of its runs in each state where asked for."""
+    document = {
+        **record.queue.model_dump(mode="json"),
+        "revision": record.revision,
+        "paused": record.paused,
+        "pause_reason": record.pause_reason,
+        "created_at": record.created_at.isoformat(),
+        "updated_at": record.updated_at.isoformat(),
+    }
+    if counts is not None:
+        document["runs"] = {state.value: count for state, count in counts.items()}
+    return document
+
+
+def run(record: Run) -> dict[str, Any]:
+    """A run in short: what a list shows."""
+    state = record.model_dump(
+        mode="json", exclude={"spec", "version", "fence", "place", "request_digest", "submission"}
+    )
+    spec = record.spec
+    return {
+        "id": spec.id,
+        "name": spec.name,
+        "queue": spec.queue.name,
+        "resource": spec.queue.resource,
+        "priority": spec.priority.label,
+        "author": spec.author,
+        "labels": spec.labels,
+        "created_at": spec.created_at.isoformat(),
+        **state,
+    }
+
+
+def run_with_all(record: Run, events: list[Event]) -> dict[str, Any]:
+    """A run with its job, its config and its events."""
+    spec = record.spec
+    return {
+        **run(record),
+        "entity": spec.queue.entity,
+        "queue_revision": spec.queue_revision,
+        "job": spec.job.model_dump(mode="json"),
+        "overrides": spec.overrides,
+        "resource_config": spec.resource_config,
+        "submission": record.submission,
+        "events": [event(one) for one in events],
+    }
+
+
+def event(one: Event) -> dict[str, Any]:
+    """One change of a run."""
+    return one.model_dump(mode="json")
+
+
+def agent(info: AgentInfo, alive: bool) -> dict[str, Any]:
+    """An agent, and whether its lease is alive."""
+    return {**info.model_dump(mode="json"), "alive": alive}

@@ -1,0 +1,99 @@
+"""What people write on the command line for mappings: `KEY=VALUE`, `key.path=value`, JSON and YAML."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from broker_config.errors import InvalidRequest
+
+
+def plain_pairs(texts: Sequence[str], option: str) -> dict[str, str]:
+    """`KEY=VALUE` texts as a mapping of texts.
+
+    Raises:
+        InvalidRequest: when a text has no `=`.
+    """
+    return dict(_split(text, option) for text in texts)
+
+
+def settings(texts: Sequence[str], option: str) -> dict[str, Any]:
+    """Texts that are each JSON or YAML of an object, or `key.path=value` whose value is read as YAML; later ones win.
+
+    A value of `null` stays: as an override it removes what the queue config has.
+
+    Raises:
+        InvalidRequest: when a text is neither.
+    """
+    collected: dict[str, Any] = {}
+    for text in texts:
+        _lay_over(collected, _mapping(text, option))
+    return collected
+
+
+def _mapping(text: str, option: str) -> dict[str, Any]:
+    if text.lstrip().startswith("{") or "\n" in text.strip():
+        return parse_object(text, option)
+    path, written = _split(text, option)
+    nested: Any = _yaml(written, option)
+    for key in reversed(path.split(".")):
+        nested = {key: nested}
+    return dict(nested)
+
+
+def _lay_over(below: dict[str, Any], above: dict[str, Any]) -> None:
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(below.get(key), dict):
+            _lay_over(below[key], value)
+        else:
+            below[key] = value
+
+
+def _split(text: str, option: str) -> tuple[str, str]:
+    key, separator, value = text.partition("=")
+    if not key or not separator:
+        raise InvalidRequest(f"{option} {text!r} must be KEY=VALUE")
+    return key, value
+
+
+def read_object(path: str, option: str) -> dict[str, Any]:
+    """The object in a JSON or YAML file; `-` is stdin.
+
+    Raises:
+        InvalidRequest: when it cannot be read, or holds something else.
+    """
+    try:
+        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidRequest(f"{option}: cannot read {path!r}: {error}") from error
+    return parse_object(text, option)
+
+
+def parse_object(text: str, option: str) -> dict[str, Any]:
+    """The object in a JSON or YAML text. YAML has JSON inside it.
+
+    Raises:
+        InvalidRequest: when it is neither, or something else than an object.
+    """
+    value = _yaml(text, option)
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+        raise InvalidRequest(f"{option} must be a mapping of names to values, not: {text.strip()[:80]}")
+    return value
+
+
+def _yaml(text: str, option: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InvalidRequest(f"{option} is neither JSON nor YAML: {' '.join(str(error).split())}") from error
+
+
+def to_yaml(value: Any) -> str:
+    """YAML for people: block style, keys in the order given."""
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, default_flow_style=False).strip()

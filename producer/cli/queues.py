@@ -1,0 +1,256 @@
+"""`launchyard queue`: create, list, show, edit, delete, pause and resume queues."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any
+
+import click
+
+from broker_config.errors import InvalidRequest, did_you_mean
+from broker_config.overrides import merge
+from broker_config.queues import Queue, QueueRecord, parse_queue
+from broker_config.runs import State
+from producer.cli import documents, output, pairs
+from producer.cli.session import Session, json_option, pass_session
+
+_EDITABLE = ("entity", "resource", "prioritization", "description", "config")
+
+
+@dataclass(frozen=True)
+class QueueOptions:
+    """The options that create and edit a queue; None and empty ones were not given."""
+
+    config_file: str | None
+    config_json: str | None
+    entity: str | None
+    prioritization: bool | None
+    description: str | None
+    resource: str | None = None
+    changes: tuple[str, ...] = ()
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The fields that these options set."""
+        fields: dict[str, Any] = {
+            name: getattr(self, name)
+            for name in ("entity", "prioritization", "description", "resource")
+            if getattr(self, name) is not None
+        }
+        if self.config_file and self.config_json:
+            raise InvalidRequest("--config and --config-json both give the config; choose one")
+        if self.config_file:
+            fields["config"] = pairs.read_object(self.config_file, "--config")
+        if self.config_json:
+            fields["config"] = pairs.parse_object(self.config_json, "--config-json")
+        return fields
+
+
+def _queue_options(command: Any) -> Any:
+    for option in (
+        click.option("--description", help="What the queue is for."),
+        click.option(
+            "--prioritization/--no-prioritization",
+            default=None,
+            help="Whether runs may have priorities; off: one FIFO.",
+        ),
+        click.option("--entity", help="The team or user that owns the queue."),
+        click.option("--config-json", metavar="TEXT", help="The queue config as JSON or YAML."),
+        click.option("--config", "config_file", metavar="FILE", help="A file with the queue config; - is stdin."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group("queue")
+def group() -> None:
+    """Queues: where jobs wait, and the resource on which they run."""
+
+
+@group.command()
+@click.argument("name")
+@click.option("--resource", "-r", required=True, help="The target resource, for instance docker or local-process.")
+@_queue_options
+@json_option
+@pass_session
+def create(session: Session, /, name: str, **options: Any) -> None:
+    """Create a queue."""
+    queue = parse_queue({"name": name, **QueueOptions(**options).given})
+    _warn_of_unknown_resource(queue.resource)
+    record = session.client.store.queues.create(queue)
+    if session.as_json:
+        output.document(documents.queue(record))
+        return
+    click.echo(f"queue {name!r} is there, on resource {queue.resource}")
+    output.next_command(f"launchyard agent -q {name}", f"launchyard launch -q {name} -f -- python train.py")
+
+
+def _warn_of_unknown_resource(resource: str) -> None:
+    # Only a warning: the resource must be installed where the agent runs, and that may be elsewhere.
+    installed = {entry.name for entry in entry_points(group="launchyard.targets")}
+    if resource not in installed:
+        output.note(f"warning: no resource {resource!r} is installed here{did_you_mean(resource, installed)}")
+
+
+@group.command("list")
+@json_option
+@pass_session
+def list_queues(session: Session) -> None:
+    """List all queues."""
+    store = session.client.store.queues
+    found = [(record, store.counts(record.name)) for record in store.list()]
+    if session.as_json:
+        output.document({"queues": [documents.queue(record, counts) for record, counts in found]})
+        return
+    output.table(
+        ("NAME", "RESOURCE", "ENTITY", "PRIORITIES", "WAITING", "LIVE", "PAUSED"),
+        [_row(record, counts) for record, counts in found],
+        empty="There is no queue yet.",
+    )
+    output.next_command(
+        f"launchyard queue show {found[0][0].name}"
+        if found
+        else "launchyard queue create my-queue --resource local-process"
+    )
+
+
+def _row(record: QueueRecord, counts: dict[State, int]) -> tuple[str, ...]:
+    queue = record.queue
+    return (
+        queue.name,
+        queue.resource,
+        queue.entity,
+        "on" if queue.prioritization else "off",
+        str(counts[State.QUEUED]),
+        str(sum(count for state, count in counts.items() if state.is_live)),
+        _paused(record),
+    )
+
+
+def _paused(record: QueueRecord) -> str:
+    return (f"yes: {record.pause_reason}" if record.pause_reason else "yes") if record.paused else ""
+
+
+@group.command()
+@click.argument("name")
+@json_option
+@pass_session
+def show(session: Session, /, name: str) -> None:
+    """Show a queue with its config."""
+    store = session.client.store.queues
+    record, counts = store.get(name), store.counts(name)
+    if session.as_json:
+        output.document(documents.queue(record, counts))
+        return
+    queue = record.queue
+    output.fields(
+        [
+            ("name", queue.name),
+            ("entity", queue.entity),
+            ("resource", queue.resource),
+            ("priorities", "on" if queue.prioritization else "off: one FIFO"),
+            ("description", queue.description),
+            ("paused", _paused(record)),
+            ("runs", ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "none yet"),
+            ("revision", f"{record.revision}, {output.age(record.updated_at)} ago"),
+            ("config", pairs.to_yaml(queue.config) if queue.config else "(empty)"),
+        ]
+    )
+    output.next_command(f"launchyard runs -q {name}", f"launchyard queue edit {name}")
+
+
+@group.command()
+@click.argument("name")
+@click.option("--resource", "-r", help="Another target resource.")
+@click.option(
+    "--set", "changes", multiple=True, metavar="KEY.PATH=VALUE", help="Change one value of the config; null removes it."
+)
+@_queue_options
+@json_option
+@pass_session
+def edit(session: Session, /, name: str, **options: Any) -> None:
+    """Edit a queue: by options, or in your editor when none is given.
+
+    Runs that are queued already keep the config that they were launched with.
+    """
+    store = session.client.store.queues
+    queue = store.get(name).queue
+    given = QueueOptions(**options)
+    changed = _by_options(queue, given) if given.given or given.changes else _in_editor(queue, session)
+    if changed == queue:
+        record = store.get(name)
+        if not session.as_json:
+            output.note("Nothing was changed.")
+    else:
+        _warn_of_unknown_resource(changed.resource)
+        record = store.edit(changed)
+    if session.as_json:
+        output.document(documents.queue(record))
+        return
+    click.echo(f"queue {name!r} is at revision {record.revision}")
+    output.next_command(f"launchyard queue show {name}")
+
+
+def _by_options(queue: Queue, options: QueueOptions) -> Queue:
+    fields = {**queue.model_dump(), **options.given}
+    fields["config"] = merge(fields["config"], pairs.settings(options.changes, "--set"))
+    return parse_queue(fields)
+
+
+def _in_editor(queue: Queue, session: Session) -> Queue:
+    if session.as_json or not sys.stdin.isatty():
+        raise InvalidRequest("say what to change with --set, --config or another option, or call this in a terminal")
+    fields = queue.model_dump(include=set(_EDITABLE))
+    text = click.edit(pairs.to_yaml({name: fields[name] for name in _EDITABLE}) + "\n", extension=".yaml")
+    if text is None:
+        return queue
+    return parse_queue({"name": queue.name, **pairs.parse_object(text, "the edited text")})
+
+
+@group.command()
+@click.argument("name")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@json_option
+@pass_session
+def delete(session: Session, name: str, yes: bool) -> None:
+    """Delete a queue that has no run waiting or live."""
+    session.client.store.queues.get(name)
+    if not yes and not session.as_json and sys.stdin.isatty():
+        click.confirm(f"Delete queue {name!r} and its config?", abort=True, err=True)
+    session.client.store.queues.delete(name)
+    if session.as_json:
+        output.document({"deleted": name})
+        return
+    click.echo(f"queue {name!r} is deleted; its ended runs can still be read")
+    output.next_command("launchyard queue list")
+
+
+@group.command()
+@click.argument("name")
+@click.option("--reason", default="", help="Why; shown to everybody who asks.")
+@json_option
+@pass_session
+def pause(session: Session, name: str, reason: str) -> None:
+    """Let agents take no more runs of a queue; jobs can be launched, and what runs goes on."""
+    record = session.client.store.queues.set_paused(name, True, reason)
+    if session.as_json:
+        output.document(documents.queue(record))
+        return
+    click.echo(f"queue {name!r} is paused")
+    output.next_command(f"launchyard queue resume {name}")
+
+
+@group.command()
+@click.argument("name")
+@json_option
+@pass_session
+def resume(session: Session, name: str) -> None:
+    """Let agents take runs of a paused queue again."""
+    record = session.client.store.queues.set_paused(name, False)
+    if session.as_json:
+        output.document(documents.queue(record))
+        return
+    click.echo(f"queue {name!r} is open")
+    output.next_command(f"launchyard runs -q {name}")

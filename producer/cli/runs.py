@@ -1,0 +1,176 @@
+"""`launchyard runs`, `show`, `logs` and `cancel`: what became of launched jobs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from itertools import islice
+
+import click
+
+from broker_config.jobs import CodeSource, GitSource, ImageSource
+from broker_config.runs import Event, Run, State
+from producer.cli import documents, output, pairs
+from producer.cli.following import as_document, follow
+from producer.cli.following import show as show_item
+from producer.cli.session import Session, json_option, pass_session
+from producer.handle import LogLine, RunHandle
+
+
+@click.command()
+@click.option("--queue", "-q", help="Runs of this queue only.")
+@click.option(
+    "--state", "-s", "states", multiple=True, type=click.Choice([*map(str, State)]), help="Runs in this state only."
+)
+@click.option("--limit", "-n", default=20, show_default=True, type=click.IntRange(min=1), help="Most runs to show.")
+@json_option
+@pass_session
+def runs(session: Session, queue: str | None, states: tuple[str, ...], limit: int) -> None:
+    """List runs, newest first."""
+    if queue:
+        session.client.store.queues.get(queue)
+    found = list(islice(_matching(session, queue, states), limit))
+    if session.as_json:
+        output.document({"runs": [documents.run(run) for run in found]})
+        return
+    output.table(
+        ("ID", "NAME", "QUEUE", "PRIORITY", "STATE", "SINCE", "AGE", "REASON"),
+        [_row(run) for run in found],
+        empty="There is no such run." if queue or states else "There is no run yet.",
+    )
+    output.next_command(
+        f"launchyard show {found[0].id}" if found else f"launchyard launch -q {queue or 'QUEUE'} -- python train.py"
+    )
+
+
+def _matching(session: Session, queue: str | None, states: tuple[str, ...]) -> Iterator[Run]:
+    for run in session.client.store.runs.newest():
+        if queue in (None, run.spec.queue.name) and (not states or run.state in states):
+            yield run
+
+
+def _row(run: Run) -> tuple[str, ...]:
+    spec = run.spec
+    return (
+        spec.id,
+        spec.name,
+        spec.queue.name,
+        spec.priority.label,
+        run.state.value,
+        output.age(run.since),
+        output.age(spec.created_at),
+        run.reason.value + (f" ({run.exit_code})" if run.exit_code else ""),
+    )
+
+
+@click.command()
+@click.argument("run")
+@json_option
+@pass_session
+def show(session: Session, run: str) -> None:
+    """Show all about a run. RUN is its id, or as much of it as is unique."""
+    handle = session.client.run(run)
+    events = handle.events()
+    if session.as_json:
+        output.document(documents.run_with_all(handle.run, events))
+        return
+    output.fields(_fields(handle.run))
+    click.echo()
+    _timeline(events)
+    output.next_command(*_useful(handle.run))
+
+
+def _fields(run: Run) -> list[tuple[str, str]]:
+    spec, job = run.spec, run.spec.job
+    return [
+        ("run", f"{spec.id} ({spec.name})"),
+        ("state", run.state.value),
+        ("since", f"{output.clock(run.since)} ({output.age(run.since)} ago)"),
+        ("because", f"{run.reason}{f': {run.text}' if run.text else ''}"),
+        ("failure", run.failure.value if run.failure else ""),
+        ("exit code", "" if run.exit_code is None else str(run.exit_code)),
+        ("cancel asked", run.cancel_requested_by),
+        ("queue", f"{spec.queue.name} (resource {spec.queue.resource}, revision {spec.queue_revision})"),
+        ("priority", spec.priority.label),
+        ("agent", run.agent),
+        ("attempt", str(run.attempt) if run.attempt > 1 else ""),
+        ("launched", f"{output.clock(spec.created_at)} by {spec.author}"),
+        ("took", output.age(run.started_at, run.ended_at)),
+        ("source", _source(job.source)),
+        ("command", " ".join([*job.entry_point, *job.args])),
+        ("env", pairs.to_yaml(job.env) if job.env else ""),
+        ("run config", pairs.to_yaml(job.run_config) if job.run_config else ""),
+        ("labels", pairs.to_yaml(spec.labels) if spec.labels else ""),
+        ("resource config", pairs.to_yaml(spec.resource_config) if spec.resource_config else ""),
+        ("image", run.image),
+    ]
+
+
+def _source(source: ImageSource | GitSource | CodeSource) -> str:
+    if isinstance(source, ImageSource):
+        return f"image {source.image}"
+    if isinstance(source, GitSource):
+        return f"git {source.repository} at {source.ref or 'its HEAD'}"
+    return f"code {source.digest[:19]} ({source.size_bytes:,} bytes packed)"
+
+
+def _timeline(events: list[Event]) -> None:
+    rows = [(output.clock(event.at), event.new.value, event.reason.value, event.actor, event.text) for event in events]
+    output.table(("TIME", "STATE", "REASON", "ACTOR", "TEXT"), rows, empty="Its events have expired.")
+
+
+def _useful(run: Run) -> list[str]:
+    if run.state.is_terminal:
+        return [f"launchyard logs {run.id}"]
+    return [f"launchyard logs -f {run.id}", f"launchyard cancel {run.id}"]
+
+
+@click.command()
+@click.argument("run")
+@click.option("--follow", "-f", "follows", is_flag=True, help="Go on until the run has ended, and exit as it does.")
+@click.option("--tail", "-n", type=click.IntRange(min=0), help="The last so many lines only.")
+@json_option
+@pass_session
+def logs(session: Session, run: str, follows: bool, tail: int | None) -> None:
+    """Show what a run's build and job printed."""
+    handle = session.client.run(run)
+    if follows:
+        sys.exit(follow(session, handle))
+    lines = list(handle.log_lines())
+    shown = lines if tail is None else lines[len(lines) - min(tail, len(lines)) :]
+    if session.as_json:
+        output.document({"run": handle.id, "lines": [_log_document(line) for line in shown]})
+        return
+    for line in shown:
+        show_item(session, line)
+    if not lines:
+        output.note(f"run {handle.id} is {handle.run.state} and has printed nothing yet")
+    output.next_command(*_after_logs(handle))
+
+
+def _log_document(line: LogLine) -> dict[str, object]:
+    return {key: value for key, value in as_document(line).items() if key != "type"}
+
+
+def _after_logs(handle: RunHandle) -> list[str]:
+    over = handle.run.state.is_terminal
+    return [f"launchyard show {handle.id}" if over else f"launchyard logs -f {handle.id}"]
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@json_option
+@pass_session
+def cancel(session: Session, runs: tuple[str, ...]) -> None:
+    """Cancel runs: queued ones at once, others as soon as their target has ended them."""
+    # All names are looked up first, so that a mistyped one cancels nothing.
+    handles = [session.client.run(run) for run in runs]
+    cancelled = [handle.cancel() for handle in handles]
+    if session.as_json:
+        output.document({"runs": [documents.run(handle.run) for handle in cancelled]})
+        return
+    for handle in cancelled:
+        run = handle.run
+        outcome = f"has ended: {run.state}" if run.state.is_terminal else f"is {run.state} and was asked to end"
+        click.echo(f"run {run.id} ({run.spec.name}) {outcome}")
+    output.next_command(*(f"launchyard show {handle.id}" for handle in cancelled[:1]))

@@ -1,0 +1,52 @@
+"""What all commands of one call share: the settings, the client, and whether to answer in JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeVar
+
+import click
+
+from broker_config.settings import Settings, load_settings
+from producer.client import Client
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass
+class Session:
+    """One call of the command line."""
+
+    flags: dict[str, Any] = field(default_factory=dict)  # settings given before the command
+    as_json: bool = False
+
+    @cached_property
+    def settings(self) -> Settings:
+        return load_settings(**self.flags)
+
+    @cached_property
+    def client(self) -> Client:
+        """The client; it starts the embedded broker when that is needed."""
+        return Client(self.settings)
+
+
+pass_session = click.make_pass_decorator(Session, ensure=True)
+
+
+def json_option(command: F) -> F:
+    """The option `--json`, which every command has."""
+
+    def remember(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+        if value:
+            ctx.ensure_object(Session).as_json = True
+
+    option = click.option(
+        "--json",
+        is_flag=True,
+        expose_value=False,
+        callback=remember,
+        help="Answer in JSON: one document, or one a line while following.",
+    )
+    return option(command)

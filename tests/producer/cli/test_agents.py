@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from producer.cli.programs import agent_arguments, flower_arguments
+from tests.producer.cli.conftest import Processes
+
+SOON = 30.0
+
+
+def alive_agents(processes: Processes) -> list[dict[str, object]]:
+    return [agent for agent in processes.call("agents", "--json").json["agents"] if agent["alive"]]
+
+
+def wait_for_agent(processes: Processes) -> dict[str, object]:
+    deadline = time.monotonic() + SOON
+    while time.monotonic() < deadline:
+        if found := alive_agents(processes):
+            return found[0]
+        time.sleep(0.2)
+    pytest.fail("no agent announced itself")
+
+
+def test_the_agents_command_line_holds_no_setting(tmp_path: Path) -> None:
+    # Given options, when the command line is made, then they are there and nothing else is
+    arguments = agent_arguments(["a", "b"], 5, tmp_path / "c.yaml", "mine")
+    assert arguments[-6:] == ["-Q", "a,b", "--max-jobs", "5", "--launch-config", str(tmp_path / "c.yaml")]
+    assert "mine@%h" in arguments
+    assert not any("redis" in word for word in arguments + flower_arguments(5555))
+
+
+def test_an_agent_replaces_the_command_carries_out_runs_and_stops_when_asked(processes: Processes) -> None:
+    # Given a queue and an agent for it
+    processes.call("queue", "create", "q", "-r", "stub")
+    agent = processes.start("agent", "-q", "q", "--max-jobs", "2")
+    found = wait_for_agent(processes)
+
+    # Then it is the process that the command was
+    assert (found["pid"], found["queues"], found["max_jobs"]) == (agent.pid, ["q"], 2)
+
+    # And when a run is launched and followed, then it is carried out
+    answer = processes.call("launch", "-q", "q", "--image", "a:b", "--override", "lines=[hello]", "-f")
+    assert (answer.code, answer.out) == (0, "hello\n")
+
+    # And when the agent is asked to stop, then it does
+    agent.send_signal(signal.SIGTERM)
+    agent.communicate(timeout=SOON)
+    assert not alive_agents(processes)
+
+
+def test_an_agent_for_an_unknown_queue_is_refused(processes: Processes) -> None:
+    # Given one queue, when an agent is to serve another one, then a near miss is named
+    processes.call("queue", "create", "gpu", "-r", "stub")
+    answer = processes.call("agent", "-q", "gpuu")
+    assert (answer.code, "did you mean 'gpu'" in answer.err) == (4, True)
+
+
+def test_ctrl_c_while_following_leaves_the_run_alone(processes: Processes) -> None:
+    # Given a run that nobody takes, followed
+    processes.call("queue", "create", "q", "-r", "stub")
+    run_id = processes.call("launch", "-q", "q", "--image", "a:b").out.strip()
+    follower = processes.start("logs", "-f", run_id)
+    assert follower.stderr is not None
+    assert "queued" in follower.stderr.readline()
+
+    # When it gets Ctrl-C
+    follower.send_signal(signal.SIGINT)
+    _, err = follower.communicate(timeout=SOON)
+
+    # Then it says how to come back, and the run goes on
+    assert follower.returncode == 130
+    assert f"next: launchyard logs -f {run_id}" in err
+    assert processes.call("show", run_id, "--json").json["state"] == "queued"
+
+
+def test_up_runs_everything_in_the_foreground_and_stops_what_it_started(processes: Processes) -> None:
+    # Given a queue, and no broker running
+    processes.call("queue", "create", "q", "-r", "stub")
+    processes.call("broker", "stop")
+
+    # When everything is brought up
+    up = processes.start("up", "--max-jobs", "3", "--no-flower", "--json")
+    assert up.stdout is not None
+    assert json.loads(up.stdout.readline())["line"].startswith("embedded, started")
+    agent = wait_for_agent(processes)
+
+    # Then jobs are carried out
+    assert processes.call("launch", "-q", "q", "--image", "a:b", "-f").code == 0
+
+    # And when it is ended, then nothing of it is left
+    up.send_signal(signal.SIGTERM)
+    up.communicate(timeout=SOON)
+    assert up.returncode == 0
+    assert not psutil.pid_exists(int(str(agent["pid"])))
+    assert processes.call("broker", "status").code == 7
+
+
+def test_up_without_a_queue_says_how_to_make_one(processes: Processes) -> None:
+    # Given an empty installation, when it is brought up, then the command that helps is named
+    answer = processes.call("up")
+    assert (answer.code, "launchyard queue create" in answer.err) == (3, True)
+
+
+def test_up_leaves_a_broker_alone_that_ran_before(processes: Processes) -> None:
+    # Given a running broker with a queue
+    processes.call("queue", "create", "q", "-r", "stub")
+
+    # When everything is brought up and ended
+    up = processes.start("up", "--no-flower")
+    wait_for_agent(processes)
+    up.send_signal(signal.SIGINT)
+    up.communicate(timeout=SOON)
+
+    # Then the broker still runs
+    assert processes.call("broker", "status").code == 0

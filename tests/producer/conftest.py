@@ -1,0 +1,73 @@
+"""Fixtures of the producer's tests: a client, and an agent that a test drives by hand."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from broker_config.runs import FailureClass, Reason, Run, State
+from broker_config.settings import Settings
+from broker_config.store import Store
+from broker_config.store.runs import Change
+from producer import Client
+
+
+class HandAgent:
+    """Carries out runs step by step, with the store alone: what a real agent writes, when the test says so."""
+
+    name = "hand-agent"
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._fence = store.agents.new_fence()
+        store.agents.take(self.name, "session", 600)
+
+    def claim(self, run_id: str) -> Run:
+        _, run = self._store.runs.claim(self._store.runs.get(run_id).spec, self.name, self._fence, "session")
+        assert run is not None
+        return run
+
+    def move(self, run: Run, state: State, reason: Reason, text: str = "", **fields: object) -> Run:
+        change = Change(state, reason, text, self.name, fields, fence=self._fence)
+        return self._store.runs.change(run, change)
+
+    def start(self, run_id: str) -> Run:
+        return self.move(self.claim(run_id), State.RUNNING, Reason.RUNNING, "It runs.")
+
+    def finish(self, run: Run, exit_code: int = 0) -> Run:
+        text = f"It ended with exit code {exit_code}."
+        if exit_code:
+            return self.move(run, State.FAILED, Reason.EXITED, text, exit_code=exit_code, failure=FailureClass.USER)
+        return self.move(run, State.SUCCEEDED, Reason.EXITED, text, exit_code=0)
+
+    def print(self, run: Run, *lines: str) -> None:
+        self._store.logs.append(run.id, "job", list(lines))
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[Client]:
+    with Client(settings) as client:
+        yield client
+
+
+@pytest.fixture
+def agent(store: Store) -> HandAgent:
+    return HandAgent(store)
+
+
+@pytest.fixture
+def code(tmp_path: Path) -> Path:
+    """A folder with a script."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    (folder / "train.py").write_text("print('trained')\n")
+    return folder
+
+
+@pytest.fixture
+def python() -> str:
+    """The interpreter of these tests, for commands as real processes."""
+    return sys.executable
