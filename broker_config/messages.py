@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import os
-import secrets
+import random
 import socket
 from typing import Any
 
@@ -54,7 +54,7 @@ def encode(spec: RunSpec, spec_json: str) -> str:
         "name": spec.name,
         "origin": _ORIGIN,
         "priority": spec.priority,
-        "tag": secrets.token_hex(16),
+        "tag": f"{random.getrandbits(128):032x}",
     }
 
 

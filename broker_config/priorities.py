@@ -27,7 +27,11 @@ class Priority(IntEnum):
 
     @property
     def label(self) -> str:
-        return self.name.lower()
+        return _LABELS[self]
+
+
+_LABELS = {priority: priority.name.lower() for priority in Priority}
+_NAMES = {label: priority for priority, label in _LABELS.items()}
 
 
 def parse_priority(value: str | int | Priority) -> Priority:
@@ -36,12 +40,11 @@ def parse_priority(value: str | int | Priority) -> Priority:
     Raises:
         InvalidRequest: when it is neither.
     """
-    names = {priority.label: priority for priority in Priority}
-    if isinstance(value, str) and value.lower() in names:
-        return names[value.lower()]
+    if isinstance(value, str) and value.lower() in _NAMES:
+        return _NAMES[value.lower()]
     if isinstance(value, int) and value in STEPS:
         return Priority(value)
-    raise InvalidRequest(f"priority {value!r} does not exist{did_you_mean(str(value), names)}")
+    raise InvalidRequest(f"priority {value!r} does not exist{did_you_mean(str(value), _NAMES)}")
 
 
 def list_key(queue: str, priority: Priority) -> str:

@@ -53,7 +53,7 @@ class QueueRecord(Frozen):
     """A queue as the store holds it."""
 
     queue: Queue
-    revision: int  # grows by one with every edit
+    revision: int  # grows with every edit, and is never used again
     created_at: datetime
     updated_at: datetime
     paused: bool = False

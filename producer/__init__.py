@@ -1,11 +1,12 @@
 """Launch jobs: `launch(queue=..., source=...)` gives a handle on the run, and a `Client` does the same for many."""
 
+from broker_config.errors import RunUnsuccessful
 from broker_config.jobs import CodeSource, GitSource, ImageSource, Job
 from broker_config.priorities import Priority
 from broker_config.queues import Queue
 from broker_config.runs import Event, FailureClass, Launch, Run, State
 from producer.client import Client, launch
-from producer.handle import LogLine, RunFailed, RunHandle
+from producer.handle import LogLine, RunHandle
 from producer.sources import LocalCode
 
 __all__ = [
@@ -22,8 +23,8 @@ __all__ = [
     "Priority",
     "Queue",
     "Run",
-    "RunFailed",
     "RunHandle",
+    "RunUnsuccessful",
     "State",
     "launch",
 ]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
-from broker_config.errors import BrokerUnavailable, LaunchyardError, WaitTimeout
+from broker_config.errors import BrokerUnavailable, RunUnsuccessful, WaitTimeout
 from broker_config.runs import Event, Run, RunId, State
 from broker_config.store import Store
 from broker_config.store.feed import Place
@@ -17,17 +17,6 @@ from producer.patience import ask_patiently
 
 BLOCK_SECONDS = 15.0
 """How long one read waits for news: less than the time after which a silent connection counts as lost."""
-
-
-class RunFailed(LaunchyardError):
-    """The run that was waited for did not succeed."""
-
-    code = "run-failed"
-
-    def __init__(self, run: Run) -> None:
-        exit_code = "" if run.exit_code is None else f" with exit code {run.exit_code}"
-        super().__init__(f"run {run.id} {run.state}{exit_code} ({run.reason}): {run.text or 'no more is known'}")
-        self.run = run
 
 
 class LogLine(NamedTuple):
@@ -99,7 +88,7 @@ class RunHandle:
 
         Raises:
             WaitTimeout: when the run has not ended in time. It goes on.
-            RunFailed: when asked to raise, and the run did not succeed.
+            RunUnsuccessful: when asked to raise, and the run did not succeed.
             BrokerUnavailable: when the broker is gone for longer than a restart takes.
         """
         deadline = math.inf if timeout is None else time.monotonic() + timeout
@@ -112,7 +101,8 @@ class RunHandle:
         if not run.state.is_terminal:
             raise WaitTimeout(f"run {self.id} is {run.state} after {timeout} s of waiting; it goes on")
         if raise_on_failure and run.state is not State.SUCCEEDED:
-            raise RunFailed(run)
+            exit_code = "" if run.exit_code is None else f" with exit code {run.exit_code}"
+            raise RunUnsuccessful(f"run {run.id} {run.state}{exit_code} ({run.reason}): {run.text}")
         return self
 
     def _wait_for_end(self, deadline: float) -> Run:

@@ -74,6 +74,7 @@ class Agent:
         self._members = Members(settings.home, self.store.code, config.builder, self._follow)
         self._resumers = ThreadPoolExecutor(RESUME_THREADS, thread_name_prefix="resume")
         self._held: dict[str, str] = {}  # run id -> resource
+        self._lock = threading.Lock()
         self._paused: set[str] = set()
         self._started_at = now()
         ledger.cancels = self
@@ -94,7 +95,7 @@ class Agent:
         self._submitter = Submitter(self._recorder, self._stopping.wait)
         self._finisher = Finisher(self._recorder, self._ledger, self._let_go)
         self._reconciler = Reconciler(self.store.runs, self._held.__contains__)
-        self._adopt()
+        self._take_up()
         self._wishes.start()
         self._heartbeat.every(RENEW_SECONDS, self._renew)
         self._heartbeat.every(PAUSE_CHECK_SECONDS, self._follow_pauses)
@@ -120,10 +121,29 @@ class Agent:
         Raises:
             Dropped: when there is nothing to do, or not here.
         """
-        outcome, run = self.store.runs.claim(spec, self.name, self._session.fence, self._session.token)
-        if outcome is Claimed.CLAIMED and run is not None:
-            self._hold(run)
-            return self._carry_on(run)
+        with self._lock:
+            if spec.id in self._held:
+                raise Dropped("this agent holds the run")
+            self._held[spec.id] = spec.queue.resource
+        try:
+            run = self._claim(spec)
+        except BaseException:
+            self._held.pop(spec.id, None)
+            raise
+        self._gate.hold(run.id)
+        logger.info("run-claimed run=%s queue=%s", run.id, spec.queue.name)
+        self._carry_on(run)
+
+    def _claim(self, spec: RunSpec) -> Run:
+        try:
+            outcome, run = self.store.runs.claim(spec, self.name, self._session.fence, self._session.token)
+        except TemporaryError as error:
+            # The run is queued still or claimed by this session: it is found again either way.
+            raise Dropped(str(error)) from error
+        # A claim of this session that nobody holds is an earlier try whose reply was lost.
+        is_mine = run is not None and run.state is State.CLAIMED and run.fence == self._session.fence
+        if run is not None and (outcome is Claimed.CLAIMED or is_mine):
+            return run
         if outcome in {Claimed.PAUSED, Claimed.LEASE_LOST}:
             self._intake.cease(spec.queue.name)
             self.store.runs.send_again(spec)
@@ -181,13 +201,20 @@ class Agent:
             self._recorder.give_back(current, f"Agent {self.name} stopped before it submitted the run.")
         self._let_go(run)
 
-    def _adopt(self) -> None:
+    def _take_up(self) -> None:
+        """Take up the runs that are this agent's by their records, and that nobody here carries on."""
         for found in self.store.runs.held_by(self.name):
-            run = self._recorder.adopt(found)
-            if run.fence != self._session.fence:
+            with self._lock:
+                if found.id in self._held:
+                    continue
+                self._held[found.id] = found.spec.queue.resource
+            # Read again: it may have ended, and been let go, since it was found.
+            run = self._recorder.adopt(self.store.runs.get(found.id))
+            if run.fence != self._session.fence or not run.state.is_live:
+                self._held.pop(run.id, None)
                 continue
             logger.info("run-adopted run=%s state=%s", run.id, run.state)
-            self._hold(run)
+            self._gate.hold(run.id)
             self._wishes.note(run)
             self._ledger.adopt(run, self.name)
             self._resumers.submit(self._carry_on, run)
@@ -198,10 +225,6 @@ class Agent:
 
         collector = Collector(target, self.store.logs, finish)
         return Served(target, Watcher(target, self._recorder, collector, self._let_go), collector)
-
-    def _hold(self, run: Run) -> None:
-        self._held[run.id] = run.spec.queue.resource
-        self._gate.hold(run.id)
 
     def _let_go(self, run: Run) -> None:
         self._held.pop(run.id, None)
@@ -249,4 +272,5 @@ class Agent:
         self._paused = paused
 
     def _reconcile(self) -> None:
+        self._take_up()
         self._reconciler.send_lost_orders([queue for queue in self._config.queues if queue not in self._paused])

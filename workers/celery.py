@@ -50,8 +50,9 @@ task.settings = load_settings()
 app = create_app(task.settings)
 app.conf.worker_concurrency = THREADS
 app.register_task(task)
-# It would say of every run that it "succeeded" when it was submitted. The agent logs what happens to a run.
-logging.getLogger("celery.app.trace").setLevel(logging.WARNING)
+# They would tell of orders what the agent tells of runs, and of every run that it "succeeded" when it was submitted.
+for name in ("celery.app.trace", "celery.worker.strategy"):
+    logging.getLogger(name).setLevel(logging.WARNING)
 app.steps["consumer"].add(AgentStep)
 app.user_options["worker"].add(Option(["--max-jobs"], type=int, help="Most runs at once; -1: no limit."))
 app.user_options["worker"].add(Option(["--launch-config"], help="Path of launch-config.yaml."))

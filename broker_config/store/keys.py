@@ -24,6 +24,11 @@ class Keys:
         return f"{self.prefix}queue:{name}:waiting"
 
     @property
+    def revisions(self) -> str:
+        """Counter: the newest revision of any queue."""
+        return f"{self.prefix}revisions"
+
+    @property
     def queues(self) -> str:
         """Set: names of all queues."""
         return f"{self.prefix}queues"

@@ -27,8 +27,8 @@ class QueueStore:
         time = now().isoformat()
         key = self._keys.queue(queue.name)
         with translated():
-            # The revision comes last and alone decides: HSETNX is the test and the claim of the name in one.
-            if not self._client.hsetnx(key, "revision", 1):
+            # Revisions are never used again, so a producer that knows a deleted queue of this name finds out.
+            if not self._client.hsetnx(key, "revision", self._new_revision()):
                 raise Conflict(f"queue {queue.name!r} exists; edit it, or choose another name")
             with self._client.pipeline() as pipe:
                 pipe.hset(key, mapping={"queue": queue.model_dump_json(), "created_at": time, "updated_at": time})
@@ -44,10 +44,15 @@ class QueueStore:
         """
         self.get(queue.name)
         key = self._keys.queue(queue.name)
-        with translated(), self._client.pipeline() as pipe:
-            pipe.hset(key, mapping={"queue": queue.model_dump_json(), "updated_at": now().isoformat()})
-            pipe.hincrby(key, "revision", 1)
-            pipe.execute()
+        with translated():
+            self._client.hset(
+                key,
+                mapping={
+                    "queue": queue.model_dump_json(),
+                    "updated_at": now().isoformat(),
+                    "revision": self._new_revision(),
+                },
+            )
         return self.get(queue.name)
 
     def get(self, name: str) -> QueueRecord:
@@ -110,11 +115,12 @@ class QueueStore:
         if open_runs:
             raise Conflict(f"queue {name!r} has {open_runs} runs that have not ended; cancel them or wait, then delete")
         with translated(), self._client.pipeline() as pipe:
-            pipe.delete(
-                self._keys.queue(name), self._keys.queue_counts(name), self._keys.queue_waiting(name)
-            )
+            pipe.delete(self._keys.queue(name), self._keys.queue_counts(name), self._keys.queue_waiting(name))
             pipe.srem(self._keys.queues, name)
             pipe.execute()
+
+    def _new_revision(self) -> int:
+        return int(self._client.incr(self._keys.revisions))
 
 
 def _record(fields: dict[str, str]) -> QueueRecord:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -15,15 +14,13 @@ from redis.commands.core import Script
 
 from broker_config import messages, results
 from broker_config.connection import translated
-from broker_config.errors import Conflict, InvalidRequest, NotFound, StaleWrite
+from broker_config.errors import InvalidRequest, NotFound, StaleWrite
 from broker_config.priorities import Priority, list_key
 from broker_config.queues import QueueRecord
 from broker_config.runs import Event, Launch, Reason, Run, RunId, RunSpec, State, may_change, now
 from broker_config.store import streams
+from broker_config.store.enqueue import Enqueuer
 from broker_config.store.keys import Keys
-
-BATCH = 100
-"""Runs that one step enqueues: large enough to amortise the round trip, small enough not to hold up the broker."""
 
 CHANGE_ATTEMPTS = 50
 
@@ -59,11 +56,13 @@ class RunStore:
         self._keys = keys
         self._scripts = scripts
         self._retention_seconds = retention_seconds
+        self._enqueuer = Enqueuer(keys, scripts["enqueue"], retention_seconds)
 
     def enqueue(self, record: QueueRecord, launches: Sequence[tuple[RunSpec, Launch]], max_bytes: int) -> list[RunId]:
-        """Write the runs and their messages, each with its record, event and message in one step.
+        """Write new runs of one queue, each with its record, event and message in one step.
 
-        Returns the ids in the order given; an idempotency key that is known gives the earlier run's id.
+        Returns the ids in the order given; an idempotency key that is known gives the earlier run's id. Many runs are
+        written in several steps: after an error, call it again with the same specs, and none is written twice.
 
         Raises:
             InvalidRequest: when a run is larger than `max_bytes`; then none is written.
@@ -71,62 +70,7 @@ class RunStore:
             StaleWrite: when the queue was edited since `record` was read.
             Conflict: when an idempotency key stands for another launch.
         """
-        encoded = [(spec, launch, self._spec_json(spec, max_bytes)) for spec, launch in launches]
-        ids: list[RunId] = []
-        for start in range(0, len(encoded), BATCH):
-            ids += self._enqueue_batch(record, encoded[start : start + BATCH])
-        return ids
-
-    def check_sizes(self, specs: Iterable[RunSpec], max_bytes: int) -> None:
-        """For a caller that enqueues on several queues: all sizes are checked before the first queue is written to.
-
-        Raises:
-            InvalidRequest: when a run is larger than `max_bytes`.
-        """
-        for spec in specs:
-            self._spec_json(spec, max_bytes)
-
-    def _enqueue_batch(self, record: QueueRecord, batch: list[tuple[RunSpec, Launch, str]]) -> list[RunId]:
-        keys, queue = self._keys, record.queue.name
-        names = [keys.queue(queue), keys.queue_waiting(queue), keys.queue_counts(queue), keys.runs]
-        first = batch[0][0]
-        arguments: list[Any] = [
-            record.revision,
-            self._retention_seconds,
-            first.created_at.isoformat(),
-            first.author,
-        ]
-        for spec, launch, spec_json in batch:
-            names += [
-                keys.run(spec.id),
-                keys.run_spec(spec.id),
-                keys.run_events(spec.id),
-                list_key(queue, spec.priority),
-                keys.idempotency(queue, launch.idempotency_key or ""),
-            ]
-            arguments += [spec.id, spec_json, messages.encode(spec, spec_json), _launch_digest(launch)]
-        with translated():
-            outcome, *ids = self._scripts["enqueue"](keys=names, args=arguments)
-        if outcome == "missing":
-            raise NotFound(f"queue {queue!r} does not exist")
-        if outcome == "edited":
-            raise StaleWrite(f"queue {queue!r} was edited since it was read")
-        for run_id, (_, launch, _) in zip(ids, batch, strict=True):
-            if run_id.startswith("!"):
-                raise Conflict(
-                    f"idempotency key {launch.idempotency_key!r} stands for another launch, run {run_id[1:]}; "
-                    "use a new key for a new launch"
-                )
-        return [RunId(run_id) for run_id in ids]
-
-    def _spec_json(self, spec: RunSpec, max_bytes: int) -> str:
-        text = spec.model_dump_json()
-        if len(text) > max_bytes:
-            raise InvalidRequest(
-                f"the run is {len(text):,} bytes with its queue config, and {max_bytes:,} are allowed; "
-                "put large values into the code or a file that the job reads"
-            )
-        return text
+        return self._enqueuer.enqueue(record, launches, max_bytes)
 
     def claim(self, spec: RunSpec, agent: str, fence: int, session: str) -> tuple[Claimed, Run | None]:
         """Give a queued run to an agent session. The run is returned when the record is known."""
@@ -254,9 +198,7 @@ class RunStore:
     def send_again(self, spec: RunSpec) -> None:
         """Send the order of a queued run again, in front: its first message was lost."""
         with translated():
-            self._client.rpush(
-                list_key(spec.queue.name, spec.priority), messages.encode(spec, spec.model_dump_json())
-            )
+            self._client.rpush(list_key(spec.queue.name, spec.priority), messages.encode(spec, spec.model_dump_json()))
 
     def get(self, run_id: str) -> Run:
         """The run of that id.
@@ -392,9 +334,3 @@ def _run(spec: RunSpec, fields: dict[str, str]) -> Run:
 
 def _event(fields: dict[str, str]) -> Event:
     return Event.model_validate({**fields, "old": fields["old"] or None})
-
-
-def _launch_digest(launch: Launch) -> str:
-    if launch.idempotency_key is None:
-        return ""
-    return hashlib.sha256(launch.model_dump_json().encode()).hexdigest()

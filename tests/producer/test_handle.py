@@ -12,7 +12,7 @@ from broker_config.errors import NotFound, WaitTimeout
 from broker_config.queues import Queue, QueueRecord
 from broker_config.runs import Event, Reason, State
 from broker_config.settings import Settings
-from producer import Client, LogLine, RunFailed, RunHandle
+from producer import Client, LogLine, RunHandle, RunUnsuccessful
 from tests.producer.conftest import HandAgent
 
 SOON = 20.0  # seconds that a test waits for what must happen
@@ -66,7 +66,7 @@ def test_wait_raises_for_a_failed_run_only_when_asked(run: RunHandle, agent: Han
 
     # When it is waited for, then the failure is an answer, or an error when asked for
     assert run.wait(timeout=SOON).exit_code == 3
-    with pytest.raises(RunFailed, match=r"failed with exit code 3 \(exited\): It ended with exit code 3"):
+    with pytest.raises(RunUnsuccessful, match=r"failed with exit code 3 \(exited\): It ended with exit code 3"):
         run.wait(timeout=SOON, raise_on_failure=True)
 
 

@@ -2,38 +2,56 @@
 -- KEYS: queue, waiting, counts, all runs; then for each run: record, spec, events, message list, idempotency key
 -- ARGV: expected revision, idempotency expiry in s, time, actor;
 --       then for each run: id, spec, message, launch digest ('' when the caller gave no idempotency key)
+-- Returns the outcome, then the id of each run, or of the earlier one that its idempotency key stands for; with the
+-- outcome 'conflict', nothing is written, and what follows is the place in the batch and the other run's id.
 local revision = redis.call('HGET', KEYS[1], 'revision')
 if not revision then return {'missing'} end
 if revision ~= ARGV[1] then return {'edited'} end
+
+local count = (#KEYS - 4) / 5
+local earlier, first = {}, {}
+for i = 0, count - 1 do
+  local key, id, digest = KEYS[9 + 5 * i], ARGV[5 + 4 * i], ARGV[8 + 4 * i]
+  if digest ~= '' then
+    -- Known from before, or given twice in this batch.
+    local taken = first[key] or redis.call('GET', key) or (id .. ' ' .. digest)
+    first[key] = taken
+    local known, by = string.match(taken, '^(%S+) (%S+)$')
+    if by ~= digest then return {'conflict', tostring(i), known} end
+    if known ~= id then earlier[i] = known end
+  end
+end
 
 local time, actor = ARGV[3], ARGV[4]
 -- The broker's clock: the order of runs must not depend on the clocks of producers.
 local clock = redis.call('TIME')
 local place = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
-local runs, written = {'ok'}, 0
-for i = 0, (#KEYS - 4) / 5 - 1 do
+local runs, places, orders, written = {'ok'}, {}, {}, 0
+for i = 0, count - 1 do
   local k, a = 4 + 5 * i, 4 + 4 * i
-  local id, digest = ARGV[a + 1], ARGV[a + 4]
-  local taken = digest ~= '' and redis.call('GET', KEYS[k + 5])
-  if taken then
-    local known, by = string.match(taken, '^(%S+) (%S+)$')
-    runs[#runs + 1] = (by == digest) and known or ('!' .. known)
-  elseif redis.call('EXISTS', KEYS[k + 1]) == 1 then
-    -- The reply to an earlier try was lost: the same id was written then.
-    runs[#runs + 1] = id
-  else
+  local id = ARGV[a + 1]
+  -- A record that exists was written by an earlier try whose reply was lost.
+  if not earlier[i] and redis.call('EXISTS', KEYS[k + 1]) == 0 then
+    local mine = string.format('%.0f', place + i)
     redis.call('HSET', KEYS[k + 1], 'version', 1, 'state', 'queued', 'since', time, 'reason', 'enqueued', 'attempt', 1,
-      'place', string.format('%.0f', place + i))
+      'place', mine)
     redis.call('SET', KEYS[k + 2], ARGV[a + 2])
     redis.call('XADD', KEYS[k + 3], '*', 'at', time, 'actor', actor, 'old', '', 'new', 'queued',
       'reason', 'enqueued', 'text', '', 'attempt', 1)
-    redis.call('LPUSH', KEYS[k + 4], ARGV[a + 3])
-    redis.call('ZADD', KEYS[2], place + i, id)
-    redis.call('ZADD', KEYS[4], place + i, id)
-    if digest ~= '' then redis.call('SET', KEYS[k + 5], id .. ' ' .. digest, 'EX', ARGV[2]) end
+    local list = orders[KEYS[k + 4]] or {}
+    list[#list + 1] = ARGV[a + 3]
+    orders[KEYS[k + 4]] = list
+    places[#places + 1] = mine
+    places[#places + 1] = id
+    if ARGV[a + 4] ~= '' then redis.call('SET', KEYS[k + 5], id .. ' ' .. ARGV[a + 4], 'EX', ARGV[2]) end
     written = written + 1
-    runs[#runs + 1] = id
   end
+  runs[#runs + 1] = earlier[i] or id
 end
-if written > 0 then redis.call('HINCRBY', KEYS[3], 'queued', written) end
+if written > 0 then
+  for key, list in pairs(orders) do redis.call('LPUSH', key, unpack(list)) end
+  redis.call('ZADD', KEYS[2], unpack(places))
+  redis.call('ZADD', KEYS[4], unpack(places))
+  redis.call('HINCRBY', KEYS[3], 'queued', written)
+end
 return runs

@@ -1,0 +1,115 @@
+"""Enqueueing: many runs with their messages, in few steps."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from redis.commands.core import Script
+
+from broker_config import messages
+from broker_config.connection import translated
+from broker_config.errors import Conflict, InvalidRequest, NotFound, StaleWrite
+from broker_config.priorities import list_key
+from broker_config.queues import QueueRecord
+from broker_config.runs import Launch, RunId, RunSpec
+from broker_config.store.keys import Keys
+
+BATCH = 100
+"""Runs that one step writes: large enough to amortise the round trip, small enough not to hold up the broker."""
+
+Encoded = tuple[RunSpec, Launch, str]
+"""A run, the launch that it came from, and the run's spec as JSON."""
+
+
+class Enqueuer:
+    """Writes new runs."""
+
+    def __init__(self, keys: Keys, script: Script, retention_seconds: int) -> None:
+        self._keys = keys
+        self._script = script
+        self._retention_seconds = retention_seconds
+
+    def enqueue(self, record: QueueRecord, launches: Sequence[tuple[RunSpec, Launch]], max_bytes: int) -> list[RunId]:
+        """Write runs of one queue. See `RunStore.enqueue`."""
+        encoded = [(spec, launch, spec_json(spec, max_bytes)) for spec, launch in launches]
+        if len(encoded) <= BATCH:
+            return self._write(record, *self._arguments(record, encoded), encoded)
+        ids: list[RunId] = []
+        # While the broker writes one batch, the next one is encoded.
+        with ThreadPoolExecutor(1) as sender:
+            sent = None
+            for start in range(0, len(encoded), BATCH):
+                batch = encoded[start : start + BATCH]
+                names, arguments = self._arguments(record, batch)
+                if sent is not None:
+                    ids += sent.result()
+                sent = sender.submit(self._write, record, names, arguments, batch)
+            if sent is not None:
+                ids += sent.result()
+        return ids
+
+    def _arguments(self, record: QueueRecord, batch: Sequence[Encoded]) -> tuple[list[str], list[Any]]:
+        keys, queue = self._keys, record.queue.name
+        first = batch[0][0]
+        names = [keys.queue(queue), keys.queue_waiting(queue), keys.queue_counts(queue), keys.runs]
+        arguments = [record.revision, self._retention_seconds, first.created_at.isoformat(), first.author]
+        for spec, launch, text in batch:
+            names += [
+                keys.run(spec.id),
+                keys.run_spec(spec.id),
+                keys.run_events(spec.id),
+                list_key(queue, spec.priority),
+                keys.idempotency(queue, launch.idempotency_key or ""),
+            ]
+            arguments += [spec.id, text, messages.encode(spec, text), _digest(launch)]
+        return names, arguments
+
+    def _write(
+        self, record: QueueRecord, names: list[str], arguments: list[Any], batch: Sequence[Encoded]
+    ) -> list[RunId]:
+        with translated():
+            outcome, *replies = self._script(keys=names, args=arguments)
+        if outcome == "missing":
+            raise NotFound(f"queue {record.name!r} does not exist")
+        if outcome == "edited":
+            raise StaleWrite(f"queue {record.name!r} was edited since it was read")
+        if outcome == "conflict":
+            place, other = replies
+            key = batch[int(place)][1].idempotency_key
+            raise Conflict(f"idempotency key {key!r} stands for another launch, run {other}; use a new key")
+        return [RunId(run_id) for run_id in replies]
+
+
+def check_sizes(specs: Iterable[RunSpec], max_bytes: int) -> None:
+    """For a caller that enqueues on several queues: all sizes are checked before the first queue is written to.
+
+    Raises:
+        InvalidRequest: when a run is larger than `max_bytes`.
+    """
+    for spec in specs:
+        spec_json(spec, max_bytes)
+
+
+def spec_json(spec: RunSpec, max_bytes: int) -> str:
+    """The run's spec as JSON.
+
+    Raises:
+        InvalidRequest: when it is larger than `max_bytes`.
+    """
+    text = spec.model_dump_json()
+    size = len(text) if text.isascii() else len(text.encode())
+    if size > max_bytes:
+        raise InvalidRequest(
+            f"the run is {size:,} bytes with its queue config, and {max_bytes:,} are allowed; "
+            "put large values into the code or a file that the job reads"
+        )
+    return text
+
+
+def _digest(launch: Launch) -> str:
+    if launch.idempotency_key is None:
+        return ""
+    return hashlib.sha256(launch.model_dump_json().encode()).hexdigest()
