@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol, cast
 
 import redis
 from redis.backoff import ExponentialWithJitterBackoff
+from redis.client import Pipeline
+from redis.commands.core import Script
 from redis.retry import Retry
 
 from broker_config.embedded import EmbeddedBroker
@@ -17,6 +19,36 @@ from broker_config.settings import Settings
 RETRIES = 3
 CONNECT_TIMEOUT_SECONDS = 5.0
 REPLY_TIMEOUT_SECONDS = 30.0  # longer than any blocking read of the store
+
+
+Entry = tuple[str, dict[str, str]]
+"""An entry of a Redis stream: its position and its fields."""
+
+
+class TextClient(Protocol):
+    """The commands of redis-py that the store uses, on a connection whose replies are text.
+
+    redis-py's own hints cover every kind of client at once, so each reply may be bytes there, or an awaitable.
+    """
+
+    def get(self, name: str) -> str | None: ...
+    def incr(self, name: str) -> int: ...
+    def hset(self, name: str, key: str | None = None, value: Any = None, mapping: Any = None) -> int: ...
+    def hdel(self, name: str, *keys: str) -> int: ...
+    def hgetall(self, name: str) -> dict[str, str]: ...
+    def smembers(self, name: str) -> set[str]: ...
+    def rpush(self, name: str, *values: str) -> int: ...
+    def zrange(self, name: str, start: int, end: int) -> list[str]: ...
+    def zrevrange(self, name: str, start: int, end: int) -> list[str]: ...
+    def zrangebyscore(self, name: str, min: float | str, max: float | str, start: int, num: int) -> list[str]: ...
+    def zscan_iter(self, name: str, match: str, count: int) -> Iterator[tuple[str, float]]: ...
+    def xadd(self, name: str, fields: Any, *, maxlen: int | None = None, approximate: bool = True) -> str: ...
+    def xread(self, streams: Any, count: int | None = None, block: int | None = None) -> Any: ...
+    def xrevrange(self, name: str, *, count: int | None = None) -> list[Entry]: ...
+    def pipeline(self, transaction: bool = True) -> Pipeline: ...
+    def transaction(self, func: Callable[[Pipeline], None], *watches: str) -> Any: ...
+    def register_script(self, script: str) -> Script: ...
+    def close(self) -> None: ...
 
 
 def broker_url(settings: Settings) -> str:
@@ -53,6 +85,11 @@ def connect(settings: Settings, *, text: bool = True) -> redis.Redis:
         retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), RETRIES),
         **tls_options(settings),
     )
+
+
+def connect_text(settings: Settings) -> TextClient:
+    """A client with text replies, as the store uses it."""
+    return cast(TextClient, connect(settings))
 
 
 @contextmanager

@@ -12,7 +12,6 @@ import os
 import platform
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,12 +40,13 @@ class EmbeddedBroker:
 
     @property
     def socket(self) -> Path:
-        """The unix socket's path; in the temporary folder when the home folder's path is too long for one."""
+        """The unix socket's path; under `/tmp` when the home folder's path is too long for one."""
         inside = self.folder / "valkey.sock"
         if len(os.fsencode(inside)) <= _SOCKET_PATH_LIMIT:
             return inside
         digest = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"launchyard-{os.getuid()}-{digest}" / "valkey.sock"
+        # Not `TMPDIR`, which may differ between two commands that mean the same server.
+        return Path("/tmp") / f"launchyard-{os.getuid()}-{digest}" / "valkey.sock"
 
     @property
     def url(self) -> str:
@@ -64,9 +64,11 @@ class EmbeddedBroker:
         with self._lock():
             if self._answers():
                 return False
-            process = self._start()
+            running = self._process()
+            # One that reads its data, or is stopped by a debugger, must not get a second one beside it.
+            process = self._start() if running is None else None
             self._wait_until_ready(process)
-            return True
+            return process is not None
 
     def stop(self) -> bool:
         """Stop the server after it has written its data. Returns whether one was running."""
@@ -93,12 +95,17 @@ class EmbeddedBroker:
     def _process(self) -> psutil.Process | None:
         try:
             process = psutil.Process(int(self._pid_file.read_text()))
-            # After a reboot the number may belong to any program.
-            return process if str(self.folder) in " ".join(process.cmdline()) else None
-        except (OSError, ValueError, psutil.NoSuchProcess):
+            # After a reboot the number may belong to any program. The server works in its data folder.
+            is_ours = process.name().startswith("valkey-server") and Path(process.cwd()) == self.folder.resolve()
+            return process if is_ours else None
+        except (OSError, ValueError, psutil.Error):
             return None
 
     def _answers(self) -> bool:
+        if self.socket.parent.exists() and self.socket.parent.stat().st_uid != os.getuid():
+            raise BrokerUnavailable(
+                f"{self.socket.parent} belongs to another user, who could read all that is sent there"
+            )
         # Without retries: redis-py's own would take seconds to find out that nobody is there, the usual case here.
         client = redis.Redis(unix_socket_path=str(self.socket), socket_timeout=2, retry=Retry(NoBackoff(), 0))
         try:
@@ -138,13 +145,15 @@ class EmbeddedBroker:
             start_new_session=True,
         )
 
-    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+    def _wait_until_ready(self, process: subprocess.Popen[bytes] | None) -> None:
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
-        while process.poll() is None and time.monotonic() < deadline:
+        code = None
+        while code is None and time.monotonic() < deadline:
             if self._answers():
                 return
             time.sleep(0.02)
-        ended = f"ended with code {process.returncode}" if process.returncode is not None else "does not answer"
+            code = process.poll() if process else None
+        ended = "does not answer" if code is None else f"ended with code {code}"
         raise BrokerUnavailable(f"the embedded broker {ended}; its log {self._log_file} ends with: {self._last_line()}")
 
     def _last_line(self) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from math import isfinite
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from broker_config.errors import InvalidRequest, did_you_mean
@@ -16,6 +17,46 @@ class Frozen(BaseModel):
 
     # An input may hold a password, so no error of pydantic's repeats it.
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True, hide_input_in_errors=True)
+
+
+def check_json(data: dict[str, Any]) -> dict[str, Any]:
+    """Data that comes out of JSON as it went in."""
+    problem = _not_json(data, "")
+    if problem:
+        raise ValueError(f"{problem}; use text, finite numbers, true, false, null, lists and objects")
+    return data
+
+
+JsonObject = Annotated[dict[str, Any], AfterValidator(check_json)]
+
+
+def _not_json(value: Any, path: str) -> str:
+    """What of a value JSON cannot hold; empty when there is nothing."""
+    if isinstance(value, dict):
+        odd = next((key for key in value if not isinstance(key, str)), None)
+        if odd is not None:
+            return f"the key {odd!r}{f' in {path!r}' if path else ''} is not text"
+        parts = ((f"{path}.{key}".lstrip("."), item) for key, item in value.items())
+    elif isinstance(value, list | tuple):
+        parts = ((f"{path}[{place}]", item) for place, item in enumerate(value))
+    else:
+        return "" if _is_plain(value) else f"{path!r} is a {type(value).__name__} that JSON cannot hold"
+    return next((found for name, item in parts if (found := _not_json(item, name))), "")
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, float):
+        return isfinite(value)
+    return value is None or isinstance(value, bool | int) or (isinstance(value, str) and is_unicode(value))
+
+
+def is_unicode(text: str) -> bool:
+    """Whether text can be written as UTF-8; what came from a command line in another encoding cannot."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 M = TypeVar("M", bound=BaseModel)

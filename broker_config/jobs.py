@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator
 
-from broker_config.frozen import Frozen, parse
+from broker_config.frozen import Frozen, JsonObject, is_unicode, parse
 
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 DIGEST = r"^sha256:[0-9a-f]{64}$"
@@ -24,6 +24,16 @@ def check_inside(path: str) -> str:
 
 
 InsidePath = Annotated[str, AfterValidator(check_inside)]
+
+
+def check_word(word: str) -> str:
+    """Text that a process can be given as an argument or in its environment. The error does not repeat it."""
+    if "\0" in word or not is_unicode(word):
+        raise ValueError("the text cannot be given to a process; use UTF-8 without NUL")
+    return word
+
+
+Word = Annotated[str, AfterValidator(check_word)]
 
 
 class ImageSource(Frozen):
@@ -64,10 +74,10 @@ class Job(Frozen):
     """What to run."""
 
     source: Source
-    entry_point: tuple[str, ...] = ()  # argv; an image's own when empty
-    args: tuple[str, ...] = ()  # appended to the entry point
-    env: dict[str, str] = Field(default_factory=dict)  # plain values: no secrets
-    run_config: dict[str, Any] = Field(default_factory=dict)  # given to the job as JSON in LAUNCHYARD_CONFIG
+    entry_point: tuple[Word, ...] = ()  # argv; an image's own when empty
+    args: tuple[Word, ...] = ()  # appended to the entry point
+    env: dict[str, Word] = Field(default_factory=dict)  # plain values: no secrets
+    run_config: JsonObject = Field(default_factory=dict)  # given to the job as JSON in LAUNCHYARD_CONFIG
     dockerfile: InsidePath | None = None  # path inside the source
     python_version: str | None = Field(default=None, pattern=r"^3\.\d+$")
 

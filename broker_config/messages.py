@@ -23,8 +23,8 @@ RUN_TASK = "launchyard.run"
 _ORIGIN = f"launchyard@{os.getpid()}@{socket.gethostname()}"
 
 
-# Written out, because this is the hot path of bulk enqueue: a template is filled ten times faster than `json.dumps` runs.
-# Every value that is put in is of a charset that JSON need not escape: ids, names (see `queues.NAME`) and base64.
+# Written out, because this is the hot path of bulk enqueue: a template is filled ten times faster than `json.dumps`
+# runs. Every value that is put in is of a charset that JSON need not escape: ids, names (see `queues.NAME`) and base64.
 _ENVELOPE = (
     '{"body":"%(body)s","content-encoding":"utf-8","content-type":"application/json",'
     '"headers":{"lang":"py","task":"%(task)s","id":"%(id)s","shadow":null,"eta":null,"expires":null,"group":null,'

@@ -42,7 +42,7 @@ def parse_priority(value: str | int | Priority) -> Priority:
     """
     if isinstance(value, str) and value.lower() in _NAMES:
         return _NAMES[value.lower()]
-    if isinstance(value, int) and value in STEPS:
+    if isinstance(value, int) and not isinstance(value, bool) and value in STEPS:
         return Priority(value)
     raise InvalidRequest(f"priority {value!r} does not exist{did_you_mean(str(value), _NAMES)}")
 

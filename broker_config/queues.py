@@ -9,37 +9,48 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, field_validator
 
-from broker_config.frozen import Frozen, parse
+from broker_config.frozen import Frozen, JsonObject, parse
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 
 RESERVED_NAMES = frozenset({"unacked", "unacked_index", "unacked_mutex", "celery"})
 """Keys of kombu's Redis transport, and Celery's default queue, which a plain worker would drain."""
 
+RESERVED_PREFIXES = ("celery-task-meta-", "celeryev")
+"""How the names of Celery's results and of its queues of events begin."""
+
 RESOURCE_ALIASES = {"local-container": "docker", "local": "docker", "gcp-vertex": "vertex"}
 """W&B Launch's names for target resources that have a shorter one here."""
 
 
 def check_name(name: str) -> str:
-    """A name that every target and label takes: 1 to 64 letters, digits, `.`, `_` and `-`, none of the last at an end."""
-    if not NAME.fullmatch(name) or name in RESERVED_NAMES:
+    """A name that every target and label takes: 1 to 64 letters, digits, `.`, `_` and `-`, with no mark at an end."""
+    if not NAME.fullmatch(name):
         raise ValueError(
             f"{name!r} cannot be a name; use 1 to 64 letters, digits, '.', '_' and '-', beginning and ending with a "
-            f"letter or digit, and none of {', '.join(sorted(RESERVED_NAMES))}"
+            "letter or digit"
         )
     return name
 
 
+def check_queue_name(name: str) -> str:
+    """A name whose list of messages is nobody else's key on the broker."""
+    if name in RESERVED_NAMES or name.startswith(RESERVED_PREFIXES):
+        raise ValueError(f"{name!r} is a name of Celery's on the broker; choose another one for the queue")
+    return check_name(name)
+
+
 Name = Annotated[str, AfterValidator(check_name)]
+QueueName = Annotated[str, AfterValidator(check_queue_name)]
 
 
 class Queue(Frozen):
     """What a platform owner writes down about a queue."""
 
-    name: Name
+    name: QueueName
     entity: Name = Field(default="default")  # the team or user that owns the queue
     resource: str  # name of the target resource, e.g. "docker"
-    config: dict[str, Any] = Field(default_factory=dict)  # in the target's own shape
+    config: JsonObject = Field(default_factory=dict)  # in the target's own shape
     prioritization: bool = False  # off: one FIFO
     description: str = Field(default="", max_length=1000)
 

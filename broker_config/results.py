@@ -1,8 +1,9 @@
 """What `AsyncResult(run_id)` reads: a run's state in the form of Celery's result backends.
 
 Celery's Redis backend keeps a JSON document under `celery-task-meta-<id>` and publishes it on the channel of the same
-name (`celery.backends.base.Backend._get_result_meta`, `celery.backends.redis.RedisBackend._set`). The store writes it in
-the same step as the run's record, so the two never tell different stories. A test reads it back with the installed Celery.
+name (`celery.backends.base.Backend._get_result_meta`, `celery.backends.redis.RedisBackend._set`). The store writes it
+in the same step as the run's record, so the two never tell different stories. A test reads it back with the installed
+Celery.
 """
 
 from __future__ import annotations

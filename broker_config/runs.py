@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, NewType
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import Field, field_validator
 
-from broker_config.frozen import Frozen
+from broker_config.frozen import Frozen, JsonObject
 from broker_config.jobs import Job
 from broker_config.overrides import merge
 from broker_config.priorities import Priority
@@ -19,6 +20,7 @@ from broker_config.queues import Name, Queue
 RunId = NewType("RunId", str)
 
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+RUN_ID_PREFIX = re.compile(r"[a-z0-9]{1,12}")
 
 
 def new_run_id() -> RunId:
@@ -90,6 +92,8 @@ class Reason(StrEnum):
     ENQUEUED = "enqueued"
     CLAIMED = "claimed"
     ADOPTED = "adopted"
+    RELEASED = "released"  # its agent has stopped, and another one may adopt it
+    CONTACT_LOST = "contact-lost"  # its agent is silent, and no other one can follow the job
     BUILDING = "building"
     SUBMITTING = "submitting"
     STARTING = "starting"
@@ -115,7 +119,7 @@ class Launch(Frozen):
 
     queue: str
     job: Job
-    overrides: dict[str, Any] = Field(default_factory=dict)  # laid over the queue config
+    overrides: JsonObject = Field(default_factory=dict)  # laid over the queue config
     priority: Priority = Priority.MEDIUM
     name: Name | None = None
     labels: dict[Name, Annotated[str, Field(max_length=256)]] = Field(default_factory=dict)

@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
@@ -55,11 +56,29 @@ class Settings(Frozen):
 
     @field_validator("broker_url")
     @classmethod
-    def _scheme_is_known(cls, url: str | None) -> str | None:
-        # The URL may hold a password, so no error text repeats it.
-        if url and url.partition("://")[0] not in BROKER_SCHEMES:
+    def _can_be_read(cls, url: str | None) -> str | None:
+        if not url:
+            return None
+        # The URL may hold a password, so no error text repeats a part of it.
+        if not url.startswith(tuple(f"{scheme}://" for scheme in BROKER_SCHEMES)):
             raise ValueError("the broker URL must begin with redis://, rediss:// or redis+socket://")
-        return url or None
+        if not _has_readable_address(url):
+            raise ValueError(
+                "the broker URL has no readable host, port or path after its scheme; "
+                "write '/', '#', '?' and '@' in a password as %2F, %23, %3F and %40"
+            )
+        return url
+
+
+def _has_readable_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        database = parts.path.strip("/")
+        if parts.scheme == "redis+socket":
+            return bool(database)
+        return bool(parts.hostname and parts.port != 0) and not parts.fragment and (not database or database.isdigit())
+    except ValueError:
+        return False
 
 
 _SETTINGS_VARIABLES = frozenset(PREFIX + field.upper() for field in Settings.model_fields)

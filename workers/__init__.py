@@ -14,7 +14,9 @@ and beside them
 
     session     the lease on the agent's name                             two agents under one name
     wishes      cancel, while a run is anywhere above                     a cancel that is not heard
+    takeover    runs of agents that are gone                              a job that nobody follows
     reconcile   lost orders are sent again                                a run that waits for ever
 
-`celery` is the Celery app, `agent` puts the parts together, `requests` and `steps` tie them to Celery's worker.
+`course` leads a run through the stages, `agent` puts the parts together, `celery` is the Celery app, and `requests` and
+`steps` tie them to Celery's worker.
 """

@@ -1,4 +1,4 @@
-"""The agent: puts the stages together, and carries one run through them."""
+"""The agent: puts the parts together, and says which runs are its own."""
 
 from __future__ import annotations
 
@@ -6,38 +6,41 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Protocol
 
 from broker_config import __version__
-from broker_config.errors import StaleWrite, TemporaryError
-from broker_config.runs import FailureClass, Reason, Run, RunSpec, State, now
+from broker_config.runs import Run, RunSpec, now
 from broker_config.settings import Settings
 from broker_config.store import Store
 from broker_config.store.agents import AgentInfo
-from broker_config.store.runs import Claimed
+from workers.claim import Claimer
 from workers.collect import Collector
 from workers.config import AgentConfig
-from workers.failures import RunCancelled, RunFailed
+from workers.course import Course, Stages
 from workers.finish import Finisher
 from workers.gate import Gate
 from workers.heartbeat import Heartbeat
-from workers.members import Members, Served, or_run_failed
+from workers.holdings import Holdings
+from workers.members import Members, Served
 from workers.prepare import Preparer
 from workers.reconcile import Reconciler
 from workers.record import Recorder
 from workers.requests import Dropped, Ledger
-from workers.session import Session
+from workers.session import Session, machine
 from workers.submit import Submitter
-from workers.targets.protocol import Observation, Phase, Target
+from workers.takeover import Reach, Takeover
+from workers.targets.protocol import Observation, Target
 from workers.watch import Watcher
 from workers.wishes import Wishes
 
 logger = logging.getLogger(__name__)
 
-RENEW_SECONDS = 5.0
+RENEWALS = 6
+"""How often a lease is renewed while it lasts."""
+
 PAUSE_CHECK_SECONDS = 1.0
 RECONCILE_SECONDS = 10.0
 FORGET_SECONDS = 60.0
@@ -67,14 +70,14 @@ class Agent:
         self._ledger = ledger
         self._gate = gate
         self._workspaces = settings.home / "workspaces"
-        self._session = Session(self.store.agents, name)
+        self._session = Session(self.store.agents, name, config.lease_seconds)
+        self._site = f"{machine()}:{settings.home}"
         self._stopping = threading.Event()
         self._heartbeat = Heartbeat()
-        self._wishes = Wishes(self.store.runs, self._held_ids, self._cancel_at_target)
+        self._holdings = Holdings(gate)
+        self._wishes = Wishes(self.store.runs, self._holdings.ids, self._cancel_at_target, self._take_over)
         self._members = Members(settings.home, self.store.code, config.builder, self._follow)
         self._resumers = ThreadPoolExecutor(RESUME_THREADS, thread_name_prefix="resume")
-        self._held: dict[str, str] = {}  # run id -> resource
-        self._lock = threading.Lock()
         self._paused: set[str] = set()
         self._started_at = now()
         ledger.cancels = self
@@ -88,23 +91,35 @@ class Agent:
         self._intake = intake
         self._members.check()
         self._session.open()
-        self._recorder = Recorder(self.store.runs, self.name, self._session.fence)
-        self._preparer = Preparer(
-            self._recorder, self.store.logs, self._workspaces, self._members.source, self._members.builder_for
-        )
-        self._submitter = Submitter(self._recorder, self._stopping.wait)
-        self._finisher = Finisher(self._recorder, self._ledger, self._let_go)
-        self._reconciler = Reconciler(self.store.runs, self._held.__contains__)
+        self._put_together()
         self._take_up()
         self._wishes.start()
-        self._heartbeat.every(RENEW_SECONDS, self._renew)
+        self._heartbeat.every(self._config.lease_seconds / RENEWALS, self._renew)
+        self._heartbeat.every(self._config.lease_seconds / RENEWALS, self._take_over)
         self._heartbeat.every(PAUSE_CHECK_SECONDS, self._follow_pauses)
         self._heartbeat.every(RECONCILE_SECONDS, self._reconcile)
         self._heartbeat.every(FORGET_SECONDS, partial(self._reconciler.forget, self._workspaces))
         self._heartbeat.start()
 
+    def _put_together(self) -> None:
+        runs, members = self.store.runs, self._members
+        self._recorder = Recorder(runs, self.name, self._session.fence)
+        self._claimer = Claimer(runs, self._session, self._cease)
+        self._finisher = Finisher(self._recorder, self._ledger, self._let_go)
+        stages = Stages(
+            members,
+            Preparer(self._recorder, self.store.logs, self._workspaces, members.source, members.builder_for),
+            Submitter(self._recorder, self._stopping.wait),
+            self._finisher,
+        )
+        grace = self._config.stopped_run_timeout
+        self._course = Course(runs, self._recorder, stages, self._wishes, self._stopping, self._let_go, grace)
+        self._reconciler = Reconciler(runs, self._holdings.ids)
+        reach = Reach(frozenset(self._config.queues), self._site, members.is_local)
+        self._takeover = Takeover(runs, self.store.agents, self._recorder, reach)
+
     def stop(self) -> None:
-        """Hand over: runs that were not submitted go back to their queue, the others go on without an agent."""
+        """Hand over: runs that were not submitted go back to their queue, the others are for other agents to adopt."""
         self._gate.close()
         self._stopping.set()
         self._heartbeat.stop()
@@ -112,8 +127,12 @@ class Agent:
         self._gate.wait_until_handed_over()
         self._resumers.shutdown()
         self._members.stop()
-        self.store.agents.forget(self.name)
+        held = self.store.runs.held_by(self.name)
         self._session.close()
+        for run in held:
+            self._recorder.release(run)
+        if not held:
+            self.store.agents.forget(self.name)
 
     def take(self, spec: RunSpec) -> None:
         """Carry out an order, the body of the task: when it returns, the run is followed or has ended.
@@ -121,103 +140,48 @@ class Agent:
         Raises:
             Dropped: when there is nothing to do, or not here.
         """
-        with self._lock:
-            if spec.id in self._held:
-                raise Dropped("this agent holds the run")
-            self._held[spec.id] = spec.queue.resource
+        if not self._holdings.reserve(spec.id):
+            raise Dropped("this agent holds the run")
+        run = None
         try:
-            run = self._claim(spec)
-        except BaseException:
-            self._held.pop(spec.id, None)
-            raise
+            run = self._claimer.claim(spec)
+        finally:
+            if run is None:
+                self._holdings.let_go(spec.id)
         self._gate.hold(run.id)
-        logger.info("run-claimed run=%s queue=%s", run.id, spec.queue.name)
-        self._carry_on(run)
-
-    def _claim(self, spec: RunSpec) -> Run:
-        try:
-            outcome, run = self.store.runs.claim(spec, self.name, self._session.fence, self._session.token)
-        except TemporaryError as error:
-            # The run is queued still or claimed by this session: it is found again either way.
-            raise Dropped(str(error)) from error
-        # A claim of this session that nobody holds is an earlier try whose reply was lost.
-        is_mine = run is not None and run.state is State.CLAIMED and run.fence == self._session.fence
-        if run is not None and (outcome is Claimed.CLAIMED or is_mine):
-            return run
-        if outcome in {Claimed.PAUSED, Claimed.LEASE_LOST}:
-            self._intake.cease(spec.queue.name)
-            self.store.runs.send_again(spec)
-        logger.info("order-dropped run=%s: %s", spec.id, outcome)
-        raise Dropped(outcome)
+        self._course.carry_on(run)
 
     def cancel(self, run_id: str, actor: str) -> None:
         """Write the wish to cancel a run, held or not."""
         for run in self.store.runs.get_many([run_id]):
             self.store.runs.request_cancel(run, actor)
 
-    def _carry_on(self, run: Run) -> None:
-        """Bring the run to its target, or to its end; try again for as long as that may help."""
-        step: Callable[[], None] = partial(self._to_target, run)
-        while True:
-            try:
-                return step()
-            except StaleWrite:
-                logger.warning("run-lost run=%s: another session holds it", run.id)
-                return self._let_go(run)
-            except TemporaryError as error:
-                logger.warning("run-retry run=%s: %s", run.id, error)
-                if self._stopping.wait(error.delay_seconds):
-                    return self._hand_over(run)
-            except RunCancelled as error:
-                if self._stopping.is_set() and not self._wishes.is_cancelled(run.id):
-                    return self._hand_over(run)
-                seen = Observation(Phase.CANCELLED, Reason.CANCELLED_BY_USER, str(error))
-                step = partial(self._finisher.end, run, State.CANCELLED, seen, FailureClass.CANCELLED)
-            except RunFailed as error:
-                seen = Observation(Phase.FAILED, error.reason, str(error))
-                step = partial(self._finisher.end, run, State.FAILED, seen, error.failure)
-            except Exception as error:
-                logger.exception("agent-fault run=%s", run.id)
-                seen = Observation(Phase.FAILED, Reason.AGENT_FAULT, f"The agent failed: {error!r}; see its log.")
-                step = partial(self._finisher.end, run, State.FAILED, seen, FailureClass.INFRA)
-
-    def _to_target(self, run: Run) -> None:
-        served: Served = or_run_failed(partial(self._members.served, run.spec.queue.resource))
-        if run.state in {State.STARTING, State.RUNNING}:
-            return self._attach(run, served)
-        prepared = self._preparer.prepare(run, served.target.artifact, partial(self._must_end, run.id))
-        cancelled = partial(self._wishes.is_cancelled, run.id)
-        return self._attach(self._submitter.submit(prepared, served.target, cancelled), served)
-
-    def _attach(self, run: Run, served: Served) -> None:
-        served.watcher.attach(run)
-        # A wish that came while the object was being made found nothing to cancel.
-        if self._wishes.is_cancelled(run.id):
-            served.target.cancel(run.submission, self._config.stopped_run_timeout)
-
-    def _hand_over(self, run: Run) -> None:
-        current = self.store.runs.get(run.id)
-        if not current.submission and current.state.is_live:
-            self._recorder.give_back(current, f"Agent {self.name} stopped before it submitted the run.")
-        self._let_go(run)
-
     def _take_up(self) -> None:
         """Take up the runs that are this agent's by their records, and that nobody here carries on."""
-        for found in self.store.runs.held_by(self.name):
-            with self._lock:
-                if found.id in self._held:
-                    continue
-                self._held[found.id] = found.spec.queue.resource
-            # Read again: it may have ended, and been let go, since it was found.
-            run = self._recorder.adopt(self.store.runs.get(found.id))
-            if run.fence != self._session.fence or not run.state.is_live:
-                self._held.pop(run.id, None)
-                continue
-            logger.info("run-adopted run=%s state=%s", run.id, run.state)
-            self._gate.hold(run.id)
-            self._wishes.note(run)
-            self._ledger.adopt(run, self.name)
-            self._resumers.submit(self._carry_on, run)
+        for run in self.store.runs.held_by(self.name):
+            if self._holdings.reserve(run.id):
+                self._gate.hold(run.id)
+                # Read again: it may have ended, and been let go, since it was found.
+                self._adopt(self.store.runs.get(run.id))
+
+    def _take_over(self, run_ids: Iterable[str] | None = None) -> None:
+        """Adopt runs of agents that are gone, as far as there are places."""
+        for run in self._takeover.orphans(run_ids):
+            if self._holdings.reserve(run.id):
+                if not self._gate.reserve(run.id):
+                    self._holdings.let_go(run.id)
+                    return
+                self._adopt(run)
+
+    def _adopt(self, seen: Run) -> None:
+        run = self._recorder.adopt(seen)
+        if run.fence != self._session.fence or not run.state.is_live:
+            self._let_go(run)
+            return
+        logger.info("run-adopted run=%s state=%s", run.id, run.state)
+        self._wishes.note(run)
+        self._ledger.adopt(run, self.name)
+        self._resumers.submit(self._course.carry_on, run)
 
     def _follow(self, target: Target) -> Served:
         def finish(run: Run, seen: Observation) -> None:
@@ -227,15 +191,8 @@ class Agent:
         return Served(target, Watcher(target, self._recorder, collector, self._let_go), collector)
 
     def _let_go(self, run: Run) -> None:
-        self._held.pop(run.id, None)
         self._wishes.forget(run.id)
-        self._gate.let_go(run.id)
-
-    def _held_ids(self) -> set[str]:
-        return set(self._held)
-
-    def _must_end(self, run_id: str) -> bool:
-        return self._stopping.is_set() or self._wishes.is_cancelled(run_id)
+        self._holdings.let_go(run.id)
 
     def _cancel_at_target(self, run: Run) -> None:
         if run.submission:
@@ -252,8 +209,9 @@ class Agent:
                 name=self.name,
                 queues=self._config.queues,
                 max_jobs=self._config.max_jobs,
-                live=len(self._held),
+                live=self._gate.live,
                 host=socket.gethostname(),
+                site=self._site,
                 pid=os.getpid(),
                 version=__version__,
                 started_at=self._started_at,
@@ -264,12 +222,16 @@ class Agent:
     def _follow_pauses(self) -> None:
         paused = self.store.queues.paused(list(self._config.queues))
         for queue in paused - self._paused:
-            logger.info("queue-paused %s", queue)
-            self._intake.cease(queue)
+            self._cease(queue)
         for queue in self._paused - paused:
             logger.info("queue-resumed %s", queue)
             self._intake.serve(queue)
         self._paused = paused
+
+    def _cease(self, queue: str) -> None:
+        logger.info("queue-paused %s", queue)
+        self._paused.add(queue)
+        self._intake.cease(queue)
 
     def _reconcile(self) -> None:
         self._take_up()

@@ -48,6 +48,8 @@ class RunTask(Task):  # type: ignore[type-arg]
 task = RunTask()
 task.settings = load_settings()
 app = create_app(task.settings)
+# Flower asks for results through the current app.
+app.set_default()
 app.conf.worker_concurrency = THREADS
 app.register_task(task)
 # They would tell of orders what the agent tells of runs, and of every run that it "succeeded" when it was submitted.

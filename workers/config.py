@@ -29,6 +29,9 @@ class AgentConfig(Frozen):
     stopped_run_timeout: float = Field(default=60.0, ge=0)
     """Seconds between asking a cancelled job to end and ending it by force."""
 
+    lease_seconds: float = Field(default=30.0, ge=3)
+    """How long this agent may be silent until others take its runs over."""
+
     builder: dict[str, Any] = Field(default_factory=dict)
     """`type` (docker, noop) and that builder's options. Absent: docker where it works, else noop."""
 

@@ -31,18 +31,22 @@ class Finisher:
     def observed(self, run: Run, seen: Observation, target: Target) -> None:
         """The job ended at the target."""
         failure = FailureClass.CANCELLED if seen.phase is Phase.CANCELLED else seen.failure
-        self.end(run, STATES[seen.phase], seen, failure)
+        if not self.end(run, STATES[seen.phase], seen, failure):
+            return
         try:
             target.release(run.submission)
         except LaunchyardError as error:
             logger.warning("release-failed run=%s: %s", run.id, error)
 
-    def end(self, run: Run, state: State, seen: Observation, failure: FailureClass | None) -> None:
-        """Record the end, whether the job ran or not."""
+    def end(self, run: Run, state: State, seen: Observation, failure: FailureClass | None) -> bool:
+        """Record the end, whether the job ran or not. False: the run is another session's to finish."""
+        is_mine = True
         try:
             run = self._recorder.end(run, state, seen.reason, seen.text, exit_code=seen.exit_code, failure=failure)
         except StaleWrite:
             logger.warning("run-lost run=%s: another session finishes it", run.id)
+            is_mine = False
         self._ledger.close(run)
         self._let_go(run)
         logger.info("run-ended run=%s state=%s reason=%s", run.id, state, seen.reason)
+        return is_mine

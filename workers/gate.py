@@ -29,8 +29,7 @@ class Gate:
         """Whether one more order may be fetched, given the number of threads that carry orders out."""
         with self._lock:
             has_thread = len(self._orders) < threads
-            has_place = self.max_jobs < 0 or len(self._live) + len(self._orders - self._live) < self.max_jobs
-            is_open = has_thread and has_place and not self._closed
+            is_open = has_thread and self._has_place() and not self._closed
             self._waits = not is_open
         return is_open
 
@@ -55,6 +54,14 @@ class Gate:
         with self._changed:
             self._changed.wait_for(lambda: not self._orders)
 
+    def reserve(self, run_id: str) -> bool:
+        """Hold a run of another agent, if there is a place for it."""
+        with self._lock:
+            if self._closed or not self._has_place():
+                return False
+            self._live.add(run_id)
+        return True
+
     def hold(self, run_id: str) -> None:
         """The run is the agent's until `let_go`."""
         with self._lock:
@@ -74,3 +81,6 @@ class Gate:
     def _wake(self) -> None:
         if self._waits:
             self.wake()
+
+    def _has_place(self) -> bool:
+        return self.max_jobs < 0 or len(self._live) + len(self._orders - self._live) < self.max_jobs

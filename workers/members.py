@@ -77,6 +77,10 @@ class Members:
         )
         return served
 
+    def is_local(self, resource: str) -> bool:
+        """Whether objects on this resource live on the agent's machine."""
+        return bool(families.load("targets", resource).is_local)
+
     def builder_for(self, kind: ArtifactKind) -> Builder:
         """The builder whose artifacts are of that kind."""
         if kind is ArtifactKind.ENVIRONMENT:

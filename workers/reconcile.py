@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 class Reconciler:
     """Called by the agent's heartbeat."""
 
-    def __init__(self, runs: RunStore, in_hand: Callable[[str], bool]) -> None:
+    def __init__(self, runs: RunStore, in_hand: Callable[[], set[str]]) -> None:
         self._runs = runs
         self._in_hand = in_hand
         self._suspects: set[RunId] = set()
@@ -31,7 +31,8 @@ class Reconciler:
 
         The first sight may be an order that an agent has fetched and not claimed yet.
         """
-        missing = [spec for queue in queues for spec in self._runs.overtaken(queue) if not self._in_hand(spec.id)]
+        in_hand = self._in_hand()
+        missing = [spec for queue in queues for spec in self._runs.overtaken(queue) if spec.id not in in_hand]
         # In front of the list goes what is sent last, so the longest waiting run must be the last.
         lost = [spec for spec in reversed(missing) if spec.id in self._suspects]
         for spec in lost:

@@ -59,12 +59,49 @@ class Recorder:
         return self.end(run, State.QUEUED, Reason.REQUEUED, text, agent="", image="", submission="")
 
     def adopt(self, run: Run) -> Run:
-        """Make a run that an earlier session of this agent held this session's."""
+        """Make a run of a session that is gone this session's. One that has another holder by now stays as it is."""
 
         def decide(current: Run) -> Change | None:
-            if not current.state.is_live or current.agent != self._agent or current.fence >= self._fence:
+            if not _is_held_as(current, run) or current.fence == self._fence:
                 return None
-            text = f"Taken up again by agent {self._agent} after its restart."
-            return Change(current.state, Reason.ADOPTED, text, self._agent, {"fence": self._fence})
+            what = "after its restart" if run.agent == self._agent else f"from agent {run.agent}, which is gone"
+            text = f"Taken up by agent {self._agent} {what}."
+            fields = {"agent": self._agent, "fence": self._fence}
+            return Change(current.state, Reason.ADOPTED, text, self._agent, fields)
 
         return self._runs.change_until_written(run, decide)
+
+    def reclaim(self, run: Run, text: str) -> Run:
+        """Put a run of a session that is gone, and that it had not submitted, back to its queue."""
+
+        def decide(current: Run) -> Change | None:
+            if not _is_held_as(current, run) or current.submission:
+                return None
+            return Change(State.QUEUED, Reason.REQUEUED, text, self._agent, {"agent": "", "image": ""})
+
+        return self._runs.change_until_written(run, decide)
+
+    def mark(self, run: Run, reason: Reason, text: str) -> Run:
+        """Say, once for the same reason, why a run of a session that is gone does not go on."""
+
+        def decide(current: Run) -> Change | None:
+            if not _is_held_as(current, run) or current.reason is reason:
+                return None
+            return Change(current.state, reason, text, self._agent)
+
+        return self._runs.change_until_written(run, decide)
+
+    def release(self, run: Run) -> Run:
+        """Tell the other agents that this session follows the run no more, and that its job goes on."""
+
+        def decide(current: Run) -> Change | None:
+            if not current.state.is_live or current.fence != self._fence:
+                return None
+            text = f"Agent {self._agent} has stopped; the job goes on."
+            return Change(current.state, Reason.RELEASED, text, self._agent, fence=self._fence, wish=True)
+
+        return self._runs.change_until_written(run, decide)
+
+
+def _is_held_as(current: Run, seen: Run) -> bool:
+    return current.state.is_live and (current.agent, current.fence) == (seen.agent, seen.fence)

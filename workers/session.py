@@ -17,13 +17,11 @@ import psutil
 from broker_config.errors import ConfigError
 from broker_config.store.agents import AgentStore
 
-LEASE_SECONDS = 30.0
-"""How long an agent may be silent until its name is free."""
-
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-def _machine() -> str:
+def machine() -> str:
+    """Names this machine as long as it is up."""
     boot = BOOT_ID.read_text().strip() if BOOT_ID.exists() else str(int(psutil.boot_time()))
     return f"{socket.gethostname()}/{boot}"
 
@@ -31,37 +29,38 @@ def _machine() -> str:
 class Session:
     """One process's hold on an agent's name."""
 
-    def __init__(self, agents: AgentStore, name: str) -> None:
+    def __init__(self, agents: AgentStore, name: str, lease_seconds: float) -> None:
         self._agents = agents
+        self._lease_seconds = lease_seconds
         self.name = name
         started = psutil.Process().create_time()
-        self.token = f"{_machine()} {os.getpid()} {started} {uuid.uuid4().hex}"
+        self.token = f"{machine()} {os.getpid()} {started} {uuid.uuid4().hex}"
         self.fence = 0
 
-    def open(self, patience_seconds: float = LEASE_SECONDS * 1.5) -> None:
+    def open(self) -> None:
         """Take the name, at once when its last holder is a dead process of this machine.
 
         Raises:
-            ConfigError: when another process still holds it after `patience_seconds`.
+            ConfigError: when another process still holds it after the time that a silent one's lease lasts.
         """
-        deadline = time.monotonic() + patience_seconds
+        deadline = time.monotonic() + 1.5 * self._lease_seconds
         while True:
             holder = self._agents.holder(self.name)
             replaces = holder if is_dead(holder) else ""
-            if self._agents.take(self.name, self.token, LEASE_SECONDS, replaces) == self.token:
+            if self._agents.take(self.name, self.token, self._lease_seconds, replaces) == self.token:
                 self.fence = self._agents.new_fence()
                 return
             if is_alive_here(holder) or time.monotonic() > deadline:
-                machine, pid, *_ = holder.split()
+                host, pid, *_ = holder.split()
                 raise ConfigError(
-                    f"agent name {self.name!r} is in use by process {pid} on {machine.partition('/')[0]}; "
+                    f"agent name {self.name!r} is in use by process {pid} on {host.partition('/')[0]}; "
                     "give this agent another name (launchyard agent --name, celery worker -n)"
                 )
             time.sleep(0.5)
 
     def renew(self) -> bool:
         """Prolong the lease. False: the name is another session's, and this one must stop."""
-        return self._agents.renew(self.name, self.token, LEASE_SECONDS)
+        return self._agents.renew(self.name, self.token, self._lease_seconds)
 
     def close(self) -> None:
         """Give the name back."""
@@ -70,12 +69,12 @@ class Session:
 
 def is_dead(token: str) -> bool:
     """Whether a session's process is known to be gone. Of another machine's nothing is known."""
-    return bool(token) and token.split()[0] == _machine() and not _runs(token)
+    return bool(token) and token.split()[0] == machine() and not _runs(token)
 
 
 def is_alive_here(token: str) -> bool:
     """Whether a session's process runs on this machine."""
-    return bool(token) and token.split()[0] == _machine() and _runs(token)
+    return bool(token) and token.split()[0] == machine() and _runs(token)
 
 
 def _runs(token: str) -> bool:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 
 from broker_config.errors import LaunchyardError
-from broker_config.runs import Run
+from broker_config.runs import Run, RunId
 from broker_config.store.runs import RunStore
 
 logger = logging.getLogger(__name__)
@@ -17,12 +17,19 @@ RECONNECT_SECONDS = 1.0
 
 
 class Wishes:
-    """One thread that listens for wishes on the runs that this agent holds."""
+    """One thread that listens: for wishes on the runs of this agent, and for runs that another agent released."""
 
-    def __init__(self, runs: RunStore, held: Callable[[], set[str]], carry_out: Callable[[Run], None]) -> None:
+    def __init__(
+        self,
+        runs: RunStore,
+        held: Callable[[], set[str]],
+        carry_out: Callable[[Run], None],
+        take_over: Callable[[list[RunId]], None],
+    ) -> None:
         self._runs = runs
         self._held = held
         self._carry_out = carry_out
+        self._take_over = take_over
         self._cancelled: set[str] = set()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._listen, name="wishes", daemon=True)
@@ -57,7 +64,11 @@ class Wishes:
                     position = self._runs.wishes_position()
                     self._look(sorted(self._held()))
                 position, run_ids = self._runs.wishes(position, LISTEN_SECONDS)
-                self._look([run_id for run_id in run_ids if run_id in self._held()])
+                held = self._held()
+                self._look([run_id for run_id in run_ids if run_id in held])
+                # A wish about a run that this agent does not hold: its agent may have stopped.
+                if others := [run_id for run_id in run_ids if run_id not in held]:
+                    self._take_over(others)
                 # A target that did not answer is asked again.
                 if not run_ids:
                     self._look([run_id for run_id in self._cancelled if run_id in self._held()])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from broker_config.connection import connect
+from broker_config.connection import connect, connect_text
 from broker_config.settings import Settings
 from broker_config.store.agents import AgentStore
 from broker_config.store.code import CodeStore
@@ -21,7 +21,7 @@ class Store:
     """One connection pool, and the parts of the store on it. Safe to share between threads."""
 
     def __init__(self, settings: Settings) -> None:
-        self._client = connect(settings)
+        self._client = connect_text(settings)
         self._binary_client = connect(settings, text=False)
         keys = Keys(settings.key_prefix)
         folder = files(__package__) / "scripts"

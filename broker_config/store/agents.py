@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import redis
 from redis.commands.core import Script
 
-from broker_config.connection import translated
+from broker_config.connection import TextClient, translated
 from broker_config.frozen import Frozen
 from broker_config.store.keys import Keys
 
@@ -20,6 +19,7 @@ class AgentInfo(Frozen):
     max_jobs: int
     live: int  # runs that it holds
     host: str
+    site: str  # names the machine and the home folder, where objects of local targets are
     pid: int
     version: str
     started_at: datetime
@@ -29,7 +29,7 @@ class AgentInfo(Frozen):
 class AgentStore:
     """Leases on agents' names, and the list of agents."""
 
-    def __init__(self, client: redis.Redis, keys: Keys, scripts: dict[str, Script]) -> None:
+    def __init__(self, client: TextClient, keys: Keys, scripts: dict[str, Script]) -> None:
         self._client = client
         self._keys = keys
         self._lease = scripts["lease"]

@@ -35,6 +35,8 @@ class Enqueuer:
     def enqueue(self, record: QueueRecord, launches: Sequence[tuple[RunSpec, Launch]], max_bytes: int) -> list[RunId]:
         """Write runs of one queue. See `RunStore.enqueue`."""
         encoded = [(spec, launch, spec_json(spec, max_bytes)) for spec, launch in launches]
+        if not encoded:
+            return []
         if len(encoded) <= BATCH:
             return self._write(record, *self._arguments(record, encoded), encoded)
         ids: list[RunId] = []

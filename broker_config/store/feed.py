@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import redis
-
-from broker_config.connection import translated
+from broker_config.connection import TextClient, translated
 from broker_config.runs import Event
 from broker_config.store import streams
 from broker_config.store.keys import Keys
@@ -30,19 +28,20 @@ class News(NamedTuple):
 class Feed:
     """Read a run's events and log lines in the order in which they were written."""
 
-    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+    def __init__(self, client: TextClient, keys: Keys) -> None:
         self._client = client
         self._keys = keys
 
     def read(self, run_id: str, after: Place, block_seconds: float | None = None) -> News:
         """What came after a place; waits up to `block_seconds` for something."""
         events, logs = self._keys.run_events(run_id), self._keys.run_logs(run_id)
-        block = None if block_seconds is None else max(1, int(block_seconds * 1000))
+        block = streams.block(block_seconds)
         with translated():
             reply: Any = self._client.xread({events: after.event, logs: after.log}, count=1000, block=block)
         found = streams.entries_by_stream(reply)
         new_events, new_logs = found.get(events, []), found.get(logs, [])
-        items: list[tuple[str, Event | LogEntry]] = [(entry_id, _event(fields)) for entry_id, fields in new_events]
+        items: list[tuple[str, Event | LogEntry]] = []
+        items += [(entry_id, streams.event(fields)) for entry_id, fields in new_events]
         items += [(entry_id, _log_entry(entry_id, fields)) for entry_id, fields in new_logs]
         # Two streams have one clock and a count of their own within a millisecond, so that is not compared. The sort
         # keeps the order of what is equal: an event comes before the lines of its millisecond.
@@ -52,10 +51,6 @@ class Feed:
             new_logs[-1][0] if new_logs else after.log,
         )
         return News([item for _, item in items], place)
-
-
-def _event(fields: dict[str, str]) -> Event:
-    return Event.model_validate({**fields, "old": fields["old"] or None})
 
 
 def _log_entry(entry_id: str, fields: dict[str, str]) -> LogEntry:

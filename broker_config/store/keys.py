@@ -49,6 +49,10 @@ class Keys:
         """Stream: batches of log lines, with the position at the target from which to go on."""
         return f"{self.prefix}run:{run_id}:logs"
 
+    def of_run(self, run_id: str) -> list[str]:
+        """All keys of one run."""
+        return [self.run(run_id), self.run_spec(run_id), self.run_events(run_id), self.run_logs(run_id)]
+
     @property
     def runs(self) -> str:
         """Sorted set: all runs by the time of their enqueue."""

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-import redis
-
-from broker_config.connection import translated
+from broker_config.connection import TextClient, translated
 from broker_config.store import streams
 from broker_config.store.keys import Keys
 
@@ -25,7 +23,7 @@ class LogEntry(NamedTuple):
 class LogStore:
     """Append and read the logs of runs."""
 
-    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+    def __init__(self, client: TextClient, keys: Keys) -> None:
         self._client = client
         self._keys = keys
 
@@ -49,9 +47,10 @@ class LogStore:
 
     def read(self, run_id: str, after: str = "0-0", block_seconds: float | None = None) -> list[LogEntry]:
         """Batches after a position, oldest first; waits up to `block_seconds` for one."""
-        block = None if block_seconds is None else max(1, int(block_seconds * 1000))
         with translated():
-            reply: Any = self._client.xread({self._keys.run_logs(run_id): after}, count=1000, block=block)
+            reply: Any = self._client.xread(
+                {self._keys.run_logs(run_id): after}, count=1000, block=streams.block(block_seconds)
+            )
         return [
             LogEntry(entry_id, fields["stream"], fields["text"].split("\n"))
             for entry_id, fields in streams.entries(reply)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import redis
+from collections.abc import Sequence
+from typing import Any
 
-from broker_config.connection import translated
+from redis.client import Pipeline
+
+from broker_config.connection import TextClient, translated
 from broker_config.errors import Conflict, NotFound, did_you_mean
 from broker_config.queues import Queue, QueueRecord
 from broker_config.runs import State, now
@@ -14,7 +17,7 @@ from broker_config.store.keys import Keys
 class QueueStore:
     """Create, read, edit, pause and delete queues."""
 
-    def __init__(self, client: redis.Redis, keys: Keys) -> None:
+    def __init__(self, client: TextClient, keys: Keys) -> None:
         self._client = client
         self._keys = keys
 
@@ -26,14 +29,16 @@ class QueueStore:
         """
         time = now().isoformat()
         key = self._keys.queue(queue.name)
-        with translated():
+        fields = {"queue": queue.model_dump_json(), "created_at": time, "updated_at": time}
+        with translated(), self._client.pipeline() as pipe:
             # Revisions are never used again, so a producer that knows a deleted queue of this name finds out.
-            if not self._client.hsetnx(key, "revision", self._new_revision()):
-                raise Conflict(f"queue {queue.name!r} exists; edit it, or choose another name")
-            with self._client.pipeline() as pipe:
-                pipe.hset(key, mapping={"queue": queue.model_dump_json(), "created_at": time, "updated_at": time})
-                pipe.sadd(self._keys.queues, queue.name)
-                pipe.execute()
+            pipe.hsetnx(key, "revision", self._new_revision())
+            for name, value in fields.items():
+                pipe.hsetnx(key, name, value)
+            pipe.sadd(self._keys.queues, queue.name)
+            is_new, *_ = pipe.execute()
+        if not is_new:
+            raise Conflict(f"queue {queue.name!r} exists; edit it, or choose another name")
         return self.get(queue.name)
 
     def edit(self, queue: Queue) -> QueueRecord:
@@ -42,18 +47,12 @@ class QueueStore:
         Raises:
             NotFound: when there is no queue of that name.
         """
-        self.get(queue.name)
-        key = self._keys.queue(queue.name)
         with translated():
-            self._client.hset(
-                key,
-                mapping={
-                    "queue": queue.model_dump_json(),
-                    "updated_at": now().isoformat(),
-                    "revision": self._new_revision(),
-                },
-            )
-        return self.get(queue.name)
+            revision = self._new_revision()
+        return self._update(
+            queue.name,
+            {"queue": queue.model_dump_json(), "updated_at": now().isoformat(), "revision": revision},
+        )
 
     def get(self, name: str) -> QueueRecord:
         """The queue of that name.
@@ -89,14 +88,9 @@ class QueueStore:
         Raises:
             NotFound: when there is no queue of that name.
         """
-        self.get(name)
-        with translated():
-            self._client.hset(
-                self._keys.queue(name), mapping={"paused": int(paused), "pause_reason": reason if paused else ""}
-            )
-        return self.get(name)
+        return self._update(name, {"paused": int(paused), "pause_reason": reason if paused else ""})
 
-    def paused(self, names: list[str]) -> set[str]:
+    def paused(self, names: Sequence[str]) -> set[str]:
         """Those of the queues that are paused."""
         with translated(), self._client.pipeline(transaction=False) as pipe:
             for name in names:
@@ -111,13 +105,35 @@ class QueueStore:
             Conflict: when runs of it have not ended.
         """
         self.get(name)
-        open_runs = sum(count for state, count in self.counts(name).items() if not state.is_terminal)
-        if open_runs:
-            raise Conflict(f"queue {name!r} has {open_runs} runs that have not ended; cancel them or wait, then delete")
-        with translated(), self._client.pipeline() as pipe:
-            pipe.delete(self._keys.queue(name), self._keys.queue_counts(name), self._keys.queue_waiting(name))
+        counts = self._keys.queue_counts(name)
+
+        def delete(pipe: Pipeline) -> None:
+            # Called anew when the counts change before it is carried out: an enqueue may come at any time.
+            open_runs = sum(count for state, count in self.counts(name).items() if not state.is_terminal)
+            if open_runs:
+                raise Conflict(
+                    f"queue {name!r} has {open_runs} runs that have not ended; cancel them or wait, then delete"
+                )
+            pipe.multi()
+            pipe.delete(self._keys.queue(name), counts, self._keys.queue_waiting(name))
             pipe.srem(self._keys.queues, name)
-            pipe.execute()
+
+        with translated():
+            self._client.transaction(delete, counts)
+
+    def _update(self, name: str, fields: dict[Any, str | int]) -> QueueRecord:
+        self.get(name)
+        key = self._keys.queue(name)
+
+        def write(pipe: Pipeline) -> None:
+            # A queue that was deleted meanwhile must not come back in part.
+            if pipe.exists(key):
+                pipe.multi()
+                pipe.hset(key, mapping=fields)
+
+        with translated():
+            self._client.transaction(write, key)
+        return self.get(name)
 
     def _new_revision(self) -> int:
         return int(self._client.incr(self._keys.revisions))

@@ -9,18 +9,18 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-import redis
 from redis.commands.core import Script
 
 from broker_config import messages, results
-from broker_config.connection import translated
+from broker_config.connection import TextClient, translated
 from broker_config.errors import InvalidRequest, NotFound, StaleWrite
-from broker_config.priorities import Priority, list_key
+from broker_config.priorities import list_key
 from broker_config.queues import QueueRecord
-from broker_config.runs import Event, Launch, Reason, Run, RunId, RunSpec, State, may_change, now
+from broker_config.runs import RUN_ID_PREFIX, Event, Launch, Reason, Run, RunId, RunSpec, State, may_change, now
 from broker_config.store import streams
 from broker_config.store.enqueue import Enqueuer
 from broker_config.store.keys import Keys
+from broker_config.store.orders import Orders
 
 CHANGE_ATTEMPTS = 50
 
@@ -51,11 +51,12 @@ class Change:
 class RunStore:
     """Enqueue, claim, change and read runs."""
 
-    def __init__(self, client: redis.Redis, keys: Keys, scripts: dict[str, Script], retention_seconds: int) -> None:
+    def __init__(self, client: TextClient, keys: Keys, scripts: dict[str, Script], retention_seconds: int) -> None:
         self._client = client
         self._keys = keys
         self._scripts = scripts
         self._retention_seconds = retention_seconds
+        self._orders = Orders(client, keys)
         self._enqueuer = Enqueuer(keys, scripts["enqueue"], retention_seconds)
 
     def enqueue(self, record: QueueRecord, launches: Sequence[tuple[RunSpec, Launch]], max_bytes: int) -> list[RunId]:
@@ -108,48 +109,18 @@ class RunStore:
             StaleWrite: when the record changed since, or the fence is not the claim's any more.
             ValueError: when the state machine has no such transition.
         """
-        if change.state is not run.state and not may_change(run.state, change.state):
+        if run.state.is_terminal or (change.state is not run.state and not may_change(run.state, change.state)):
             raise ValueError(f"run {run.id} cannot go from {run.state} to {change.state}")
         at = now()
-        spec, keys, queue = run.spec, self._keys, run.spec.queue.name
-        requeued = change.state is State.QUEUED and run.state is not State.QUEUED
         fields = dict(change.fields)
-        result = ""
         if change.state.is_terminal:
             fields["ended_at"] = at
-            result = results.ended(run.id, change.state, change.text, fields.get("exit_code"), at)
-        message = messages.encode(spec, spec.model_dump_json()) if requeued else ""
+        if _is_requeue(run, change):
+            # The fence of the claim that ends here is worth nothing any more.
+            fields["fence"] = 0
         with translated():
             version = self._scripts["change"](
-                keys=[
-                    keys.run(run.id),
-                    keys.run_spec(run.id),
-                    keys.run_events(run.id),
-                    keys.run_logs(run.id),
-                    keys.queue_waiting(queue),
-                    keys.queue_counts(queue),
-                    keys.agent_runs(run.agent),
-                    keys.ended,
-                    keys.wishes,
-                    list_key(queue, spec.priority),
-                    results.key(run.id),
-                ],
-                args=[
-                    run.id,
-                    run.version,
-                    "" if change.fence is None else change.fence,
-                    at.isoformat(),
-                    change.actor,
-                    change.state,
-                    change.reason,
-                    change.text,
-                    self._retention_seconds,
-                    time.time_ns() // 1000,
-                    "wish" if change.wish else "",
-                    message,
-                    result,
-                    *(part for name, value in fields.items() for part in (name, _text(value))),
-                ],
+                keys=self._change_keys(run, fields), args=self._change_arguments(run, change, at, fields)
             )
         if not version:
             raise StaleWrite(f"run {run.id} changed since version {run.version} was read")
@@ -157,6 +128,47 @@ class RunStore:
         return run.model_copy(
             update={**fields, **moved, "version": version, "reason": change.reason, "text": change.text}
         )
+
+    def _change_keys(self, run: Run, fields: dict[str, Any]) -> list[str]:
+        keys, queue = self._keys, run.spec.queue.name
+        return [
+            keys.run(run.id),
+            keys.run_spec(run.id),
+            keys.run_events(run.id),
+            keys.run_logs(run.id),
+            keys.queue_waiting(queue),
+            keys.queue_counts(queue),
+            keys.agent_runs(run.agent),
+            keys.ended,
+            keys.wishes,
+            list_key(queue, run.spec.priority),
+            results.key(run.id),
+            # A run that no agent holds is in no agent's set: the change takes it out of the old one's.
+            keys.agent_runs(fields.get("agent") or run.agent),
+        ]
+
+    def _change_arguments(self, run: Run, change: Change, at: datetime, fields: dict[str, Any]) -> list[Any]:
+        message = result = ""
+        if _is_requeue(run, change):
+            message = messages.encode(run.spec, run.spec.model_dump_json())
+        if change.state.is_terminal:
+            result = results.ended(run.id, change.state, change.text, fields.get("exit_code"), at)
+        return [
+            run.id,
+            run.version,
+            "" if change.fence is None else change.fence,
+            at.isoformat(),
+            change.actor,
+            change.state,
+            change.reason,
+            change.text,
+            self._retention_seconds,
+            time.time_ns() // 1000,
+            "wish" if change.wish else "",
+            message,
+            result,
+            *(part for name, value in fields.items() for part in (name, _text(value))),
+        ]
 
     def change_until_written(self, run: Run, decide: Callable[[Run], Change | None]) -> Run:
         """Change a run whatever others write meanwhile: `decide` is asked again with each newer record.
@@ -197,8 +209,7 @@ class RunStore:
 
     def send_again(self, spec: RunSpec) -> None:
         """Send the order of a queued run again, in front: its first message was lost."""
-        with translated():
-            self._client.rpush(list_key(spec.queue.name, spec.priority), messages.encode(spec, spec.model_dump_json()))
+        self._orders.send_again(spec)
 
     def get(self, run_id: str) -> Run:
         """The run of that id.
@@ -231,6 +242,9 @@ class RunStore:
             NotFound: when there is none.
             InvalidRequest: when there are several.
         """
+        # What is typed by a person must not become another key's name, or a pattern.
+        if not RUN_ID_PREFIX.fullmatch(prefix):
+            raise NotFound(f"no run begins with {prefix!r}; a run id has small letters and digits")
         if runs := self.get_many([prefix]):
             return runs[0]
         with translated():
@@ -262,26 +276,7 @@ class RunStore:
         Orders of one priority leave in the order of their enqueue, so a run that is older than the next order to
         leave has none waiting. That costs a look at the front of four lists, however long they are.
         """
-        candidates = self.get_many(self.waiting(queue, limit))
-        with translated(), self._client.pipeline(transaction=False) as pipe:
-            for priority in Priority:
-                pipe.lindex(list_key(queue, priority), -1)
-            fronts = [messages.run_id(text) if text else None for text in pipe.execute()]
-            for run_id in fronts:
-                pipe.zscore(self._keys.queue_waiting(queue), run_id or "")
-            for run in candidates:
-                pipe.zscore(self._keys.queue_waiting(queue), run.id)
-            scores = pipe.execute()
-        # A front whose run does not wait any more is a second delivery, and says nothing of the others.
-        oldest = {
-            priority: float("inf") if front is None else (score or 0.0)
-            for priority, front, score in zip(Priority, fronts, scores, strict=False)
-        }
-        return [
-            run.spec
-            for run, place in zip(candidates, scores[len(fronts) :], strict=True)
-            if place is not None and place < oldest[run.spec.priority]
-        ]
+        return self._orders.overtaken(queue, self.get_many(self.waiting(queue, limit)))
 
     def held_by(self, agent: str) -> list[Run]:
         """The live runs that an agent holds."""
@@ -291,15 +286,15 @@ class RunStore:
 
     def events(self, run_id: str, after: str = "0-0", block_seconds: float | None = None) -> list[tuple[str, Event]]:
         """A run's events after a stream position, oldest first; waits up to `block_seconds` for one."""
-        block = None if block_seconds is None else max(1, int(block_seconds * 1000))
+        block = streams.block(block_seconds)
         with translated():
             reply: Any = self._client.xread({self._keys.run_events(run_id): after}, count=1000, block=block)
-        return [(entry_id, _event(fields)) for entry_id, fields in streams.entries(reply)]
+        return [(entry_id, streams.event(fields)) for entry_id, fields in streams.entries(reply)]
 
     def wishes(self, after: str, block_seconds: float) -> tuple[str, list[RunId]]:
         """Runs whose record got a wish after that position of the stream; waits for one."""
         with translated():
-            reply: Any = self._client.xread({self._keys.wishes: after}, count=1000, block=int(block_seconds * 1000))
+            reply: Any = self._client.xread({self._keys.wishes: after}, count=1000, block=streams.block(block_seconds))
         entries = streams.entries(reply)
         return (entries[-1][0] if entries else after), [RunId(fields["run"]) for _, fields in entries]
 
@@ -310,7 +305,7 @@ class RunStore:
         return str(newest[0][0]) if newest else "0-0"
 
     def forget_expired(self) -> int:
-        """Drop index entries of runs whose records have expired. Returns how many."""
+        """Drop what is left of runs whose records have expired, such as index entries. Returns how many runs."""
         until = (time.time_ns() // 1000) - self._retention_seconds * 1_000_000
         with translated():
             ids = self._client.zrangebyscore(self._keys.ended, "-inf", until, start=0, num=1000)
@@ -318,6 +313,8 @@ class RunStore:
                 with self._client.pipeline() as pipe:
                     pipe.zrem(self._keys.runs, *ids)
                     pipe.zrem(self._keys.ended, *ids)
+                    # Log lines that came after the run's end have no expiry of their own.
+                    pipe.unlink(*(key for run_id in ids for key in self._keys.of_run(run_id)))
                     pipe.execute()
         return len(ids)
 
@@ -332,5 +329,5 @@ def _run(spec: RunSpec, fields: dict[str, str]) -> Run:
     return Run.model_validate({**fields, "spec": spec})
 
 
-def _event(fields: dict[str, str]) -> Event:
-    return Event.model_validate({**fields, "old": fields["old"] or None})
+def _is_requeue(run: Run, change: Change) -> bool:
+    return change.state is State.QUEUED and run.state is not State.QUEUED

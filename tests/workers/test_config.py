@@ -12,7 +12,13 @@ from workers.config import AgentConfig, load_config
 
 def test_the_defaults_are_these() -> None:
     # When / Then: a change of a default is a change for everybody, so it is made in two places
-    assert AgentConfig().model_dump() == {"queues": (), "max_jobs": 1, "stopped_run_timeout": 60.0, "builder": {}}
+    assert AgentConfig().model_dump() == {
+        "queues": (),
+        "max_jobs": 1,
+        "stopped_run_timeout": 60.0,
+        "lease_seconds": 30.0,
+        "builder": {},
+    }
 
 
 def test_flags_win_over_the_environment_and_that_over_the_file(home: Path) -> None:

@@ -107,6 +107,9 @@ class Target(Protocol):
     artifact: ClassVar[ArtifactKind]
     """What this target runs."""
 
+    is_local: ClassVar[bool]
+    """Whether its objects live on the agent's machine, so that only an agent there can take them over."""
+
     def __init__(self, home: Path) -> None: ...
 
     def render(self, workload: Workload) -> Request: ...

@@ -38,6 +38,7 @@ class StubTarget:
     """Objects in a folder that all agents of this machine share."""
 
     artifact: ClassVar[ArtifactKind] = ArtifactKind.IMAGE
+    is_local = True
 
     def __init__(self, home: Path) -> None:
         self._folder = home / "stub"

@@ -1,6 +1,6 @@
 -- Change a run's record if nobody else did since it was read, and write the event that says so.
 -- KEYS: record, spec, events, logs, waiting, counts, the agent's runs, ended runs, wishes, message list,
---       Celery result
+--       Celery result, the runs of the agent that holds the run afterwards
 -- ARGV: run id, expected version, fence ('' for a writer that holds no claim), time, actor, new state, reason, text,
 --       retention in s, score, 'wish' or '', message to send again or '', result document or '';
 --       then field, value, ...
@@ -24,10 +24,16 @@ local version = redis.call('HINCRBY', KEYS[1], 'version', 1)
 redis.call('XADD', KEYS[3], '*', 'at', ARGV[4], 'actor', ARGV[5], 'old', old, 'new', new,
   'reason', ARGV[7], 'text', ARGV[8], 'attempt', redis.call('HGET', KEYS[1], 'attempt'))
 
+if KEYS[12] ~= KEYS[7] then
+  redis.call('SREM', KEYS[7], id)
+  redis.call('SADD', KEYS[12], id)
+end
 if new ~= old and old == 'queued' then redis.call('ZREM', KEYS[5], id) end
 if new == 'queued' then
   redis.call('SREM', KEYS[7], id)
   redis.call('ZADD', KEYS[5], now[5], id)
+  -- For Celery a run that waits for an agent is PENDING: it has no result.
+  if new ~= old then redis.call('DEL', KEYS[11]) end
 elseif terminal[new] then
   redis.call('SREM', KEYS[7], id)
   redis.call('ZADD', KEYS[8], ARGV[10], id)

@@ -32,6 +32,7 @@ class DockerTarget:
     """Containers of one engine. What is known of them is in the engine alone, so any agent can take them up."""
 
     artifact = ArtifactKind.IMAGE
+    is_local = True
 
     def __init__(self, home: Path) -> None:
         self._engine = Engine()

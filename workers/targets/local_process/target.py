@@ -26,6 +26,7 @@ class LocalProcessTarget:
     """
 
     artifact: ClassVar[ArtifactKind] = ArtifactKind.ENVIRONMENT
+    is_local = True
 
     def __init__(self, home: Path) -> None:
         self._folder = home / "processes"

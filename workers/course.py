@@ -1,0 +1,103 @@
+"""The course of one run through the stages, from its claim until its target is watched or the run has ended."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from broker_config.errors import StaleWrite, TemporaryError
+from broker_config.runs import FailureClass, Reason, Run, State
+from broker_config.store.runs import RunStore
+from workers.failures import RunCancelled, RunFailed
+from workers.finish import Finisher
+from workers.members import Members, Served, or_run_failed
+from workers.prepare import Preparer
+from workers.record import Recorder
+from workers.submit import Submitter
+from workers.targets.protocol import Observation, Phase
+from workers.wishes import Wishes
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """What a run meets on its way."""
+
+    members: Members
+    preparer: Preparer
+    submitter: Submitter
+    finisher: Finisher
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Brings runs to their targets, or to their ends. Every stage may be repeated, so it tries as long as needed."""
+
+    runs: RunStore
+    recorder: Recorder
+    stages: Stages
+    wishes: Wishes
+    stopping: threading.Event
+    let_go: Callable[[Run], None]
+    grace_seconds: float  # between asking a cancelled job to end and ending it by force
+
+    def carry_on(self, run: Run) -> None:
+        """Go on with a run from wherever it is."""
+        step: Callable[[], object] = partial(self._to_target, run)
+        while True:
+            try:
+                step()
+                return
+            except StaleWrite:
+                logger.warning("run-lost run=%s: another session holds it", run.id)
+                self.let_go(run)
+                return
+            except TemporaryError as error:
+                logger.warning("run-retry run=%s: %s", run.id, error)
+                if self.stopping.wait(error.delay_seconds):
+                    self._hand_over(run)
+                    return
+            except RunCancelled as error:
+                if self.stopping.is_set() and not self.wishes.is_cancelled(run.id):
+                    self._hand_over(run)
+                    return
+                step = self._cancelled(run, str(error))
+            except RunFailed as error:
+                step = self._failed(run, error)
+            except Exception as error:
+                logger.exception("agent-fault run=%s", run.id)
+                text = f"The agent failed: {error!r}; see its log."
+                step = self._failed(run, RunFailed(FailureClass.INFRA, Reason.AGENT_FAULT, text))
+
+    def _to_target(self, run: Run) -> None:
+        served: Served = or_run_failed(partial(self.stages.members.served, run.spec.queue.resource))
+        if run.state not in {State.STARTING, State.RUNNING}:
+            prepared = self.stages.preparer.prepare(run, served.target.artifact, partial(self._must_end, run.id))
+            cancelled = partial(self.wishes.is_cancelled, run.id)
+            run = self.stages.submitter.submit(prepared, served.target, cancelled)
+        served.watcher.attach(run)
+        # A wish that came while the object was being made found nothing to cancel.
+        if self.wishes.is_cancelled(run.id):
+            served.target.cancel(run.submission, self.grace_seconds)
+
+    def _must_end(self, run_id: str) -> bool:
+        return self.stopping.is_set() or self.wishes.is_cancelled(run_id)
+
+    def _cancelled(self, run: Run, text: str) -> Callable[[], object]:
+        seen = Observation(Phase.CANCELLED, Reason.CANCELLED_BY_USER, text)
+        return partial(self.stages.finisher.end, run, State.CANCELLED, seen, FailureClass.CANCELLED)
+
+    def _failed(self, run: Run, error: RunFailed) -> Callable[[], object]:
+        seen = Observation(Phase.FAILED, error.reason, str(error))
+        return partial(self.stages.finisher.end, run, State.FAILED, seen, error.failure)
+
+    def _hand_over(self, run: Run) -> None:
+        """The agent stops: what was not submitted goes back to its queue, the rest is for another session."""
+        current = self.runs.get(run.id)
+        if not current.submission and current.state.is_live:
+            self.recorder.give_back(current, "Its agent stopped before it submitted the run.")
+        self.let_go(run)
