@@ -28,6 +28,9 @@ def eventually(condition: Callable[[], bool], what: str, seconds: float = 30.0) 
 class AgentProcess:
     """`celery -A workers worker` with the settings of a test."""
 
+    app = "workers"
+    """What `celery -A` is given."""
+
     def __init__(self, settings: Settings, *queues: str, max_jobs: int = -1, name: str = "agent@test") -> None:
         self._settings = settings
         self._arguments = ["-Q", ",".join(queues), "--max-jobs", str(max_jobs), "-n", name]
@@ -47,7 +50,7 @@ class AgentProcess:
 
     def spawn(self, *more: str) -> subprocess.Popen[bytes]:
         """Start, and do not wait."""
-        command = [sys.executable, "-m", "celery", "-A", "workers", "worker", "-l", "INFO", "--without-mingle"]
+        command = [sys.executable, "-m", "celery", "-A", self.app, "worker", "-l", "INFO", "--without-mingle"]
         environment = environment_for(self._settings, PYTHONPATH=str(Path(__file__).parents[1]))
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -60,6 +63,10 @@ class AgentProcess:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def is_alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
     def kill(self) -> None:
         """End it as a crash does."""
         self._end(signal.SIGKILL)
@@ -67,6 +74,11 @@ class AgentProcess:
     def stop(self) -> int:
         """End it as an operator does. Returns its exit code."""
         return self._end(signal.SIGTERM)
+
+    def wait(self) -> int:
+        """Its exit code, once it has ended by itself."""
+        assert self._process is not None
+        return self._process.wait(STOP_SECONDS)
 
     def _end(self, number: int) -> int:
         if self._process is None:

@@ -15,7 +15,7 @@ from broker_config import __version__
 from broker_config.runs import Run, RunSpec, now
 from broker_config.settings import Settings
 from broker_config.store import Store
-from broker_config.store.agents import AgentInfo
+from broker_config.store.agents import AgentInfo, Mode, Wish
 from workers.claim import Claimer
 from workers.collect import Collector
 from workers.config import AgentConfig
@@ -56,6 +56,9 @@ class Intake(Protocol):
     def cease(self, queue: str) -> None:
         """Fetch no more orders of this queue."""
 
+    def finish(self, reason: str) -> None:
+        """End the worker: it has nothing more to do."""
+
     def abort(self, reason: str) -> None:
         """End the worker: it must not go on."""
 
@@ -79,6 +82,7 @@ class Agent:
         self._members = Members(settings.home, self.store.code, config.builder, self._follow)
         self._resumers = ThreadPoolExecutor(RESUME_THREADS, thread_name_prefix="resume")
         self._paused: set[str] = set()
+        self._wish = Wish()
         self._started_at = now()
         ledger.cancels = self
 
@@ -92,10 +96,13 @@ class Agent:
         self._members.check()
         self._session.open()
         self._put_together()
+        # Before the first order is fetched: what was wished of the agent, and what its last session held.
+        self._follow_wish()
         self._take_up()
         self._wishes.start()
         self._heartbeat.every(self._config.lease_seconds / RENEWALS, self._renew)
         self._heartbeat.every(self._config.lease_seconds / RENEWALS, self._take_over)
+        self._heartbeat.every(PAUSE_CHECK_SECONDS, self._follow_wish)
         self._heartbeat.every(PAUSE_CHECK_SECONDS, self._follow_pauses)
         self._heartbeat.every(RECONCILE_SECONDS, self._reconcile)
         self._heartbeat.every(FORGET_SECONDS, partial(self._reconciler.forget, self._workspaces))
@@ -216,8 +223,21 @@ class Agent:
                 version=__version__,
                 started_at=self._started_at,
                 seen_at=now(),
+                wish=self._wish,
             )
         )
+
+    def _follow_wish(self) -> None:
+        """Do what an operator wishes of this agent."""
+        wish = self.store.agents.wish(self.name)
+        if wish != self._wish:
+            logger.info("agent-%s %s", wish.mode, wish.reason)
+            self._wish = wish
+            self._gate.pause(wish.mode is not Mode.SERVING)
+            self._renew()
+        if wish.mode is Mode.DRAINING and self._gate.is_idle:
+            self._gate.close()
+            self._intake.finish("drained")
 
     def _follow_pauses(self) -> None:
         paused = self.store.queues.paused(list(self._config.queues))

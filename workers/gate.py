@@ -21,6 +21,7 @@ class Gate:
         self._orders: set[str] = set()  # fetched, and the task has not handed them over yet
         self._live: set[str] = set()  # claimed, and not ended
         self._closed = False
+        self._paused = False
         self._waits = False  # the worker's loop was sent away, and sleeps
         self.wake: Callable[[], None] = lambda: None
         """Called when the gate may have opened for a loop that was sent away."""
@@ -29,13 +30,18 @@ class Gate:
         """Whether one more order may be fetched, given the number of threads that carry orders out."""
         with self._lock:
             has_thread = len(self._orders) < threads
-            is_open = has_thread and self._has_place() and not self._closed
+            is_open = has_thread and self._has_place() and not (self._closed or self._paused)
             self._waits = not is_open
         return is_open
 
     def close(self) -> None:
         """Fetch nothing more: the agent stops, or its lease is lost."""
         self._closed = True
+
+    def pause(self, paused: bool) -> None:
+        """Fetch nothing, or fetch again."""
+        self._paused = paused
+        self._wake()
 
     def fetched(self, run_id: str) -> None:
         """An order came."""
@@ -57,7 +63,7 @@ class Gate:
     def reserve(self, run_id: str) -> bool:
         """Hold a run of another agent, if there is a place for it."""
         with self._lock:
-            if self._closed or not self._has_place():
+            if self._closed or self._paused or not self._has_place():
                 return False
             self._live.add(run_id)
         return True
@@ -72,6 +78,12 @@ class Gate:
         with self._lock:
             self._live.discard(run_id)
         self._wake()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is held, and no order is in hand."""
+        with self._lock:
+            return not (self._live or self._orders)
 
     @property
     def live(self) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 from celery import bootsteps
 from celery.bootsteps import RUN  # type: ignore[attr-defined]  # not in the stubs
+from celery.platforms import EX_OK
 from celery.worker import state as worker_state
 from celery.worker.control import control_command
 
@@ -95,6 +96,11 @@ class AgentStep(bootsteps.StartStopStep):
 
     def cease(self, queue: str) -> None:
         self._consumer.call_soon(self._consumer.cancel_task_queue, queue)
+
+    def finish(self, reason: str) -> None:
+        logger.info("agent-finished: %s", reason)
+        worker_state.should_stop = EX_OK  # type: ignore[assignment]
+        self._gate.wake()
 
     def abort(self, reason: str) -> None:
         logger.critical("agent-aborted: %s", reason)

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 
 from redis.commands.core import Script
 
 from broker_config.connection import TextClient, translated
+from broker_config.errors import NotFound, did_you_mean
 from broker_config.frozen import Frozen
 from broker_config.store.keys import Keys
+
+
+class Mode(StrEnum):
+    """What an operator wishes of an agent."""
+
+    SERVING = "serving"
+    PAUSED = "paused"  # take nothing new; what runs is followed
+    DRAINING = "draining"  # take nothing new, and stop when the last run has ended
+
+
+class Wish(Frozen):
+    """A mode, and why, for everybody to see."""
+
+    mode: Mode = Mode.SERVING
+    reason: str = ""
+    by: str = ""
 
 
 class AgentInfo(Frozen):
@@ -24,6 +42,7 @@ class AgentInfo(Frozen):
     version: str
     started_at: datetime
     seen_at: datetime  # the time of its last heartbeat
+    wish: Wish = Wish()  # as the agent has heard it
 
 
 class AgentStore:
@@ -70,9 +89,35 @@ class AgentStore:
             self._client.hset(self._keys.agents, info.name, info.model_dump_json())
 
     def forget(self, name: str) -> None:
-        """Remove an agent from the list."""
+        """Remove an agent from the list, and what was wished of it."""
         with translated():
             self._client.hdel(self._keys.agents, name)
+            self._client.hdel(self._keys.agent_wishes, name)
+
+    def get(self, name: str) -> tuple[AgentInfo, bool]:
+        """The agent of that name (`gpu@host`, or `gpu` when only one host has it), and whether its lease is alive.
+
+        Raises:
+            NotFound: when there is none, or several.
+        """
+        listed = {info.name: (info, is_alive) for info, is_alive in self.list()}
+        matching = [full for full in listed if full == name or full.partition("@")[0] == name]
+        if len(matching) > 1 and name not in listed:
+            raise NotFound(f"agent {name!r} is on several hosts; give one of {', '.join(matching)}")
+        if not matching:
+            raise NotFound(f"agent {name!r} does not exist{did_you_mean(name, listed) or '; there is none'}")
+        return listed[name if name in listed else matching[0]]
+
+    def set_wish(self, name: str, wish: Wish) -> None:
+        """Write what an operator wishes of an agent; it hears of it within a second or two."""
+        with translated():
+            self._client.hset(self._keys.agent_wishes, name, wish.model_dump_json())
+
+    def wish(self, name: str) -> Wish:
+        """What an operator wishes of an agent."""
+        with translated():
+            text = self._client.hget(self._keys.agent_wishes, name)
+        return Wish.model_validate_json(text) if text else Wish()
 
     def list(self) -> list[tuple[AgentInfo, bool]]:
         """All agents by name, each with whether its lease is alive."""

@@ -77,6 +77,11 @@ class Keys:
         """Hash: what each agent says of itself, as JSON."""
         return f"{self.prefix}agents"
 
+    @property
+    def agent_wishes(self) -> str:
+        """Hash: what an operator wishes of each agent, as JSON."""
+        return f"{self.prefix}agents:wishes"
+
     def agent_lease(self, name: str) -> str:
         """String with an expiry: the session that an agent's name belongs to."""
         return f"{self.prefix}agent:{name}:lease"

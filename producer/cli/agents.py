@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,12 @@ from pathlib import Path
 import click
 
 from broker_config.settings import environment_for
+from broker_config.store.agents import Mode, Wish
 from producer.cli import documents, output
 from producer.cli.programs import agent_arguments
 from producer.cli.session import Session, json_option, pass_session
+
+WAIT_SECONDS = 0.5
 
 
 @click.command()
@@ -25,17 +29,18 @@ def agents(session: Session) -> None:
         output.document({"agents": [documents.agent(info, alive) for info, alive in found]})
         return
     output.table(
-        ("NAME", "QUEUES", "RUNS", "STATE", "SEEN", "HOST", "PID", "VERSION"),
+        ("NAME", "QUEUES", "RUNS", "STATE", "SEEN", "HOST", "PID", "VERSION", "REASON"),
         [
             (
                 info.name,
                 ",".join(info.queues),
                 f"{info.live}/{'any' if info.max_jobs < 0 else info.max_jobs}",
-                "alive" if alive else "silent",
+                str(info.wish.mode) if alive else "silent",
                 f"{output.age(info.seen_at)} ago",
                 info.host,
                 str(info.pid),
                 info.version,
+                info.wish.reason,
             )
             for info, alive in found
         ],
@@ -54,7 +59,7 @@ class AgentOptions:
     name: str | None = None
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--queue", "-q", "queues", multiple=True, help="A queue to serve; the config's when absent.")
 @click.option("--max-jobs", type=click.IntRange(min=-1), help="Most runs at once; -1: no limit.")
 @click.option(
@@ -66,11 +71,14 @@ class AgentOptions:
 @click.option("--name", help="The agent's name on this host; two agents need two names.", show_default="agent")
 @json_option
 @pass_session
-def agent(session: Session, /, **options: object) -> None:
+@click.pass_context
+def agent(ctx: click.Context, session: Session, /, **options: object) -> None:
     """Serve queues: take runs, build, submit and watch them, until Ctrl-C.
 
     Running jobs go on when the agent is stopped; started again under the same name it takes them up.
     """
+    if ctx.invoked_subcommand:
+        return
     given = AgentOptions(**options)  # type: ignore[arg-type]  # click gives them as declared above
     for queue in given.queues:
         session.client.store.queues.get(queue)
@@ -83,3 +91,49 @@ def agent(session: Session, /, **options: object) -> None:
     # Out of the caller's folder: modules there could stand before our own.
     os.chdir(session.settings.home)
     os.execve(arguments[0], arguments, environment_for(session.settings))
+
+
+@agent.command()
+@click.argument("name")
+@click.option("--reason", default="", help="Why; everybody sees it.")
+@json_option
+@pass_session
+def pause(session: Session, name: str, reason: str) -> None:
+    """Have an agent take nothing new; what runs is followed."""
+    _wish(session, name, Mode.PAUSED, reason)
+    output.next_command(f"launchyard agent resume {name}")
+
+
+@agent.command()
+@click.argument("name")
+@json_option
+@pass_session
+def resume(session: Session, name: str) -> None:
+    """Have an agent take runs again."""
+    _wish(session, name, Mode.SERVING)
+    output.next_command("launchyard agents")
+
+
+@agent.command()
+@click.argument("name")
+@click.option("--reason", default="", help="Why; everybody sees it.")
+@click.option("--wait", is_flag=True, help="Return when the agent has stopped.")
+@json_option
+@pass_session
+def drain(session: Session, name: str, reason: str, wait: bool) -> None:
+    """Have an agent take nothing new, and stop when its last run has ended."""
+    full_name = _wish(session, name, Mode.DRAINING, reason)
+    while wait and any(info.name == full_name and alive for info, alive in session.client.store.agents.list()):
+        time.sleep(WAIT_SECONDS)
+    output.next_command("launchyard agents")
+
+
+def _wish(session: Session, name: str, mode: Mode, reason: str = "") -> str:
+    agents = session.client.store.agents
+    info, _ = agents.get(name)
+    agents.set_wish(info.name, Wish(mode=mode, reason=reason, by=session.settings.author))
+    if session.as_json:
+        output.document({"agent": info.name, "mode": mode, "reason": reason})
+    else:
+        click.echo(f"agent {info.name} is to be {mode}; it has {info.live} runs")
+    return info.name

@@ -144,7 +144,7 @@ def test_the_broker_s_password_is_shown_nowhere(home: Path, agent: AgentMaker) -
 
 
 def test_terminate_cancels_the_run_at_its_target_and_shows_it_as_revoked(
-    settings: Settings, store: Store, flower: FlowerProcess, queue: QueueRecord, runs: Runs, agent: AgentMaker
+    settings: Settings, flower: FlowerProcess, queue: QueueRecord, runs: Runs, agent: AgentMaker
 ) -> None:
     # Given
     agent("gpu-queue").start()

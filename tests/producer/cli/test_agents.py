@@ -119,3 +119,28 @@ def test_up_leaves_a_broker_alone_that_ran_before(processes: Processes) -> None:
 
     # Then the broker still runs
     assert processes.call("broker", "status").code == 0
+
+
+def test_an_agent_is_paused_with_a_reason_that_everybody_sees_and_drained(processes: Processes) -> None:
+    # Given an agent
+    processes.call("queue", "create", "q", "-r", "stub")
+    agent = processes.start("agent", "-q", "q", "--name", "gpu")
+    wait_for_agent(processes)
+
+    # When it is paused, then everybody sees why
+    assert processes.call("agent", "pause", "gpu", "--reason", "new driver").code == 0
+    deadline = time.monotonic() + SOON
+    while "new driver" not in processes.call("agents").out:
+        assert time.monotonic() < deadline, "the agent has not heard"
+
+    # And when it is resumed and drained, then it carries out what waits, or leaves it, and stops
+    assert processes.call("agent", "resume", "gpu").code == 0
+    assert processes.call("agent", "drain", "gpu", "--wait").code == 0
+    assert agent.wait(SOON) == 0
+    assert not alive_agents(processes)
+
+
+def test_an_unknown_agent_is_named_with_near_misses(processes: Processes) -> None:
+    # Given no agent, when one is paused, then the error says so
+    answer = processes.call("agent", "pause", "gpu")
+    assert (answer.code, "agent 'gpu' does not exist" in answer.err) == (4, True)
