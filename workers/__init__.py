@@ -15,6 +15,7 @@ and beside them
     session     the lease on the agent's name                             two agents under one name
     wishes      cancel, while a run is anywhere above                     a cancel that is not heard
     takeover    runs of agents that are gone                              a job that nobody follows
+    sweep       what is left at targets                                   an object that nobody removes
     reconcile   lost orders are sent again                                a run that waits for ever
 
 `course` leads a run through the stages, `agent` puts the parts together, `celery` is the Celery app, and `requests` and

@@ -31,6 +31,7 @@ from workers.record import Recorder
 from workers.requests import Dropped, Ledger
 from workers.session import Session, machine
 from workers.submit import Submitter
+from workers.sweep import Sweeper
 from workers.takeover import Reach, Takeover
 from workers.targets.protocol import Observation, Target
 from workers.watch import Watcher
@@ -105,6 +106,7 @@ class Agent:
         self._heartbeat.every(PAUSE_CHECK_SECONDS, self._follow_wish)
         self._heartbeat.every(PAUSE_CHECK_SECONDS, self._follow_pauses)
         self._heartbeat.every(RECONCILE_SECONDS, self._reconcile)
+        self._heartbeat.every(FORGET_SECONDS, Sweeper(self.store.runs, self._members.targets).sweep)
         self._heartbeat.every(FORGET_SECONDS, partial(self._reconciler.forget, self._workspaces))
         self._heartbeat.start()
 

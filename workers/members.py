@@ -77,6 +77,10 @@ class Members:
         )
         return served
 
+    def targets(self) -> list[Target]:
+        """The targets that were needed so far."""
+        return [member.target for (family, _), member in list(self._made.items()) if family == "targets"]
+
     def is_local(self, resource: str) -> bool:
         """Whether objects on this resource live on the agent's machine."""
         return bool(families.load("targets", resource).is_local)

@@ -274,3 +274,15 @@ def test_after_its_release_an_object_is_gone_for_all_and_may_be_released_again(l
     assert lab.observe(name) is None
     assert lab.another_agent().observe([name]) == {}
     assert lab.lines(name) == []
+
+
+def test_the_inventory_names_objects_of_all_agents_until_their_release(lab: Lab) -> None:
+    # Given
+    name = lab.submit(Behaviour())
+    # When
+    before = lab.another_agent().inventory()
+    lab.end_of(name)
+    lab.target.release(name)
+    # Then
+    assert name in before
+    assert name not in lab.target.inventory()

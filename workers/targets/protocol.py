@@ -100,7 +100,8 @@ class Target(Protocol):
     6. `cancel` asks the object to end and has it ended by force after `grace_seconds`, even when this agent dies
        meanwhile. It returns soon, may be called again, and succeeds for an object that has ended or is gone.
     7. `release` removes what the object still takes (a stopped container, a folder), after its end was recorded.
-    8. All calls come from several threads. Errors: `RunFailed` when trying again cannot help, with the platform's own
+    8. `inventory` names every object of ours that the platform has, whoever submitted it.
+    9. All calls come from several threads. Errors: `RunFailed` when trying again cannot help, with the platform's own
        words; `TemporaryError` when it may.
     """
 
@@ -125,3 +126,5 @@ class Target(Protocol):
     def cancel(self, name: str, grace_seconds: float) -> None: ...
 
     def release(self, name: str) -> None: ...
+
+    def inventory(self) -> Sequence[str]: ...

@@ -120,6 +120,9 @@ class StubTarget:
         self._path(name).unlink(missing_ok=True)
         (self._folder / f"{name}.cancel").unlink(missing_ok=True)
 
+    def inventory(self) -> Sequence[str]:
+        return [path.stem for path in self._folder.glob("*.json")]
+
     def submissions(self) -> list[str]:
         """Names in the order in which objects were really made: what a test counts."""
         return self._journal.read_text().split() if self._journal.exists() else []

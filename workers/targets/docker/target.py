@@ -146,6 +146,9 @@ class DockerTarget:
             self._containers.remove(name)
         self._containers.unmark_cancelled(name)
 
+    def inventory(self) -> Sequence[str]:
+        return [path.removeprefix("/") for entry in self._containers.all() for path in entry["Names"]]
+
     def _status_of_ours(self, name: str) -> str | None:
         """Docker's status; `None` if there is no such container, or it is somebody else's."""
         found = self._containers.inspect(name)

@@ -82,6 +82,9 @@ class LocalProcessTarget:
         self._reap(name)
         folder.remove()
 
+    def inventory(self) -> Sequence[str]:
+        return [path.name for path in self._folder.iterdir() if path.is_dir()]
+
     def _process(self, name: str) -> ProcessFolder:
         return ProcessFolder(self._folder / name)
 
