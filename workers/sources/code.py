@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import tarfile
 import zlib
 from pathlib import Path
@@ -34,8 +35,7 @@ class CodeSource:
         try:
             with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as members:
                 _unpack(members, folder)
-        except (tarfile.TarError, zlib.error, EOFError) as error:
-            # The filter's own errors name the member that would leave the folder, or is a device.
+        except (tarfile.TarError, zlib.error, EOFError, FileExistsError) as error:
             raise _unavailable(f"the code archive {source.digest} cannot be unpacked: {error}") from error
         except OSError as error:
             raise TemporaryError(f"the code archive {source.digest} could not be unpacked here: {error}") from error
@@ -51,8 +51,32 @@ def _unpack(members: tarfile.TarFile, folder: Path) -> None:
                 f"it holds more than {MAX_UNPACKED_BYTES // 1024**3} GiB or {MAX_MEMBERS:,} files; keep data out of "
                 "it with .launchyardignore"
             )
-        # PEP 706: nothing outside the folder, no devices, no set-user-id bits, no other owners.
-        members.extract(member, folder, filter="data")
+        _place(members, member, folder.resolve())
+
+
+def _place(members: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    """Make one file, folder or symbolic link, in the folder and nowhere else.
+
+    The tarfile module's own filters came with Python 3.11.4, and distributions ship older ones.
+    """
+    path = folder / member.name
+    # A link that came before could lead out of the folder, so none may be on the way.
+    if ".." in path.parts or path.parent.resolve() != path.parent or not path.is_relative_to(folder):
+        raise tarfile.TarError(f"{member.name!r} would be outside the folder")
+    if member.isdir():
+        path.mkdir(parents=True, exist_ok=True)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = members.extractfile(member) if member.isreg() else None
+    if content is not None:
+        # "x": a link of this name is not followed, it is an error.
+        with path.open("xb") as file:
+            shutil.copyfileobj(content, file)
+        path.chmod(0o755 if member.mode & 0o100 else 0o644)
+    elif member.issym() and (path.parent / member.linkname).resolve().is_relative_to(folder):
+        path.symlink_to(member.linkname)
+    else:
+        raise tarfile.TarError(f"{member.name!r} is a device, a hard link, or a link that leads out of the folder")
 
 
 def _unavailable(text: str) -> RunFailed:
