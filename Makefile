@@ -74,6 +74,11 @@ structure: venv ## Check sizes, names and cycles
 bench: venv ## Print the table of measurements
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+# SEED and COUNT are the soak's own; a failing seed is worth a second try with the same number.
+.PHONY: soak
+soak: venv ## Thousands of runs under random faults: make soak SEED=7 COUNT=5000
+	@$(BIN)/python -m tests.soak $(if $(SEED),--seed $(SEED)) $(if $(COUNT),--count $(COUNT)) $(ARGS)
+
 .PHONY: format
 format: venv ## Sort imports and format
 	@$(BIN)/ruff check --select I --fix

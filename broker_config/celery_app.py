@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import Celery
 
 from broker_config import priorities
-from broker_config.connection import broker_url, tls_options
+from broker_config.connection import REPLY_TIMEOUT_SECONDS, broker_url, tls_options
 from broker_config.settings import Settings
 
 
@@ -35,7 +35,9 @@ def create_app(settings: Settings) -> Celery:
             "priority_steps": list(priorities.STEPS),
             "sep": priorities.SEPARATOR,
             "queue_order_strategy": "round_robin",
+            # A network that drops packets silently must not hold an agent for ever.
             "socket_keepalive": True,
+            "socket_timeout": REPLY_TIMEOUT_SECONDS,
         },
         # Threads, because the watchers of all runs live in the worker's process.
         worker_pool="threads",

@@ -11,6 +11,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, field_validator
 
 from broker_config.frozen import Frozen, JsonObject, is_unicode, parse
+from broker_config.retries import JobRetries
+from broker_config.timeouts import Timeouts
 
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 DIGEST = r"^sha256:[0-9a-f]{64}$"
@@ -80,6 +82,8 @@ class Job(Frozen):
     run_config: JsonObject = Field(default_factory=dict)  # given to the job as JSON in LAUNCHYARD_CONFIG
     dockerfile: InsidePath | None = None  # path inside the source
     python_version: str | None = Field(default=None, pattern=r"^3\.\d+$")
+    retries: JobRetries | None = None  # fewer than the queue's
+    timeouts: Timeouts | None = None  # shorter than the queue's
 
     @field_validator("env")
     @classmethod

@@ -10,6 +10,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, field_validator
 
 from broker_config.frozen import Frozen, JsonObject, parse
+from broker_config.retries import RetryPolicy
+from broker_config.timeouts import Timeouts
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 
@@ -53,6 +55,8 @@ class Queue(Frozen):
     config: JsonObject = Field(default_factory=dict)  # in the target's own shape
     prioritization: bool = False  # off: one FIFO
     description: str = Field(default="", max_length=1000)
+    retries: RetryPolicy = Field(default_factory=RetryPolicy)
+    timeouts: Timeouts = Field(default_factory=Timeouts)
 
     @field_validator("resource")
     @classmethod

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, NewType
 
-from pydantic import Field, field_validator
+from pydantic import AwareDatetime, Field, field_validator
 
 from broker_config.frozen import Frozen, JsonObject
 from broker_config.jobs import Job
 from broker_config.overrides import merge
 from broker_config.priorities import Priority
 from broker_config.queues import Name, Queue
+from broker_config.retries import RetryPolicy
+from broker_config.timeouts import Timeouts
 
 RunId = NewType("RunId", str)
 
@@ -112,6 +114,24 @@ class Reason(StrEnum):
     OBJECT_GONE = "object-gone"
     AGENT_FAULT = "agent-fault"
     REQUEUED = "requeued"
+    NOT_BEFORE = "not-before"  # queued, and held until its time
+    AFTER = "after"  # queued, and held until other runs have succeeded
+    DUE = "due"  # no longer held
+    DEPENDENCY_FAILED = "dependency-failed"
+    RETRYING = "retrying"  # the attempt failed, and the next one follows
+    PREEMPTED = "preempted"  # the platform took the resources back, and the next attempt follows
+    QUARANTINED = "quarantined"  # it ended too many agents
+    QUEUE_TIMEOUT = "queue-timeout"
+    BUILD_TIMEOUT = "build-timeout"
+    START_TIMEOUT = "start-timeout"
+    RUN_TIMEOUT = "run-timeout"
+
+
+class Hold(StrEnum):
+    """What a queued run without an order waits for."""
+
+    TIME = "time"
+    RUNS = "runs"
 
 
 class Launch(Frozen):
@@ -124,6 +144,8 @@ class Launch(Frozen):
     name: Name | None = None
     labels: dict[Name, Annotated[str, Field(max_length=256)]] = Field(default_factory=dict)
     idempotency_key: str | None = Field(default=None, min_length=1, max_length=256)
+    not_before: AwareDatetime | None = None  # no agent takes it earlier
+    after: tuple[RunId, ...] = Field(default=(), max_length=100)  # no agent takes it before these have succeeded
 
 
 class RunSpec(Frozen):
@@ -139,11 +161,32 @@ class RunSpec(Frozen):
     labels: dict[str, str] = Field(default_factory=dict)
     author: str
     created_at: datetime
+    not_before: datetime | None = None
+    after: tuple[RunId, ...] = ()
 
     @property
     def resource_config(self) -> dict[str, Any]:
         """The queue config with the job's overrides laid over it."""
         return merge(self.queue.config, self.overrides)
+
+    @property
+    def retries(self) -> RetryPolicy:
+        """The queue's policy, as the job narrowed it."""
+        job = self.job.retries
+        return job.narrow(self.queue.retries) if job else self.queue.retries
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """The queue's limits, as the job narrowed them."""
+        job = self.job.timeouts
+        return job.narrow(self.queue.timeouts) if job else self.queue.timeouts
+
+    @property
+    def first_hold(self) -> Hold | None:
+        """What the run waits for before it has its first order."""
+        if self.after:
+            return Hold.RUNS
+        return Hold.TIME if self.not_before and self.not_before > self.created_at else None
 
 
 class Run(Frozen):
@@ -165,10 +208,32 @@ class Run(Frozen):
     exit_code: int | None = None
     failure: FailureClass | None = None
     cancel_requested_by: str = ""  # the wish to cancel; empty: none
+    submitted_at: datetime | None = None  # when this attempt's submission began
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    hold: Hold | None = None  # set while a queued run has no order
+    not_before: datetime | None = None  # it had, or has, no order before
+    retries_user: int = 0  # retries by the class of the failure that they followed
+    retries_config: int = 0
+    retries_build: int = 0
+    retries_infra: int = 0
+    retries_preempted: int = 0
+    retries_timeout: int = 0
+    crashes: int = 0  # agents that died while they prepared or submitted it
+    crash_evidence: str = ""  # one clause for each: state, agent, time
+    end_reason: Reason | None = None  # why its agent has it ended: a timeout, or quarantine
 
-    @field_validator("exit_code", "failure", "started_at", "ended_at", mode="before")
+    @field_validator(
+        "exit_code",
+        "failure",
+        "submitted_at",
+        "started_at",
+        "ended_at",
+        "hold",
+        "not_before",
+        "end_reason",
+        mode="before",
+    )
     @classmethod
     def _empty_is_absent(cls, value: object) -> object:
         # A Redis hash has strings only.
@@ -177,6 +242,20 @@ class Run(Frozen):
     @property
     def id(self) -> RunId:
         return self.spec.id
+
+    def retries(self, failure: FailureClass) -> int:
+        """How often it was tried again after a failure of that class."""
+        return int(getattr(self, f"retries_{failure}", 0))
+
+    @property
+    def alarm(self) -> datetime | None:
+        """When an agent has to look at this queued run, if nothing happens before: it is due, or waited too long."""
+        if self.hold is Hold.RUNS:
+            return None
+        if self.hold is Hold.TIME:
+            return self.not_before
+        limit = self.spec.timeouts.queued
+        return None if limit is None else max(self.since, self.not_before or self.since) + timedelta(seconds=limit)
 
     @property
     def object_name(self) -> str:

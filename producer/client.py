@@ -132,11 +132,11 @@ class Client:
         """The queue's record, in which all these launches may be."""
         launches = [prepared.launch for _, prepared in group]
         try:
-            return _check_priorities(self._record(queue), launches)
+            return _check_allowed(self._record(queue), launches)
         except InvalidRequest:
             # Judged by a record that may be old: the cure may have been applied meanwhile.
             self._queues.pop(queue, None)
-            return _check_priorities(self._record(queue), launches)
+            return _check_allowed(self._record(queue), launches)
 
     def _enqueue(self, queue: str, group: list[Order]) -> list[RunId]:
         for _ in range(ENQUEUE_ATTEMPTS):
@@ -164,10 +164,22 @@ class Client:
             labels=launch.labels,
             author=self.settings.author,
             created_at=now(),
+            not_before=launch.not_before,
+            after=launch.after,
         )
 
 
-def _check_priorities(record: QueueRecord, launches: list[Launch]) -> QueueRecord:
+def _check_allowed(record: QueueRecord, launches: list[Launch]) -> QueueRecord:
+    _check_priorities(record, launches)
+    for job in (launch.job for launch in launches):
+        if job.retries:
+            job.retries.check(record.queue.retries, record.name)
+        if job.timeouts:
+            job.timeouts.check(record.queue.timeouts, record.name)
+    return record
+
+
+def _check_priorities(record: QueueRecord, launches: list[Launch]) -> None:
     if not record.queue.prioritization:
         for launch in launches:
             if launch.priority is not Priority.MEDIUM:
@@ -175,7 +187,6 @@ def _check_priorities(record: QueueRecord, launches: list[Launch]) -> QueueRecor
                     f"queue {record.name!r} has no prioritization, so priority {launch.priority.label!r} would have no "
                     f"effect; leave it out, or turn it on with: launchyard queue edit {record.name} --prioritization"
                 )
-    return record
 
 
 @cache

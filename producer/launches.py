@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Required, TypedDict
 
@@ -12,7 +13,7 @@ from broker_config.errors import InvalidRequest, did_you_mean
 from broker_config.frozen import parse
 from broker_config.jobs import Job
 from broker_config.priorities import Priority, parse_priority
-from broker_config.runs import Launch, RunId
+from broker_config.runs import Launch, RunId, now
 from producer.packing import Archive, pack
 from producer.sources import Given, LocalCode, Meant, hint, meant
 
@@ -35,6 +36,10 @@ class LaunchFields(TypedDict, total=False):
     name: str | None
     labels: Mapping[str, str]
     idempotency_key: str | None
+    not_before: datetime | float | None  # no agent takes it earlier: a time with its zone, or seconds from now
+    after: Sequence[str]  # ids of runs that have to succeed before
+    retries: Mapping[str, Any] | None  # fewer than the queue's, by failure class: {"infra": 0}
+    timeouts: Mapping[str, Any] | None  # shorter than the queue's, in seconds: {"run": 3600}
     dockerfile: str | None  # path inside the source
     python_version: str | None  # "3.12"
 
@@ -82,6 +87,7 @@ class Preparation:
         job["source"] = (archive.source if archive else source).model_dump()  # type: ignore[union-attr]
         rest = {name: value for name, value in fields.items() if name not in _JOB_FIELDS}
         rest["priority"] = parse_priority(fields.get("priority", Priority.MEDIUM))
+        rest["not_before"] = _moment(fields.get("not_before"))
         checked = parse(Launch, {**rest, "job": parse(Job, job, "launch")}, "launch")
         return Prepared(checked, hint(source), archive)
 
@@ -110,6 +116,12 @@ def _plain(name: str, value: Any) -> Any:
     if name == "env" and isinstance(value, Mapping):
         return {key: _text(item) for key, item in value.items()}
     return value
+
+
+def _moment(value: Any) -> Any:
+    """A delay in seconds as the time at which it ends."""
+    is_delay = isinstance(value, int | float) and not isinstance(value, bool)
+    return now() + timedelta(seconds=value) if is_delay else value
 
 
 def _text(value: Any) -> Any:

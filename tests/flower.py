@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from broker_config.connection import connect
 from broker_config.settings import Settings, environment_for
 from tests.agents import eventually
 from tests.ports import free_port
@@ -75,18 +76,32 @@ class FlowerProcess(FlowerApi):
         super().__init__(f"http://127.0.0.1:{self._port}")
 
     def start(self) -> FlowerProcess:
-        """Start, and wait until it answers."""
+        """Start, and wait until it answers and sees what happens."""
         command = [sys.executable, "-m", "celery", "-A", "workers", "flower"]
         options = ["--address=127.0.0.1", f"--port={self._port}"]
         environment = environment_for(
             self._settings, PYTHONPATH=str(Path(__file__).parents[1]), FLOWER_BASIC_AUTH=LOGIN
         )
+        others = self._listeners()
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, *options], stdout=log, stderr=log, env=environment, cwd=self._settings.home
             )
-        self.wait_until_ready()
+        try:
+            self.wait_until_ready()
+            # It answers before it listens, and would miss the beginning of a run that starts in between.
+            eventually(lambda: self._listeners() > others, "Flower listens to the agents' events", READY_SECONDS)
+        except AssertionError:
+            self.stop()
+            raise
         return self
+
+    def _listeners(self) -> int:
+        client = connect(self._settings)
+        try:
+            return int(client.pubsub_numpat())
+        finally:
+            client.close()
 
     def stop(self) -> None:
         self._process.terminate()

@@ -16,8 +16,11 @@ and beside them
     wishes      cancel, while a run is anywhere above                     a cancel that is not heard
     takeover    runs of agents that are gone                              a job that nobody follows
     sweep       what is left at targets                                   an object that nobody removes
+    held        times, other runs, patience: before an order is sent     a run that starts too early, or waits for ever
+    deadlines   limits on start and run time                          a job that hangs for ever
+    quarantine  counts the agents that died with a run                a run that ends every agent
     reconcile   lost orders are sent again                                a run that waits for ever
 
-`course` leads a run through the stages, `agent` puts the parts together, `celery` is the Celery app, and `requests` and
-`steps` tie them to Celery's worker.
+`course` leads a run through the stages, `verdict` says what the end of an attempt means, `agent` puts the parts
+together, `celery` is the Celery app, and `requests` and `steps` tie them to Celery's worker.
 """

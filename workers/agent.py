@@ -20,9 +20,11 @@ from workers.claim import Claimer
 from workers.collect import Collector
 from workers.config import AgentConfig
 from workers.course import Course, Stages
+from workers.deadlines import Deadlines
 from workers.finish import Finisher
 from workers.gate import Gate
 from workers.heartbeat import Heartbeat
+from workers.held import Holds
 from workers.holdings import Holdings
 from workers.members import Members, Served
 from workers.prepare import Preparer
@@ -43,6 +45,8 @@ RENEWALS = 6
 """How often a lease is renewed while it lasts."""
 
 PAUSE_CHECK_SECONDS = 1.0
+HELD_SECONDS = 0.5
+DEADLINE_SECONDS = 1.0
 RECONCILE_SECONDS = 10.0
 FORGET_SECONDS = 60.0
 RESUME_THREADS = 4
@@ -80,7 +84,7 @@ class Agent:
         self._heartbeat = Heartbeat()
         self._holdings = Holdings(gate)
         self._wishes = Wishes(self.store.runs, self._holdings.ids, self._cancel_at_target, self._take_over)
-        self._members = Members(settings.home, self.store.code, config.builder, self._follow)
+        self._members = Members(settings.home, self.store.code, config, self._follow)
         self._resumers = ThreadPoolExecutor(RESUME_THREADS, thread_name_prefix="resume")
         self._paused: set[str] = set()
         self._wish = Wish()
@@ -105,6 +109,8 @@ class Agent:
         self._heartbeat.every(self._config.lease_seconds / RENEWALS, self._take_over)
         self._heartbeat.every(PAUSE_CHECK_SECONDS, self._follow_wish)
         self._heartbeat.every(PAUSE_CHECK_SECONDS, self._follow_pauses)
+        self._heartbeat.every(HELD_SECONDS, Holds(self.store, self.name).look)
+        self._heartbeat.every(DEADLINE_SECONDS, self._deadlines.check)
         self._heartbeat.every(RECONCILE_SECONDS, self._reconcile)
         self._heartbeat.every(FORGET_SECONDS, Sweeper(self.store.runs, self._members.targets).sweep)
         self._heartbeat.every(FORGET_SECONDS, partial(self._reconciler.forget, self._workspaces))
@@ -122,7 +128,10 @@ class Agent:
             self._finisher,
         )
         grace = self._config.stopped_run_timeout
-        self._course = Course(runs, self._recorder, stages, self._wishes, self._stopping, self._let_go, grace)
+        self._deadlines = Deadlines(runs, self._recorder, self._cancel_at_target)
+        self._course = Course(
+            runs, self._recorder, stages, self._wishes, self._deadlines, self._stopping, self._let_go, grace
+        )
         self._reconciler = Reconciler(runs, self._holdings.ids)
         reach = Reach(frozenset(self._config.queues), self._site, members.is_local)
         self._takeover = Takeover(runs, self.store.agents, self._recorder, reach)
@@ -201,6 +210,7 @@ class Agent:
 
     def _let_go(self, run: Run) -> None:
         self._wishes.forget(run.id)
+        self._deadlines.forget(run.id)
         self._holdings.let_go(run.id)
 
     def _cancel_at_target(self, run: Run) -> None:
@@ -233,7 +243,7 @@ class Agent:
         """Do what an operator wishes of this agent."""
         wish = self.store.agents.wish(self.name)
         if wish != self._wish:
-            logger.info("agent-%s %s", wish.mode, wish.reason)
+            logger.info("agent-wish mode=%s: %s", wish.mode, wish.reason)
             self._wish = wish
             self._gate.pause(wish.mode is not Mode.SERVING)
             self._renew()

@@ -7,21 +7,25 @@ celery -A workers flower
 from __future__ import annotations
 
 import logging
+import warnings
 from pathlib import Path
 from typing import Any
 
 from celery import Task
+from celery.exceptions import SecurityWarning
 from celery.signals import celeryd_after_setup, celeryd_init
 from click import Option
 
 from broker_config.celery_app import create_app
-from broker_config.errors import ConfigError
+from broker_config.errors import ConfigError, InvalidRequest
 from broker_config.messages import RUN_TASK, decode
 from broker_config.settings import Settings, load_settings
 from workers.agent import Agent
 from workers.config import AgentConfig, load_config
 from workers.requests import Ledger
 from workers.steps import AgentStep
+
+logger = logging.getLogger(__name__)
 
 THREADS = 8
 """Runs that are prepared and submitted at a time, unless `--concurrency` says otherwise."""
@@ -35,6 +39,8 @@ class RunTask(Task):  # type: ignore[type-arg]
     # The store writes results together with the record; a second delivery of an order must not change them.
     track_started = False
     ignore_result = True
+    # A message that is not ours ends as a failed task, and is no fault that needs a traceback.
+    throws = (InvalidRequest,)
     typing = False
     settings: Settings
     config: AgentConfig
@@ -42,7 +48,12 @@ class RunTask(Task):  # type: ignore[type-arg]
     ledger: Ledger
 
     def run(self, spec: dict[str, Any]) -> None:
-        self.agent.take(decode(spec))
+        try:
+            order = decode(spec)
+        except InvalidRequest as error:
+            logger.warning("order-refused: %s", error)
+            raise
+        self.agent.take(order)
 
 
 task = RunTask()
@@ -56,6 +67,8 @@ app.register_task(task)
 for name in ("celery.app.trace", "celery.worker.strategy"):
     logging.getLogger(name).setLevel(logging.WARNING)
 app.steps["consumer"].add(AgentStep)
+# Celery warns of root because of pickle, which this app does not accept.
+warnings.filterwarnings("ignore", category=SecurityWarning)
 app.user_options["worker"].add(Option(["--max-jobs"], type=int, help="Most runs at once; -1: no limit."))
 app.user_options["worker"].add(Option(["--launch-config"], help="Path of launch-config.yaml."))
 

@@ -26,11 +26,16 @@ LONGEST_PERIOD_SECONDS = 2.0
 LAST_READ_ATTEMPTS = 5
 
 
+@dataclass
+class _Place:
+    position: str
+
+
 @dataclass(order=True)
 class _Tail:
     due: float
     run: Run = field(compare=False)
-    position: str = field(compare=False)
+    place: _Place = field(compare=False)
     period: float = field(compare=False, default=SHORTEST_PERIOD_SECONDS)
     end: Observation | None = field(compare=False, default=None)
     failures: int = field(compare=False, default=0)
@@ -57,7 +62,7 @@ class Collector:
         """Read this run's log until `finish` or `drop`, from where the stored log ends."""
         # What was submitted a moment ago by this session has no stored log yet.
         position = "" if run.state is State.SUBMITTING else self._logs.position(run.id)
-        tail = _Tail(time.monotonic() + SHORTEST_PERIOD_SECONDS, run, position)
+        tail = _Tail(time.monotonic() + SHORTEST_PERIOD_SECONDS, run, _Place(position))
         with self._condition:
             self._tails[run.id] = tail
             heapq.heappush(self._schedule, tail)
@@ -67,8 +72,9 @@ class Collector:
         """The job has ended: read the rest of its log, then finish the run."""
         with self._condition:
             held = self._tails.get(run.id)
-            position = held.position if held else ""
-            self._tails[run.id] = tail = _Tail(0.0, run, position, end=end)
+            # The same place, not a copy: the thread may be storing the lines that it has just read from there.
+            place = held.place if held else _Place("")
+            self._tails[run.id] = tail = _Tail(0.0, run, place, end=end)
             heapq.heappush(self._schedule, tail)
             self._condition.notify()
 
@@ -112,9 +118,10 @@ class Collector:
         while True:
             chunk = self._next_chunk(tail)
             if chunk.lines:
-                self._logs.append(tail.run.id, "job", list(chunk.lines), chunk.position)
-                tail.position = chunk.position
-            if not chunk.more:
+                start = tail.place.position
+                tail.place.position = self._logs.append_from(start, tail.run.id, list(chunk.lines), chunk.position)
+            # Where the log was at another place than this thread believed, what follows that place is still to be read.
+            if not chunk.more and (not chunk.lines or tail.place.position == chunk.position):
                 break
         if tail.end is not None:
             self._end(tail, tail.end)
@@ -124,7 +131,7 @@ class Collector:
 
     def _next_chunk(self, tail: _Tail) -> LogChunk:
         try:
-            return self._target.read_logs(tail.run.submission, tail.position)
+            return self._target.read_logs(tail.run.submission, tail.place.position)
         except LaunchyardError:
             tail.failures += 1
             if tail.end is None or tail.failures < LAST_READ_ATTEMPTS:
@@ -135,7 +142,9 @@ class Collector:
     def _end(self, tail: _Tail, end: Observation) -> None:
         self._finish(tail.run, end)
         with self._condition:
-            self._tails.pop(tail.run.id, None)
+            # The run's next attempt may be read already.
+            if self._tails.get(tail.run.id) is tail:
+                del self._tails[tail.run.id]
 
     def _again(self, tail: _Tail, seconds: float) -> None:
         with self._condition:

@@ -33,7 +33,10 @@ class AgentConfig(Frozen):
     """How long this agent may be silent until others take its runs over."""
 
     builder: dict[str, Any] = Field(default_factory=dict)
-    """`type` (docker, noop) and that builder's options. Absent: docker where it works, else noop."""
+    """What builds images: `type` and that builder's options. Absent: docker where it works, else noop."""
+
+    venv: dict[str, Any] = Field(default_factory=dict)
+    """Options of the environments that are made for local-process queues."""
 
 
 def load_config(path: Path | None, home: Path, environ: Mapping[str, str] | None = None, **flags: Any) -> AgentConfig:

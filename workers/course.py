@@ -11,6 +11,7 @@ from functools import partial
 from broker_config.errors import StaleWrite, TemporaryError
 from broker_config.runs import FailureClass, Reason, Run, State
 from broker_config.store.runs import RunStore
+from workers.deadlines import Deadlines
 from workers.failures import RunCancelled, RunFailed
 from workers.finish import Finisher
 from workers.members import Members, Served, or_run_failed
@@ -41,6 +42,7 @@ class Course:
     recorder: Recorder
     stages: Stages
     wishes: Wishes
+    deadlines: Deadlines
     stopping: threading.Event
     let_go: Callable[[Run], None]
     grace_seconds: float  # between asking a cancelled job to end and ending it by force
@@ -76,24 +78,31 @@ class Course:
     def _to_target(self, run: Run) -> None:
         served: Served = or_run_failed(partial(self.stages.members.served, run.spec.queue.resource))
         if run.state not in {State.STARTING, State.RUNNING}:
+            if run.end_reason and not run.submission:
+                raise RunCancelled("ended before it was submitted")
+            self.deadlines.follow(run)
             prepared = self.stages.preparer.prepare(run, served.target.artifact, partial(self._must_end, run.id))
-            cancelled = partial(self.wishes.is_cancelled, run.id)
-            run = self.stages.submitter.submit(prepared, served.target, cancelled)
+            run = self.stages.submitter.submit(prepared, served.target, partial(self._must_not_start, run.id))
+        else:
+            self.deadlines.follow(run)
         served.watcher.attach(run)
         # A wish that came while the object was being made found nothing to cancel.
-        if self.wishes.is_cancelled(run.id):
+        if self._must_not_start(run.id):
             served.target.cancel(run.submission, self.grace_seconds)
 
     def _must_end(self, run_id: str) -> bool:
         return self.stopping.is_set() or self.wishes.is_cancelled(run_id)
 
+    def _must_not_start(self, run_id: str) -> bool:
+        return self.wishes.is_cancelled(run_id) or self.deadlines.is_ending(run_id)
+
     def _cancelled(self, run: Run, text: str) -> Callable[[], object]:
         seen = Observation(Phase.CANCELLED, Reason.CANCELLED_BY_USER, text)
-        return partial(self.stages.finisher.end, run, State.CANCELLED, seen, FailureClass.CANCELLED)
+        return partial(self.stages.finisher.end, run, seen, FailureClass.CANCELLED)
 
     def _failed(self, run: Run, error: RunFailed) -> Callable[[], object]:
         seen = Observation(Phase.FAILED, error.reason, str(error))
-        return partial(self.stages.finisher.end, run, State.FAILED, seen, error.failure)
+        return partial(self.stages.finisher.end, run, seen, error.failure)
 
     def _hand_over(self, run: Run) -> None:
         """The agent stops: what was not submitted goes back to its queue, the rest is for another session."""

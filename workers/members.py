@@ -14,6 +14,7 @@ from broker_config.store.code import CodeStore
 from workers import families
 from workers.builders.protocol import ArtifactKind, Builder
 from workers.collect import Collector
+from workers.config import AgentConfig
 from workers.failures import RunFailed
 from workers.sources.protocol import Source
 from workers.targets.protocol import Target
@@ -45,25 +46,26 @@ class Served:
 class Members:
     """Sources, builders and targets by name, one instance each."""
 
-    def __init__(
-        self, home: Path, code: CodeStore, builder: dict[str, Any], follow: Callable[[Target], Served]
-    ) -> None:
+    def __init__(self, home: Path, code: CodeStore, config: AgentConfig, follow: Callable[[Target], Served]) -> None:
         self._home = home
         self._code = code
-        self._builder_options = {key: value for key, value in builder.items() if key != "type"}
-        self._builder_type = builder.get("type")
+        self._image_options = {key: value for key, value in config.builder.items() if key != "type"}
+        self._venv_options = config.venv
+        self._builder_type = config.builder.get("type")
         self._follow = follow
         self._made: dict[tuple[str, str], Any] = {}
         self._lock = threading.RLock()
 
     def check(self) -> None:
-        """Make the builder that the config names.
+        """Make the builders that the config names.
 
         Raises:
             ConfigError: when it cannot work here: better at the agent's start than with its first run.
         """
         if self._builder_type:
             self._builder(self._builder_type)
+        if self._venv_options:
+            self._builder(ENVIRONMENT_BUILDER)
 
     def source(self, name: str) -> Source:
         """The source of that name."""
@@ -98,7 +100,7 @@ class Members:
                 member.stop()
 
     def _builder(self, name: str) -> Builder:
-        options = {} if name == ENVIRONMENT_BUILDER else self._builder_options
+        options = self._venv_options if name == ENVIRONMENT_BUILDER else self._image_options
         builder: Builder = self._once("builders", name, lambda: families.load("builders", name)(self._home, options))
         return builder
 

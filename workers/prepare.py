@@ -11,11 +11,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from broker_config.runs import Reason, Run, State
+from broker_config.runs import FailureClass, Reason, Run, State, now
 from broker_config.store.logs import LogStore
 from workers.builders.protocol import Artifact, ArtifactKind, Builder, BuildOrder
+from workers.failures import RunCancelled, RunFailed
 from workers.record import Recorder
 from workers.sources.protocol import Source
+from workers.verdict import sentence
 
 LOG_BATCH = 50  # lines
 LOG_PERIOD_SECONDS = 0.5
@@ -57,6 +59,9 @@ class Preparer:
         workspace = self._workspaces / run.object_name
         if run.image:
             return Prepared(run, Artifact(kind, run.image), workspace if workspace.exists() else None)
+        if run.attempt > 1:
+            # It has no position, so that this attempt's log is read from its beginning.
+            self._logs.append(run.id, "job", [f"--- attempt {run.attempt} ---"])
         shutil.rmtree(workspace, ignore_errors=True)
         workspace.mkdir(parents=True)
         fetched = self._source_for(run.spec.job.source.type).fetch(run.spec.job.source, workspace)
@@ -87,11 +92,23 @@ class Preparer:
             log = BuildLog(self._logs, run.id)
             stack.callback(log.flush)
 
+            # The clock is on the record: a build that begins anew after a crash has no more time than it had.
+            limit = run.spec.timeouts.build
+
+            def is_late() -> bool:
+                return limit is not None and (now() - run.since).total_seconds() >= limit
+
             def cancelled_meanwhile() -> bool:
                 log.flush_if_due()
-                return cancelled()
+                return is_late() or cancelled()
 
-            return run, builder.build(order, key, log.add, cancelled_meanwhile)
+            try:
+                return run, builder.build(order, key, log.add, cancelled_meanwhile)
+            except RunCancelled as error:
+                if cancelled() or not is_late():
+                    raise
+                reason = Reason.BUILD_TIMEOUT
+                raise RunFailed(FailureClass.TIMEOUT, reason, sentence(run, reason)) from error
 
 
 class BuildLog:

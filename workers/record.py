@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from broker_config.runs import Reason, Run, State, may_change
+from broker_config.runs import FailureClass, Reason, Run, State, may_change, now
 from broker_config.store.runs import Change, RunStore
+from workers import quarantine
 from workers.failures import RunCancelled
+from workers.verdict import Verdict
 
 
 class Recorder:
@@ -54,6 +57,27 @@ class Recorder:
 
         return self._runs.change_until_written(run, decide)
 
+    def conclude(self, run: Run, judge: Callable[[Run], Verdict]) -> Run:
+        """Write the end of the run, or of this attempt, as `judge` says for the record as it is now."""
+
+        def decide(current: Run) -> Change | None:
+            if not current.state.is_live:
+                return None
+            found = judge(current)
+            return Change(found.state, found.reason, found.text, self._agent, found.fields, self._fence)
+
+        return self._runs.change_until_written(run, decide)
+
+    def condemn(self, run: Run, reason: Reason, text: str) -> Run:
+        """Write why the run has to end, before its target is asked to end it."""
+
+        def decide(current: Run) -> Change | None:
+            if not current.state.is_live or current.end_reason:
+                return None
+            return Change(current.state, reason, text, self._agent, {"end_reason": reason}, self._fence)
+
+        return self._runs.change_until_written(run, decide)
+
     def give_back(self, run: Run, text: str) -> Run:
         """Put a run that was not submitted back to the front of its queue, with its order."""
         return self.end(run, State.QUEUED, Reason.REQUEUED, text, agent="", image="", submission="")
@@ -66,7 +90,7 @@ class Recorder:
                 return None
             what = "after its restart" if run.agent == self._agent else f"from agent {run.agent}, which is gone"
             text = f"Taken up by agent {self._agent} {what}."
-            fields = {"agent": self._agent, "fence": self._fence}
+            fields = {"agent": self._agent, "fence": self._fence, **quarantine.counted(current, now())}
             return Change(current.state, Reason.ADOPTED, text, self._agent, fields)
 
         return self._runs.change_until_written(run, decide)
@@ -77,7 +101,12 @@ class Recorder:
         def decide(current: Run) -> Change | None:
             if not _is_held_as(current, run) or current.submission:
                 return None
-            return Change(State.QUEUED, Reason.REQUEUED, text, self._agent, {"agent": "", "image": ""})
+            crashed = quarantine.counted(current, now())
+            if crashed.get("end_reason"):
+                end = {**crashed, "failure": FailureClass.INFRA}
+                return Change(State.FAILED, Reason.QUARANTINED, crashed["crash_evidence"], self._agent, end)
+            fields = {"agent": "", "image": "", **crashed}
+            return Change(State.QUEUED, Reason.REQUEUED, text, self._agent, fields)
 
         return self._runs.change_until_written(run, decide)
 

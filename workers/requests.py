@@ -121,6 +121,8 @@ class Ledger:
             request.send_event("task-succeeded", result=run.text, runtime=time.time() - (request.time_start or 0))
         elif run.state is State.CANCELLED:
             request.send_event("task-revoked", terminated=True, signum="TERM", expired=False)
+        elif run.state is State.QUEUED:
+            request.send_event("task-retried", exception=f"{run.reason}: {run.text}", traceback="")
         elif run.state.is_terminal:
             request.send_event("task-failed", exception=f"{run.reason}: {run.text}", traceback="")
 
@@ -148,7 +150,14 @@ class Ledger:
         """The worker connected, perhaps anew: its event dispatcher is another one, and it forgot who is active."""
         self._eventer = eventer
         with self._lock:
+            # An order that came just before the connection broke, and that no thread got: it is sent again, here or to
+            # another agent, and its place must not stay taken.
+            lost = [run_id for run_id, request in self._requests.items() if request.time_start is None]
+            for run_id in lost:
+                del self._requests[run_id]
             held = list(self._requests.values())
+        for run_id in lost:
+            self._gate.handed_over(run_id)
         for request in held:
             request.eventer = eventer
             if request.is_detached and not request.is_closed:

@@ -18,12 +18,14 @@ from broker_config.errors import ConfigError
 from broker_config.store.agents import AgentStore
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+PROCESS_NAMESPACE = Path("/proc/self/ns/pid")
 
 
 def machine() -> str:
-    """Names this machine as long as it is up."""
+    """Names this machine as long as it is up; in a container, as long as that is: its process ids are its own."""
     boot = BOOT_ID.read_text().strip() if BOOT_ID.exists() else str(int(psutil.boot_time()))
-    return f"{socket.gethostname()}/{boot}"
+    processes = PROCESS_NAMESPACE.readlink().name if PROCESS_NAMESPACE.exists() else ""
+    return f"{socket.gethostname()}/{boot}/{processes}"
 
 
 class Session:

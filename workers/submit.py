@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable
 
 from broker_config.errors import TemporaryError
-from broker_config.runs import Reason, Run, State
+from broker_config.runs import Reason, Run, State, now
 from workers.failures import RunCancelled
 from workers.prepare import Prepared
 from workers.record import Recorder
@@ -73,6 +73,7 @@ class Submitter:
             f"Submitting {request.name}.",
             image=prepared.artifact.reference,
             submission=request.name,
+            submitted_at=now(),
             request_digest=request.digest,
         )
         while True:

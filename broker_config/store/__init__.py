@@ -7,6 +7,7 @@ from importlib.resources import files
 from broker_config.connection import connect, connect_text
 from broker_config.settings import Settings
 from broker_config.store.agents import AgentStore
+from broker_config.store.alarms import Alarms
 from broker_config.store.code import CodeStore
 from broker_config.store.feed import Feed
 from broker_config.store.keys import Keys
@@ -14,7 +15,7 @@ from broker_config.store.logs import LogStore
 from broker_config.store.queues import QueueStore
 from broker_config.store.runs import RunStore
 
-_SCRIPTS = ("enqueue", "claim", "change", "lease")
+_SCRIPTS = ("enqueue", "claim", "change", "lease", "log", "snooze")
 
 
 class Store:
@@ -32,7 +33,8 @@ class Store:
         self.queues = QueueStore(self._client, keys)
         self.runs = RunStore(self._client, keys, scripts, settings.retention_seconds)
         self.agents = AgentStore(self._client, keys, scripts)
-        self.logs = LogStore(self._client, keys)
+        self.alarms = Alarms(self._client, keys, scripts)
+        self.logs = LogStore(self._client, keys, scripts["log"])
         self.feed = Feed(self._client, keys)
         self.code = CodeStore(self._binary_client, keys, settings.max_code_bytes)
 

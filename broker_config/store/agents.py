@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from enum import StrEnum
 
+from pydantic import ConfigDict
 from redis.commands.core import Script
 
 from broker_config.connection import TextClient, translated
@@ -31,6 +32,9 @@ class Wish(Frozen):
 
 class AgentInfo(Frozen):
     """What an agent says of itself with every heartbeat."""
+
+    # In an upgrade, agents of two versions say what they have to say.
+    model_config = ConfigDict(extra="ignore")
 
     name: str
     queues: tuple[str, ...]

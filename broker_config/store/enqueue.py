@@ -10,11 +10,12 @@ from typing import Any
 from redis.commands.core import Script
 
 from broker_config import messages
-from broker_config.connection import translated
+from broker_config.connection import TextClient, translated
 from broker_config.errors import Conflict, InvalidRequest, NotFound, StaleWrite
 from broker_config.priorities import list_key
 from broker_config.queues import QueueRecord
 from broker_config.runs import Launch, RunId, RunSpec
+from broker_config.store.alarms import first_alarm, register_dependents
 from broker_config.store.keys import Keys
 
 BATCH = 100
@@ -27,7 +28,8 @@ Encoded = tuple[RunSpec, Launch, str]
 class Enqueuer:
     """Writes new runs."""
 
-    def __init__(self, keys: Keys, script: Script, retention_seconds: int) -> None:
+    def __init__(self, client: TextClient, keys: Keys, script: Script, retention_seconds: int) -> None:
+        self._client = client
         self._keys = keys
         self._script = script
         self._retention_seconds = retention_seconds
@@ -37,6 +39,7 @@ class Enqueuer:
         encoded = [(spec, launch, spec_json(spec, max_bytes)) for spec, launch in launches]
         if not encoded:
             return []
+        register_dependents(self._client, self._keys, [spec for spec, _, _ in encoded])
         if len(encoded) <= BATCH:
             return self._write(record, *self._arguments(record, encoded), encoded)
         ids: list[RunId] = []
@@ -56,7 +59,7 @@ class Enqueuer:
     def _arguments(self, record: QueueRecord, batch: Sequence[Encoded]) -> tuple[list[str], list[Any]]:
         keys, queue = self._keys, record.queue.name
         first = batch[0][0]
-        names = [keys.queue(queue), keys.queue_waiting(queue), keys.queue_counts(queue), keys.runs]
+        names = [keys.queue(queue), keys.queue_waiting(queue), keys.queue_counts(queue), keys.runs, keys.alarms]
         arguments = [record.revision, self._retention_seconds, first.created_at.isoformat(), first.author]
         for spec, launch, text in batch:
             names += [
@@ -66,7 +69,9 @@ class Enqueuer:
                 list_key(queue, spec.priority),
                 keys.idempotency(queue, launch.idempotency_key or ""),
             ]
-            arguments += [spec.id, text, messages.encode(spec, text), _digest(launch)]
+            hold = spec.first_hold
+            arguments += [spec.id, text, "" if hold else messages.encode(spec, text), _digest(launch)]
+            arguments += [hold or "", first_alarm(spec) or "", spec.not_before.isoformat() if spec.not_before else ""]
         return names, arguments
 
     def _write(

@@ -20,7 +20,7 @@ class Keys:
         return f"{self.prefix}queue:{name}:counts"
 
     def queue_waiting(self, name: str) -> str:
-        """Sorted set: queued runs by the time of their enqueue."""
+        """Sorted set: queued runs that have an order, by the time of their enqueue."""
         return f"{self.prefix}queue:{name}:waiting"
 
     @property
@@ -49,9 +49,24 @@ class Keys:
         """Stream: batches of log lines, with the position at the target from which to go on."""
         return f"{self.prefix}run:{run_id}:logs"
 
+    def run_dependents(self, run_id: str) -> str:
+        """Set: the runs that wait for this one."""
+        return f"{self.prefix}run:{run_id}:dependents"
+
     def of_run(self, run_id: str) -> list[str]:
         """All keys of one run."""
-        return [self.run(run_id), self.run_spec(run_id), self.run_events(run_id), self.run_logs(run_id)]
+        return [
+            self.run(run_id),
+            self.run_spec(run_id),
+            self.run_events(run_id),
+            self.run_logs(run_id),
+            self.run_dependents(run_id),
+        ]
+
+    @property
+    def alarms(self) -> str:
+        """Sorted set: queued runs that somebody has to look at, by when, in milliseconds since 1970."""
+        return f"{self.prefix}alarms"
 
     @property
     def runs(self) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from redis.commands.core import Script
+
 from broker_config.connection import TextClient, translated
 from broker_config.store import streams
 from broker_config.store.keys import Keys
@@ -23,9 +25,10 @@ class LogEntry(NamedTuple):
 class LogStore:
     """Append and read the logs of runs."""
 
-    def __init__(self, client: TextClient, keys: Keys) -> None:
+    def __init__(self, client: TextClient, keys: Keys, script: Script) -> None:
         self._client = client
         self._keys = keys
+        self._script = script
 
     def append(self, run_id: str, stream: str, lines: list[str], position: str = "") -> None:
         """Add a batch of lines; `position` is opaque, and comes back from `position()`."""
@@ -35,6 +38,17 @@ class LogStore:
                 {"stream": stream, "text": "\n".join(lines), "position": position},
                 maxlen=MAX_ENTRIES,
                 approximate=True,
+            )
+
+    def append_from(self, start: str, run_id: str, lines: list[str], position: str) -> str:
+        """Add lines of the job that were read from `start` to `position`, unless the log is not at `start` any more.
+
+        Returns the position of the log afterwards, from where to read on. So a call that is repeated because its reply
+        was lost adds nothing, and neither does an agent whose run another one follows by now.
+        """
+        with translated():
+            return str(
+                self._script(keys=[self._keys.run_logs(run_id)], args=[start, position, "\n".join(lines), MAX_ENTRIES])
             )
 
     def position(self, run_id: str) -> str:

@@ -18,6 +18,7 @@ from broker_config.priorities import list_key
 from broker_config.queues import QueueRecord
 from broker_config.runs import RUN_ID_PREFIX, Event, Launch, Reason, Run, RunId, RunSpec, State, may_change, now
 from broker_config.store import streams
+from broker_config.store.alarms import milliseconds
 from broker_config.store.enqueue import Enqueuer
 from broker_config.store.keys import Keys
 from broker_config.store.orders import Orders
@@ -31,6 +32,7 @@ class Claimed(StrEnum):
     CLAIMED = "claimed"
     NOT_QUEUED = "not-queued"  # another delivery was first, or the run has ended
     UNKNOWN = "unknown"  # no such run: expired, or never enqueued by a producer of ours
+    HELD = "held"  # until its time, or until other runs have succeeded
     PAUSED = "paused"
     LEASE_LOST = "lease-lost"
 
@@ -57,7 +59,7 @@ class RunStore:
         self._scripts = scripts
         self._retention_seconds = retention_seconds
         self._orders = Orders(client, keys)
-        self._enqueuer = Enqueuer(keys, scripts["enqueue"], retention_seconds)
+        self._enqueuer = Enqueuer(client, keys, scripts["enqueue"], retention_seconds)
 
     def enqueue(self, record: QueueRecord, launches: Sequence[tuple[RunSpec, Launch]], max_bytes: int) -> list[RunId]:
         """Write new runs of one queue, each with its record, event and message in one step.
@@ -74,10 +76,14 @@ class RunStore:
         return self._enqueuer.enqueue(record, launches, max_bytes)
 
     def claim(self, spec: RunSpec, agent: str, fence: int, session: str) -> tuple[Claimed, Run | None]:
-        """Give a queued run to an agent session. The run is returned when the record is known."""
+        """Give a queued run to an agent session.
+
+        `spec` is the message's, and says only which run and queue are meant. The run is returned as it is stored, when
+        it is known.
+        """
         keys, queue = self._keys, spec.queue.name
         with translated():
-            outcome, *flat = self._scripts["claim"](
+            outcome, *reply = self._scripts["claim"](
                 keys=[
                     keys.run(spec.id),
                     keys.queue(queue),
@@ -87,6 +93,8 @@ class RunStore:
                     keys.agent_runs(agent),
                     keys.agent_lease(agent),
                     results.key(spec.id),
+                    keys.alarms,
+                    keys.run_spec(spec.id),
                 ],
                 args=[
                     spec.id,
@@ -97,10 +105,14 @@ class RunStore:
                     f"Taken by agent {agent}.",
                     results.started(spec.id, agent),
                     self._retention_seconds,
+                    queue,
                 ],
             )
+        if not reply:
+            return Claimed(outcome), None
+        stored, *flat = reply
         fields = dict(zip(flat[::2], flat[1::2], strict=True))
-        return Claimed(outcome), _run(spec, fields) if fields else None
+        return Claimed(outcome), _run(RunSpec.model_validate_json(stored), fields)
 
     def change(self, run: Run, change: Change) -> Run:
         """Write a change that was decided on `run`. Returns the run as it is now.
@@ -124,10 +136,7 @@ class RunStore:
             )
         if not version:
             raise StaleWrite(f"run {run.id} changed since version {run.version} was read")
-        moved = {"state": change.state, "since": at} if change.state is not run.state else {}
-        return run.model_copy(
-            update={**fields, **moved, "version": version, "reason": change.reason, "text": change.text}
-        )
+        return _after(run, change, at, fields).model_copy(update={"version": version})
 
     def _change_keys(self, run: Run, fields: dict[str, Any]) -> list[str]:
         keys, queue = self._keys, run.spec.queue.name
@@ -145,11 +154,14 @@ class RunStore:
             results.key(run.id),
             # A run that no agent holds is in no agent's set: the change takes it out of the old one's.
             keys.agent_runs(fields.get("agent") or run.agent),
+            keys.alarms,
+            keys.run_dependents(run.id),
         ]
 
     def _change_arguments(self, run: Run, change: Change, at: datetime, fields: dict[str, Any]) -> list[Any]:
         message = result = ""
-        if _is_requeue(run, change):
+        after = _after(run, change, at, fields)
+        if _is_ordered(run, after):
             message = messages.encode(run.spec, run.spec.model_dump_json())
         if change.state.is_terminal:
             result = results.ended(run.id, change.state, change.text, fields.get("exit_code"), at)
@@ -167,6 +179,7 @@ class RunStore:
             "wish" if change.wish else "",
             message,
             result,
+            milliseconds(after.alarm) if after.state is State.QUEUED and after.alarm else "",
             *(part for name, value in fields.items() for part in (name, _text(value))),
         ]
 
@@ -327,6 +340,17 @@ def _text(value: Any) -> str:
 
 def _run(spec: RunSpec, fields: dict[str, str]) -> Run:
     return Run.model_validate({**fields, "spec": spec})
+
+
+def _after(run: Run, change: Change, at: datetime, fields: dict[str, Any]) -> Run:
+    """The run as the change leaves it."""
+    moved = {"state": change.state, "since": at} if change.state is not run.state else {}
+    return run.model_copy(update={**fields, **moved, "reason": change.reason, "text": change.text})
+
+
+def _is_ordered(run: Run, after: Run) -> bool:
+    """Whether a change gives the run an order: it goes back to its queue, or is held no longer."""
+    return after.state is State.QUEUED and not after.hold and (run.state is not State.QUEUED or run.hold is not None)
 
 
 def _is_requeue(run: Run, change: Change) -> bool:

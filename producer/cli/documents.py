@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from broker_config.queues import QueueRecord
-from broker_config.runs import Event, Run, State
+from broker_config.runs import Event, FailureClass, Run, State
 from broker_config.store.agents import AgentInfo
+
+_INTERNAL = {"spec", "version", "fence", "place", "request_digest", "submission", "crash_evidence", "end_reason"} | {
+    name for name in Run.model_fields if name.startswith("retries_")
+}
 
 
 def queue(record: QueueRecord, counts: dict[State, int] | None = None) -> dict[str, Any]:
@@ -26,9 +30,7 @@ def queue(record: QueueRecord, counts: dict[State, int] | None = None) -> dict[s
 
 def run(record: Run) -> dict[str, Any]:
     """A run in short: what a list shows."""
-    state = record.model_dump(
-        mode="json", exclude={"spec", "version", "fence", "place", "request_digest", "submission"}
-    )
+    state = record.model_dump(mode="json", exclude=_INTERNAL)
     spec = record.spec
     return {
         "id": spec.id,
@@ -40,6 +42,8 @@ def run(record: Run) -> dict[str, Any]:
         "labels": spec.labels,
         "created_at": spec.created_at.isoformat(),
         **state,
+        "retries": {failure.value: count for failure in FailureClass if (count := record.retries(failure))},
+        "after": list(spec.after),
     }
 
 

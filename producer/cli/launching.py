@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,10 @@ class LaunchOptions:
     overrides: tuple[str, ...]
     run_config: tuple[str, ...]
     idempotency_key: str | None
+    not_before: str | None
+    after: tuple[str, ...]
+    retries: str | None
+    timeouts: str | None
     dockerfile: str | None
     python_version: str | None
     command: tuple[str, ...]
@@ -66,9 +71,30 @@ class LaunchOptions:
             "name": self.name,
             "labels": pairs.plain_pairs(self.labels, "--label"),
             "idempotency_key": self.idempotency_key,
+            "not_before": _moment(self.not_before),
+            "after": self.after,
+            "retries": pairs.parse_object(self.retries, "--retries") if self.retries else None,
+            "timeouts": pairs.parse_object(self.timeouts, "--timeouts") if self.timeouts else None,
             "dockerfile": self.dockerfile,
             "python_version": self.python_version,
         }
+
+
+def _moment(text: str | None) -> datetime | float | None:
+    """A time, on this machine's clock unless it names its zone, or a number of seconds from now.
+
+    Raises:
+        InvalidRequest: when it is neither.
+    """
+    if text is None:
+        return None
+    for read in (float, datetime.fromisoformat):
+        try:
+            found = read(text)
+        except ValueError:
+            continue
+        return found.astimezone() if isinstance(found, datetime) else found
+    raise InvalidRequest(f"--not-before {text!r} is no time; give seconds from now, or one like 2027-01-31T08:00")
 
 
 @click.command(context_settings={"allow_interspersed_args": False})
@@ -91,6 +117,10 @@ class LaunchOptions:
 )
 @click.option("--config", "run_config", multiple=True, metavar="KEY=VALUE", help="A value, or JSON, of the run config.")
 @click.option("--idempotency-key", help="A launch with a key that is known gives the earlier run.")
+@click.option("--not-before", metavar="TIME", help="A time, or seconds from now, before which no agent takes it.")
+@click.option("--after", multiple=True, metavar="RUN", help="A run that has to succeed before; may be repeated.")
+@click.option("--retries", metavar="TEXT", help='Fewer retries than the queue\'s, as JSON or YAML: {"infra": 0}.')
+@click.option("--timeouts", metavar="TEXT", help='Shorter limits than the queue\'s, in seconds: {"run": 3600}.')
 @click.option("--dockerfile", metavar="PATH", help="Path of the Dockerfile inside the source.")
 @click.option("--python-version", metavar="3.N", help="The Python of the image or environment that is built.")
 @click.option("--follow", "-f", "follows", is_flag=True, help="Show its log, and exit as the job does.")
@@ -102,6 +132,7 @@ def launch(session: Session, /, follows: bool, **options: Any) -> None:
 
     COMMAND is what the job runs: launchyard launch -q gpu-queue -- python train.py --lr 0.1
     """
+    options["after"] = tuple(session.client.run(run).id for run in options["after"])
     handle = session.client.launch(**LaunchOptions(**options).fields)
     if follows:
         if not session.as_json:

@@ -29,4 +29,5 @@ def agent_arguments(
 
 def flower_arguments(port: int) -> list[str]:
     """Flower, for this machine only. Its login goes through the environment."""
-    return [*_CELERY, "flower", "--address=127.0.0.1", f"--port={port}", "--logging=error"]
+    columns = "--tasks-columns=uuid,state,kwargs,received,started,runtime,worker"
+    return [*_CELERY, "flower", "--address=127.0.0.1", f"--port={port}", columns, "--logging=error"]

@@ -12,11 +12,13 @@ import click
 from broker_config.errors import InvalidRequest, did_you_mean
 from broker_config.overrides import merge
 from broker_config.queues import Queue, QueueRecord, parse_queue
+from broker_config.retries import RetryPolicy
 from broker_config.runs import State
+from broker_config.timeouts import Timeouts
 from producer.cli import documents, output, pairs
 from producer.cli.session import Session, json_option, pass_session
 
-_EDITABLE = ("entity", "resource", "prioritization", "description", "config")
+_EDITABLE = ("entity", "resource", "prioritization", "description", "retries", "timeouts", "config")
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class QueueOptions:
     entity: str | None
     prioritization: bool | None
     description: str | None
+    retries: str | None
+    timeouts: str | None
     resource: str | None = None
     changes: tuple[str, ...] = ()
 
@@ -45,6 +49,9 @@ class QueueOptions:
             fields["config"] = pairs.read_object(self.config_file, "--config")
         if self.config_json:
             fields["config"] = pairs.parse_object(self.config_json, "--config-json")
+        for name, text in (("retries", self.retries), ("timeouts", self.timeouts)):
+            if text is not None:
+                fields[name] = pairs.parse_object(text, f"--{name}")
         return fields
 
 
@@ -57,6 +64,8 @@ def _queue_options(command: Any) -> Any:
             help="Whether runs may have priorities; off: one FIFO.",
         ),
         click.option("--entity", help="The team or user that owns the queue."),
+        click.option("--retries", metavar="TEXT", help='All of the retry policy as JSON or YAML: {"user": 1}.'),
+        click.option("--timeouts", metavar="TEXT", help='All of the limits, in seconds: {"run": 86400}.'),
         click.option("--config-json", metavar="TEXT", help="The queue config as JSON or YAML."),
         click.option("--config", "config_file", metavar="FILE", help="A file with the queue config; - is stdin."),
     ):
@@ -129,6 +138,11 @@ def _row(record: QueueRecord, counts: dict[State, int]) -> tuple[str, ...]:
     )
 
 
+def _given(limits: RetryPolicy | Timeouts) -> str:
+    """What of them is not nothing, one a line."""
+    return pairs.to_yaml({name: value for name, value in limits.model_dump(mode="json").items() if value})
+
+
 def _paused(record: QueueRecord) -> str:
     return (f"yes: {record.pause_reason}" if record.pause_reason else "yes") if record.paused else ""
 
@@ -155,6 +169,8 @@ def show(session: Session, /, name: str) -> None:
             ("paused", _paused(record)),
             ("runs", ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "none yet"),
             ("revision", f"{record.revision}, {output.age(record.updated_at)} ago"),
+            ("retries", _given(queue.retries)),
+            ("timeouts", _given(queue.timeouts)),
             ("config", pairs.to_yaml(queue.config) if queue.config else "(empty)"),
         ]
     )
@@ -202,7 +218,7 @@ def _by_options(queue: Queue, options: QueueOptions) -> Queue:
 def _in_editor(queue: Queue, session: Session) -> Queue:
     if session.as_json or not sys.stdin.isatty():
         raise InvalidRequest("say what to change with --set, --config or another option, or call this in a terminal")
-    fields = queue.model_dump(include=set(_EDITABLE))
+    fields = queue.model_dump(mode="json", include=set(_EDITABLE))
     text = click.edit(pairs.to_yaml({name: fields[name] for name in _EDITABLE}) + "\n", extension=".yaml")
     if text is None:
         return queue

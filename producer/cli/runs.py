@@ -9,7 +9,7 @@ from itertools import islice
 import click
 
 from broker_config.jobs import CodeSource, GitSource, ImageSource
-from broker_config.runs import Event, Run, State
+from broker_config.runs import Event, FailureClass, Run, State
 from producer.cli import documents, output, pairs
 from producer.cli.following import as_document, follow
 from producer.cli.following import show as show_item
@@ -93,7 +93,9 @@ def _fields(run: Run) -> list[tuple[str, str]]:
         ("queue", f"{spec.queue.name} (resource {spec.queue.resource}, revision {spec.queue_revision})"),
         ("priority", spec.priority.label),
         ("agent", run.agent),
-        ("attempt", str(run.attempt) if run.attempt > 1 else ""),
+        ("attempt", _attempt(run)),
+        ("not before", output.clock(run.not_before) if run.hold and run.not_before else ""),
+        ("after", ", ".join(spec.after)),
         ("launched", f"{output.clock(spec.created_at)} by {spec.author}"),
         ("took", output.age(run.started_at, run.ended_at)),
         ("source", _source(job.source)),
@@ -104,6 +106,13 @@ def _fields(run: Run) -> list[tuple[str, str]]:
         ("resource config", pairs.to_yaml(spec.resource_config) if spec.resource_config else ""),
         ("image", run.image),
     ]
+
+
+def _attempt(run: Run) -> str:
+    """Which attempt it is, and after which failures; nothing for the first."""
+    counts = {failure: run.retries(failure) for failure in FailureClass}
+    told = ", ".join(f"{count} after {failure}" for failure, count in counts.items() if count)
+    return f"{run.attempt} ({told})" if told else ""
 
 
 def _source(source: ImageSource | GitSource | CodeSource) -> str:

@@ -44,8 +44,14 @@ class Runs:
         self._store = store
 
     def enqueue(
-        self, queue: QueueRecord, count: int = 1, priority: Priority = Priority.MEDIUM, **stub: Any
+        self,
+        queue: QueueRecord,
+        count: int = 1,
+        priority: Priority = Priority.MEDIUM,
+        fields: dict[str, Any] | None = None,
+        **stub: Any,
     ) -> list[RunId]:
+        """`fields` are further ones of the run's spec, `stub` is how the pretended job behaves."""
         job = Job(source=ImageSource(image="stub"), args=("--secret", "hunter2"), env={"TOKEN": "hunter2"})
         launch = Launch(queue=queue.name, job=job, overrides=stub, priority=priority)
         specs = [
@@ -59,6 +65,7 @@ class Runs:
                 priority=priority,
                 author="tester",
                 created_at=now(),
+                **(fields or {}),
             )
             for _ in range(count)
         ]

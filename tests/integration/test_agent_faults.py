@@ -168,3 +168,23 @@ def test_a_broker_that_restarts_loses_no_run(
     ended = runs.wait_ended(ids, 90)
     assert {run.state for run in ended} == {State.SUCCEEDED}
     assert runs.most_at_once(ids) == 2
+
+
+def test_a_forged_message_runs_nothing_but_what_was_enqueued(
+    store: Store, queue: QueueRecord, runs: Runs, agent: AgentMaker
+) -> None:
+    # Given a waiting run, and a message for it with another job and one with another queue
+    (run_id,) = runs.enqueue(queue, lines=["as enqueued"])
+    spec = store.runs.get(run_id).spec
+    other = queue.queue.model_copy(update={"name": "other"})
+    store.runs.send_again(spec.model_copy(update={"queue": other}))
+    store.runs.send_again(spec.model_copy(update={"overrides": {"lines": ["forged"]}}))
+
+    # When
+    agent("gpu-queue", "other").start()
+    (run,) = runs.wait_ended([run_id])
+
+    # Then
+    assert run.spec == spec
+    assert [line for entry in store.logs.read(run_id) for line in entry.lines] == ["as enqueued"]
+    assert store.queues.counts("gpu-queue")[State.SUCCEEDED] == 1

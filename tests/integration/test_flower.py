@@ -119,15 +119,18 @@ def test_no_argument_and_no_variable_of_a_job_is_shown_anywhere(
     assert SECRET not in flower.log.read_text()
 
 
-def test_the_broker_s_password_is_shown_nowhere(home: Path, agent: AgentMaker) -> None:
+def test_the_broker_s_password_is_shown_nowhere(home: Path) -> None:
+    require(find_spec("flower") is not None, "flower is not installed; install the extra of that name")
     # Given a broker with a password, and an agent and Flower that use it
     with redis_server(home, requirepass=BROKER_PASSWORD) as port:
         settings = Settings(home=home, broker_url=f"redis://:{BROKER_PASSWORD}@127.0.0.1:{port}/0", author="tester")
         store = Store(settings)
         queue = store.queues.create(Queue(name="gpu-queue", resource="stub"))
-        process = AgentProcess(settings, "gpu-queue").start()
         flower = FlowerProcess(settings).start()
+        process = AgentProcess(settings, "gpu-queue")
         try:
+            process.start()
+
             # When
             (run_id,) = Runs(store).enqueue(queue, seconds=60)
             flower.wait_for(run_id, "STARTED")

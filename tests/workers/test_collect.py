@@ -97,3 +97,32 @@ def test_an_adopted_run_is_read_on_from_where_its_stored_log_ends(store: Store) 
 
     # Then
     assert seen == [["line 0", "line 1", "line 2"]]
+
+
+def test_lines_that_are_being_stored_when_the_job_ends_are_not_stored_again(store: Store) -> None:
+    # Given a job whose lines are on their way to the log, which takes a while
+    run = submitted_run()
+    reading, ended = threading.Event(), threading.Event()
+
+    class Slow(Talking):
+        def read_logs(self, name: str, position: str) -> LogChunk:
+            chunk = super().read_logs(name, position)
+            if position == "2":
+                reading.set()
+                assert ended.wait(10)
+            return chunk
+
+    finished = threading.Event()
+    collector = Collector(Slow(), store.logs, lambda run, end: finished.set())
+    collector.start()
+    collector.attach(run)
+    assert reading.wait(10)
+
+    # When
+    collector.finish(run, END)
+    ended.set()
+
+    # Then
+    assert finished.wait(10)
+    collector.stop()
+    assert [line for entry in store.logs.read(run.id) for line in entry.lines] == ["line 0", "line 1", "line 2"]

@@ -18,6 +18,7 @@ def test_the_defaults_are_these() -> None:
         "stopped_run_timeout": 60.0,
         "lease_seconds": 30.0,
         "builder": {},
+        "venv": {},
     }
 
 

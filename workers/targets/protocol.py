@@ -29,6 +29,11 @@ class Workload:
     labels: Mapping[str, str]
     config: Mapping[str, Any]  # the queue config with overrides, in the target's own shape
 
+    def environment(self, of_queue: Mapping[str, str]) -> dict[str, str]:
+        """The job's variables with the queue's laid over them, as W&B Launch does, and over all those of Launchyard."""
+        own = {name: value for name, value in self.env.items() if name.startswith("LAUNCHYARD_")}
+        return {**self.env, **of_queue, **own}
+
     @property
     def command(self) -> list[str]:
         """The entry point with its arguments."""

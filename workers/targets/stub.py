@@ -32,6 +32,9 @@ class StubConfig(Frozen):
     exit_code: int = 0
     lines: tuple[str, ...] = ()
     ignores_cancel: bool = False  # ends by force after the grace
+    starting_seconds: float = Field(default=0.0, ge=0)  # before it runs
+    fail_attempts: int = Field(default=0, ge=0)  # the first attempts fail, whatever the exit code says
+    failure: FailureClass = FailureClass.USER  # of an attempt that fails
 
 
 class StubTarget:
@@ -56,6 +59,7 @@ class StubTarget:
             workload.name,
             {
                 **config.model_dump(mode="json"),
+                "fails": int(workload.env.get("LAUNCHYARD_ATTEMPT", 1)) <= config.fail_attempts,
                 "command": workload.command,
                 "image": workload.artifact.reference,
                 "env": dict(workload.env),
@@ -148,23 +152,29 @@ class StubTarget:
         if held is None:
             return
         with self._wake:
-            ends = [held["submitted"] + held["seconds"], self._cancelled_at(name) or float("inf")]
+            ends = [
+                held["submitted"] + held.get("starting_seconds", 0) + held["seconds"],
+                self._cancelled_at(name) or float("inf"),
+            ]
             heapq.heappush(self._due, (time.time(), name))
             heapq.heappush(self._due, (min(ends), name))
             self._wake.notify()
 
     def _observation(self, name: str, held: dict[str, Any]) -> Observation:
-        ends = held["submitted"] + held["seconds"]
+        ends = held["submitted"] + held.get("starting_seconds", 0) + held["seconds"]
         cancelled = self._cancelled_at(name)
         if cancelled is not None and cancelled < ends and time.time() >= cancelled:
             return Observation(Phase.CANCELLED, Reason.CANCELLED_BY_USER, "The stub was cancelled.")
+        if time.time() < held["submitted"] + held.get("starting_seconds", 0):
+            self._remember_end(held["submitted"] + held.get("starting_seconds", 0), name)
+            return Observation(Phase.STARTING, Reason.STARTING, "The stub is starting.")
         if time.time() < ends:
             self._remember_end(ends, name)
             return Observation(Phase.RUNNING, Reason.RUNNING, "The stub is running.")
-        code = held["exit_code"]
+        code = held["exit_code"] or int(held.get("fails", False))
         text = f"The stub ended with exit code {code}."
         if code:
-            return Observation(Phase.FAILED, Reason.EXITED, text, code, FailureClass.USER)
+            return Observation(Phase.FAILED, Reason.EXITED, text, code, FailureClass(held.get("failure", "user")))
         return Observation(Phase.SUCCEEDED, Reason.EXITED, text, code)
 
     def _remember_end(self, ends: float, name: str) -> None:

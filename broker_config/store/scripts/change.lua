@@ -1,8 +1,9 @@
 -- Change a run's record if nobody else did since it was read, and write the event that says so.
 -- KEYS: record, spec, events, logs, waiting, counts, the agent's runs, ended runs, wishes, message list,
---       Celery result, the runs of the agent that holds the run afterwards
+--       Celery result, the runs of the agent that holds the run afterwards, alarms, dependents
 -- ARGV: run id, expected version, fence ('' for a writer that holds no claim), time, actor, new state, reason, text,
---       retention in s, score, 'wish' or '', message to send again or '', result document or '';
+--       retention in s, score, 'wish' or '', message to send or '', result document or '',
+--       time of the alarm in ms or '';
 --       then field, value, ...
 -- Returns the new version, or 0 when the record is another one by now.
 local terminal = {succeeded = true, failed = true, cancelled = true, preempted = true}
@@ -12,7 +13,7 @@ if ARGV[3] ~= '' and (now[3] or '0') ~= ARGV[3] then return 0 end
 
 local id, old, new = ARGV[1], now[2], ARGV[6]
 local fields = {'reason', ARGV[7], 'text', ARGV[8]}
-for i = 14, #ARGV do fields[#fields + 1] = ARGV[i] end
+for i = 15, #ARGV do fields[#fields + 1] = ARGV[i] end
 if new ~= old then
   fields[#fields + 1] = 'state'; fields[#fields + 1] = new
   fields[#fields + 1] = 'since'; fields[#fields + 1] = ARGV[4]
@@ -28,19 +29,42 @@ if KEYS[12] ~= KEYS[7] then
   redis.call('SREM', KEYS[7], id)
   redis.call('SADD', KEYS[12], id)
 end
-if new ~= old and old == 'queued' then redis.call('ZREM', KEYS[5], id) end
+if new ~= old and old == 'queued' then
+  redis.call('ZREM', KEYS[5], id)
+  redis.call('ZREM', KEYS[13], id)
+end
 if new == 'queued' then
   redis.call('SREM', KEYS[7], id)
-  redis.call('ZADD', KEYS[5], now[5], id)
+  if ARGV[14] ~= '' then redis.call('ZADD', KEYS[13], ARGV[14], id)
+  elseif ARGV[12] ~= '' then redis.call('ZREM', KEYS[13], id) end
   -- For Celery a run that waits for an agent is PENDING: it has no result.
   if new ~= old then redis.call('DEL', KEYS[11]) end
 elseif terminal[new] then
   redis.call('SREM', KEYS[7], id)
   redis.call('ZADD', KEYS[8], ARGV[10], id)
   for i = 1, 4 do redis.call('EXPIRE', KEYS[i], ARGV[9]) end
+  -- Who waits for this run is looked at now. The clock of the alarm tells two ends of one moment apart.
+  local clock = redis.call('TIME')
+  for _, dependent in ipairs(redis.call('SMEMBERS', KEYS[14])) do
+    redis.call('ZADD', KEYS[13], string.format('%.3f', clock[1] * 1000 + clock[2] / 1000), dependent)
+  end
+  redis.call('EXPIRE', KEYS[14], ARGV[9])
 end
--- The end of the list is its front: what is sent again has waited longest.
-if ARGV[12] ~= '' then redis.call('RPUSH', KEYS[10], ARGV[12]) end
+if ARGV[12] ~= '' then
+  redis.call('ZADD', KEYS[5], now[5], id)
+  -- The end of the list is its front. What waited has its place there, behind those few that are older still.
+  local older = {}
+  while #older < 100 do
+    local front = redis.call('LINDEX', KEYS[10], -1)
+    local readable, order = pcall(cjson.decode, front or '')
+    local headers = readable and type(order) == 'table' and order.headers
+    local place = type(headers) == 'table' and redis.call('ZSCORE', KEYS[5], tostring(headers.id))
+    if not place or tonumber(place) >= tonumber(now[5]) then break end
+    older[#older + 1] = redis.call('RPOP', KEYS[10])
+  end
+  redis.call('RPUSH', KEYS[10], ARGV[12])
+  for i = #older, 1, -1 do redis.call('RPUSH', KEYS[10], older[i]) end
+end
 if ARGV[13] ~= '' then
   redis.call('SETEX', KEYS[11], ARGV[9], ARGV[13])
   redis.call('PUBLISH', KEYS[11], ARGV[13])

@@ -41,8 +41,13 @@ def test_the_request_of_a_job_is_exactly_this(home: Path) -> None:
         Artifact(ArtifactKind.ENVIRONMENT, "/home/agent/environments/1f"),
         ["python", "train.py"],
         Path("/home/agent/workspaces/abc"),
-        config={"working_dir": "trainer", "env": {"EPOCHS": "3", "LR": "1"}, "inherit_env": ["AWS_PROFILE"], "nice": 5},
-        env={"LR": "0.1"},
+        config={
+            "working_dir": "trainer",
+            "env": {"EPOCHS": "3", "LAUNCHYARD_RUN_ID": "mine"},
+            "inherit_env": ["AWS_PROFILE"],
+            "nice": 5,
+        },
+        env={"EPOCHS": "1", "LR": "0.1", "LAUNCHYARD_RUN_ID": "abc"},
     )
     # When
     request = LocalProcessTarget(home).render(replace(workload, args=("--fast",)))
@@ -55,6 +60,7 @@ def test_the_request_of_a_job_is_exactly_this(home: Path) -> None:
             "PYTHONUNBUFFERED": "1",
             "EPOCHS": "3",
             "LR": "0.1",
+            "LAUNCHYARD_RUN_ID": "abc",
             "VIRTUAL_ENV": "/home/agent/environments/1f",
         },
         "inherit_env": [*INHERITED, "AWS_PROFILE"],
@@ -126,11 +132,11 @@ def test_a_job_sees_its_own_variables_and_of_the_agents_only_those_that_are_name
     script = "import os; print([os.environ.get(name) for name in ('BROKER_PASSWORD', 'TEAM_TOKEN', 'LR', 'HOME')])"
     # When
     closed = lab.python(script, {"env": {"LR": "1"}})
-    opened = lab.python(script, {"env": {"LR": "1"}, "inherit_env": ["TEAM_TOKEN"]}, LR="0.1")
+    opened = lab.python(script, {"env": {"LR": "1"}, "inherit_env": ["TEAM_TOKEN"]}, LR="0.1", HOME="/nowhere")
     # Then
     home = os.environ["HOME"]
     assert lab.output_of(closed) == [str([None, None, "1", home])]
-    assert lab.output_of(opened) == [str([None, "for the job", "0.1", home])]
+    assert lab.output_of(opened) == [str([None, "for the job", "1", "/nowhere"])]
 
 
 def test_output_can_be_read_while_the_job_runs_and_its_input_is_empty(lab: ProcessLab) -> None:

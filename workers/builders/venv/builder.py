@@ -40,7 +40,7 @@ _TEMPORARY = re.compile(
 
 
 class VenvOptions(Frozen):
-    """The builder block of the agent's config."""
+    """The block `venv` of the agent's config."""
 
     installer: Literal["uv", "pip"] | None = None
     """None: uv where there is one, else pip."""

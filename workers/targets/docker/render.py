@@ -28,7 +28,7 @@ def render(workload: Workload) -> Request:
     # signal that asks it to end, and what it leaves behind is never reaped.
     body: dict[str, Any] = {
         "pull": "missing",
-        "env": dict(workload.env),
+        "env": {},
         "container": {
             "Image": workload.artifact.reference,
             **_command(workload),
@@ -38,7 +38,8 @@ def render(workload: Workload) -> Request:
     }
     _lay_flags(body, workload)
     container = body["container"]
-    container["Env"] = [f"{name}={value}" for name, value in sorted(body.pop("env").items())]
+    env = workload.environment(body.pop("env"))
+    container["Env"] = [f"{name}={value}" for name, value in sorted(env.items())]
     container["Labels"] = {**workload.labels, **container["Labels"], MANAGED: "true", RUN_ID: workload.run_id}
     return Request(workload.name, body)
 

@@ -1,0 +1,290 @@
+"""ACL rules: each role can do its work, and not another's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import redis
+from redis.exceptions import NoPermissionError
+
+from broker_config import acl
+from broker_config.celery_app import create_app
+from broker_config.connection import connect
+from broker_config.embedded import EmbeddedBroker
+from broker_config.errors import BrokerUnavailable
+from broker_config.priorities import Priority
+from broker_config.queues import Queue, QueueRecord
+from broker_config.runs import Run, State
+from broker_config.settings import Settings
+from broker_config.store import Store
+from broker_config.store.agents import Mode, Wish
+from broker_config.store.feed import Place
+from tests.agents import AgentProcess
+from tests.broker_config.conftest import MAX_BYTES, Hand, agent_info, launch_of, spec_of
+from tests.redis_server import redis_server
+
+QUEUES = ["gpu-queue"]
+ROLES: dict[str, Callable[[str, list[str]], str]] = {"producer": acl.producer, "owner": acl.owner, "agent": acl.agent}
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A broker with one user for each role, each with its name as its password."""
+
+    home: Path
+    url: str  # with {} where user and password go
+
+    def settings(self, user: str) -> Settings:
+        return Settings(home=self.home, broker_url=self.url.format(f"{user}:{user}@"), author=user)
+
+    def client(self, user: str) -> redis.Redis:
+        return connect(self.settings(user))
+
+    def set_up(self) -> Guarded:
+        everything = ["~*", "&*", "+@all"]
+        with connect(Settings(home=self.home, broker_url=self.url.format(""))) as default:
+            default.execute_command("ACL", "SETUSER", "admin", "on", ">admin", *everything)
+            for role, rules in ROLES.items():
+                words = rules("launchyard:", QUEUES).split()
+                default.execute_command("ACL", "SETUSER", role, "on", f">{role}", *words)
+        return self
+
+
+@pytest.fixture
+def redis_with_users(home: Path) -> Iterator[Guarded]:
+    with redis_server(home) as port:
+        yield Guarded(home, f"redis://{{}}127.0.0.1:{port}/0").set_up()
+
+
+@pytest.fixture
+def valkey_with_users(home: Path) -> Iterator[Guarded]:
+    broker = EmbeddedBroker(home)
+    broker.ensure_running()
+    yield Guarded(home, f"redis+socket://{{}}{broker.socket}").set_up()
+    broker.stop()
+
+
+@pytest.fixture(params=["redis", "valkey"])
+def guarded(request: pytest.FixtureRequest) -> Guarded:
+    """The same on either server."""
+    found: Guarded = request.getfixturevalue(f"{request.param}_with_users")
+    return found
+
+
+@pytest.fixture
+def stores(guarded: Guarded) -> Iterator[Callable[[str], Store]]:
+    """Stores as a role sees them."""
+    made: list[Store] = []
+
+    def make(user: str) -> Store:
+        made.append(Store(guarded.settings(user)))
+        return made[-1]
+
+    yield make
+    for store in made:
+        store.close()
+
+
+@pytest.fixture
+def record(stores: Callable[[str], Store]) -> QueueRecord:
+    """A queue that its owner made."""
+    return stores("owner").queues.create(Queue(name="gpu-queue", resource="stub", prioritization=True))
+
+
+def enqueue(store: Store, record: QueueRecord, key: str | None = None) -> Run:
+    launch = launch_of(record, Priority.HIGH, key)
+    (run_id,) = store.runs.enqueue(record, [(spec_of(record, launch), launch)], MAX_BYTES)
+    return store.runs.get(run_id)
+
+
+Stores = Callable[[str], Store]
+
+
+def test_a_producer_enqueues_reads_and_cancels(guarded: Guarded, stores: Stores, record: QueueRecord) -> None:
+    # Given runs of a producer, one of them taken by an agent
+    store, hand = stores("producer"), Hand(stores("agent"), record)
+    source = store.code.put(b"code")
+    live, queued = enqueue(store, record, "nightly"), enqueue(store, record)
+    hand.move(hand.claim(live), State.RUNNING)
+    hand.store.logs.append(live.id, "job", ["epoch 1"])
+    hand.store.agents.announce(agent_info(hand.name))
+
+    # When
+    wished = store.runs.request_cancel(store.runs.get(live.id), "alice")
+    cancelled = store.runs.request_cancel(queued, "alice")
+
+    # Then
+    assert (wished.state, wished.cancel_requested_by, cancelled.state) == (State.RUNNING, "alice", State.CANCELLED)
+    assert [run.id for run in store.runs.newest()] == [queued.id, live.id]
+    assert store.runs.find(live.id[:8]) == wished
+    assert [entry.lines for entry in store.logs.read(live.id)] == [["epoch 1"]]
+    assert len(store.feed.read(live.id, Place()).items) == 5
+    assert len(store.runs.events(live.id, block_seconds=1)) == 4
+    assert store.queues.counts("gpu-queue")[State.RUNNING] == 1
+    assert store.queues.list() == [record]
+    assert [(info.name, is_alive) for info, is_alive in store.agents.list()] == [(hand.name, True)]
+    assert stores("agent").code.get(source.digest) == b"code"
+
+
+def test_a_producer_waits_for_celery_results(redis_with_users: Guarded) -> None:
+    # Given
+    owner, producer = Store(redis_with_users.settings("owner")), Store(redis_with_users.settings("producer"))
+    record = owner.queues.create(Queue(name="gpu-queue", resource="stub"))
+    run = enqueue(producer, record)
+    producer.runs.request_cancel(run, "alice")
+
+    # When
+    result = create_app(redis_with_users.settings("producer")).AsyncResult(run.id)
+    result.get(timeout=10, propagate=False)
+
+    # Then
+    assert result.state == "REVOKED"
+    owner.close()
+    producer.close()
+
+
+def test_a_producer_can_claim_nothing(guarded: Guarded, stores: Stores, record: QueueRecord) -> None:
+    # Given a session that is alive
+    store, hand = stores("producer"), Hand(stores("agent"), record)
+    run = enqueue(store, record)
+
+    # Then
+    with pytest.raises(BrokerUnavailable, match="lacks a permission"):
+        store.agents.take("agent@evil", "session", 60)
+    with pytest.raises(BrokerUnavailable, match="lacks a permission"):
+        store.agents.new_fence()
+    with pytest.raises(BrokerUnavailable, match="lacks a permission"):
+        store.runs.claim(run.spec, hand.name, hand.fence, hand.session)
+    assert stores("agent").runs.get(run.id) == run
+
+
+def test_a_producer_makes_no_queue_and_tells_no_agent_what_to_do(stores: Stores, record: QueueRecord) -> None:
+    # Given
+    store = stores("producer")
+
+    # Then
+    for action in (
+        lambda: store.queues.create(Queue(name="gpu-queue", resource="stub")),
+        lambda: store.queues.edit(record.queue),
+        lambda: store.queues.set_paused("gpu-queue", True),
+        lambda: store.queues.delete("gpu-queue"),
+        lambda: store.agents.set_wish("agent@hand", Wish(mode=Mode.PAUSED)),
+    ):
+        with pytest.raises(BrokerUnavailable, match="lacks a permission"):
+            action()
+    assert stores("owner").queues.get("gpu-queue") == record
+
+
+def test_a_queue_of_others_is_closed_to_a_producer(guarded: Guarded, stores: Stores, record: QueueRecord) -> None:
+    # Given
+    other = stores("admin").queues.create(Queue(name="other", resource="stub"))
+
+    # Then
+    with pytest.raises(BrokerUnavailable, match="lacks a permission"):
+        enqueue(stores("producer"), other)
+    with pytest.raises(NoPermissionError):
+        guarded.client("producer").lpush("other", "forged")
+    assert stores("admin").queues.counts("other")[State.QUEUED] == 0
+
+
+@pytest.mark.parametrize("role", list(ROLES))
+def test_no_role_reaches_keys_of_somebody_else_or_commands_of_an_admin(guarded: Guarded, role: str) -> None:
+    # Given
+    client = guarded.client(role)
+    guarded.client("admin").set("elsewhere:secret", "hunter2")
+
+    # Then
+    for words in (
+        ["GET", "elsewhere:secret"],
+        ["SET", "elsewhere:secret", "x"],
+        ["HGETALL", "otheryard:run:abc"],
+        ["PUBLISH", "elsewhere", "x"],
+        ["SUBSCRIBE", "elsewhere"],
+        ["EVAL", "return redis.call('get', 'elsewhere:secret')", "0"],
+        ["CONFIG", "GET", "requirepass"],
+        ["ACL", "LIST"],
+        ["KEYS", "*"],
+        ["SCAN", "0"],
+        ["FLUSHALL"],
+        ["CLIENT", "LIST"],
+        ["MONITOR"],
+        ["SHUTDOWN"],
+    ):
+        with pytest.raises(NoPermissionError):
+            client.execute_command(*words)
+
+
+def test_an_owner_keeps_a_queue(stores: Stores, record: QueueRecord) -> None:
+    # Given
+    store = stores("owner")
+
+    # When
+    edited = store.queues.edit(record.queue.model_copy(update={"config": {"seconds": 1}}))
+    paused = store.queues.set_paused("gpu-queue", True, "maintenance")
+    store.agents.set_wish("agent@hand", Wish(mode=Mode.DRAINING))
+    store.queues.delete("gpu-queue")
+
+    # Then
+    assert (edited.queue.config, paused.paused, store.queues.list()) == ({"seconds": 1}, True, [])
+
+
+def test_an_agent_repairs_what_was_lost(guarded: Guarded, stores: Stores, record: QueueRecord) -> None:
+    # Given
+    hand = Hand(stores("agent"), record)
+    lost = enqueue(stores("producer"), record)
+    guarded.client("admin").delete("gpu-queue:1")
+
+    # When
+    (spec,) = hand.store.runs.overtaken("gpu-queue")
+    hand.store.runs.send_again(spec)
+    requeued = hand.requeue(hand.claim(lost))
+    hand.store.runs.request_cancel(requeued, "revoke")
+
+    # Then
+    assert hand.store.runs.forget_expired() == 0
+    assert hand.store.queues.paused(QUEUES) == set()
+    assert hand.store.logs.position(lost.id) == ""
+    assert hand.store.agents.wish("agent@hand") == Wish()
+    hand.store.agents.release(hand.name, hand.session)
+
+
+def test_an_agent_process_carries_out_a_run(redis_with_users: Guarded) -> None:
+    # Given
+    owner, producer = Store(redis_with_users.settings("owner")), Store(redis_with_users.settings("producer"))
+    record = owner.queues.create(
+        Queue(name="gpu-queue", resource="stub", prioritization=True, config={"seconds": 0.2, "lines": ["epoch 1"]})
+    )
+    run = enqueue(producer, record)
+    settings = redis_with_users.settings("agent")
+    agent = AgentProcess(settings, "gpu-queue").start()
+
+    # When
+    try:
+        result = create_app(redis_with_users.settings("producer")).AsyncResult(run.id).get(timeout=30)
+        pong = create_app(redis_with_users.settings("admin")).control.inspect(timeout=5).ping()
+        code = agent.stop()
+    finally:
+        agent.kill()
+
+    # Then nothing was denied on the way, not even what an agent could do without
+    assert result == {"run": run.id, "state": "succeeded", "exit_code": 0}
+    assert [entry.lines for entry in producer.logs.read(run.id)] == [["epoch 1"]]
+    assert (code, pong) == (0, {"agent@test": {"ok": "pong"}})
+    denied = [entry for entry in redis_with_users.client("admin").acl_log() if entry["username"] == "agent"]
+    assert [entry["object"] for entry in denied if not str(entry["object"]).startswith("client|")] == []
+    owner.close()
+    producer.close()
+
+
+def test_the_rules_of_a_role_are_one_line_that_names_the_queues() -> None:
+    # When
+    rules = acl.producer("launchyard:", ["a", "b"])
+
+    # Then
+    assert rules.startswith("resetkeys resetchannels -@all ~a ~a:1 ~a:2 ~a:3 ~launchyard:queue:a ")
+    assert "~b:3" in rules.split()
+    assert "\n" not in rules
+    assert not {"~*", "+@all", "allkeys", "allcommands", "+eval", "+keys", "+config"} & set(rules.split())

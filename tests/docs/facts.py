@@ -1,0 +1,184 @@
+"""What the code says about the things that the reference lists: by table, their names, and some defaults.
+
+A table that is added to the documentation gets its entry here.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import click
+from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
+
+from broker_config import errors, priorities
+from broker_config.jobs import CodeSource, GitSource, ImageSource, Job
+from broker_config.queues import RESOURCE_ALIASES, Queue
+from broker_config.retries import RetryPolicy
+from broker_config.runs import TRANSITIONS, FailureClass, Reason, State
+from broker_config.settings import PREFIX, Settings
+from broker_config.store.keys import Keys
+from broker_config.timeouts import Timeouts
+from producer.cli import main
+from producer.cli.exits import EXIT_CODES, FATES
+from producer.launches import LaunchFields
+from tests.docs.pages import ROOT
+from workers.builders.docker.options import DockerBuilderOptions
+from workers.config import AgentConfig
+from workers.targets.docker.flags import ALIASES, FLAGS, REFUSED
+from workers.targets.local_process.config import LocalProcessConfig
+from workers.targets.stub import StubConfig
+
+Facts = Mapping[str, str | None]
+"""What the first column must name, and the text of the second where that is checked too."""
+
+_ACTION = re.compile(r"[a-z]+(?:-(?:[a-z]+|%s))+")
+
+
+def _names(names: object) -> Facts:
+    return {str(name): None for name in names}  # type: ignore[attr-defined]
+
+
+def _fields(model: type[BaseModel], prefix: str = "") -> Facts:
+    """Fields with their defaults as JSON; `required` and `made` stand for those that have none to show."""
+    return {
+        prefix + (field.alias or name): _default(field.default, has_factory=field.default_factory is not None)
+        for name, field in model.model_fields.items()
+    }
+
+
+def _default(value: object, *, has_factory: bool) -> str | None:
+    if has_factory or isinstance(value, Path):
+        return None
+    return "required" if value is PydanticUndefined else f"`{json.dumps(value)}`"
+
+
+def _settings() -> Facts:
+    return {PREFIX + name.upper(): default for name, default in _fields(Settings).items()}
+
+
+def _agent_variables() -> Facts:
+    source = inspect.getsource(inspect.getmodule(AgentConfig) or AgentConfig)
+    return _names(sorted(set(re.findall(r"LAUNCHYARD_[A-Z_]+", source))))
+
+
+def _job_variables() -> Facts:
+    """Those that the submit stage sets, read from its source: a run to call it with would be a longer way there."""
+    source = (ROOT / "workers" / "submit.py").read_text(encoding="utf-8")
+    return _names(re.findall(r'"(LAUNCHYARD_[A-Z_]+)":', source))
+
+
+def _transitions() -> Facts:
+    return {
+        state.value: ", ".join(f"`{new.value}`" for new in State if new in TRANSITIONS.get(state, frozenset()))
+        or "none"
+        for state in State
+    }
+
+
+def _exit_codes() -> Facts:
+    return _names(sorted({0, 1, 2, *EXIT_CODES.values(), *FATES.values()}))
+
+
+def _error_codes() -> Facts:
+    kinds: list[type[errors.LaunchyardError]] = [errors.LaunchyardError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return _names(dict.fromkeys(kind.code for kind in kinds if kind.__module__ == errors.__name__))
+
+
+def _actions() -> Facts:
+    """The first word of every log line of the agent and of what it stands on, where that is an action's name."""
+    files = [*(ROOT / "workers").rglob("*.py"), *(ROOT / "broker_config").rglob("*.py")]
+    return _names(sorted({name for file in files for name in _logged(file)}))
+
+
+def _logged(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args):
+            continue
+        owner, text = node.func.value, node.args[0]
+        if isinstance(owner, ast.Name) and owner.id.strip("_") == "logger" and isinstance(text, ast.Constant):
+            word = str(text.value).split(" ")[0].rstrip(":")
+            if _ACTION.fullmatch(word):
+                yield word
+
+
+def _keys() -> Facts:
+    keys = Keys("launchyard:")
+    found: dict[str, str | None] = {}
+    for name, member in vars(Keys).items():
+        if isinstance(member, property):
+            found[str(getattr(keys, name))] = None
+        elif inspect.isfunction(member) and not name.startswith("_") and name != "of_run":
+            parts = [f"<{part}>" for part in inspect.signature(member).parameters if part != "self"]
+            found[member(keys, *parts)] = None
+    return found
+
+
+def _commands() -> Facts:
+    return {path: ", ".join(f"`{name}`" for name in _options(command)) for path, command in _leaves(main, "launchyard")}
+
+
+def _leaves(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            if command.invoke_without_command:
+                yield f"{path} {name}", command
+            yield from _leaves(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}", command
+
+
+def _options(command: click.Command) -> Iterator[str]:
+    for parameter in command.params:
+        if isinstance(parameter, click.Argument):
+            yield parameter.make_metavar(click.Context(command))
+        else:
+            yield "/".join([*parameter.opts, *parameter.secondary_opts])
+
+
+def _members(family: str) -> Callable[[], Facts]:
+    return lambda: _names(sorted(entry.name for entry in entry_points(group=f"launchyard.{family}")))
+
+
+FACTS: Mapping[str, Callable[[], Facts]] = {
+    "settings": _settings,
+    "agent-config": lambda: _fields(AgentConfig),
+    "agent-variables": _agent_variables,
+    "docker-builder": lambda: _fields(DockerBuilderOptions),
+    "queue-fields": lambda: _fields(Queue),
+    "retry-policy": lambda: _fields(RetryPolicy),
+    "timeouts": lambda: _fields(Timeouts),
+    "resource-aliases": lambda: {old: f"`{new}`" for old, new in RESOURCE_ALIASES.items()},
+    "priorities": lambda: {priority.label: str(priority.value) for priority in priorities.Priority},
+    "local-process-config": lambda: _fields(LocalProcessConfig),
+    "stub-config": lambda: _fields(StubConfig),
+    "docker-flags": lambda: _names(FLAGS),
+    "docker-aliases": lambda: {short: f"`{name}`" for short, name in ALIASES.items()},
+    "docker-refused": lambda: _names(REFUSED),
+    "launch-fields": lambda: _names(LaunchFields.__annotations__),
+    "job-fields": lambda: _fields(Job),
+    "image-source": lambda: _fields(ImageSource),
+    "git-source": lambda: _fields(GitSource),
+    "code-source": lambda: _fields(CodeSource),
+    "job-variables": _job_variables,
+    "states": lambda: _names(State),
+    "transitions": _transitions,
+    "reasons": lambda: _names(Reason),
+    "failure-classes": lambda: _names(FailureClass),
+    "exit-codes": _exit_codes,
+    "error-codes": _error_codes,
+    "actions": _actions,
+    "keys": _keys,
+    "commands": _commands,
+    "sources": _members("sources"),
+    "builders": _members("builders"),
+    "targets": _members("targets"),
+}

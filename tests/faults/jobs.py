@@ -1,0 +1,94 @@
+"""One small job for each target, which tells how often it really began."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from broker_config.queues import Queue
+from broker_config.runs import Run, RunId
+from producer import Client, LocalCode
+from tests.docker_engine import engine
+from workers.targets.stub import StubTarget
+
+QUEUE = "faults"
+LINES = tuple(f"line {number}" for number in range(5))
+SECONDS = 1.0
+
+_SCRIPT = f"""import os, time
+with open(os.environ["BEGAN"], "a") as began:
+    began.write(os.environ["LAUNCHYARD_RUN_ID"] + chr(10))
+for line in {LINES!r}:
+    print(line, flush=True)
+    time.sleep({SECONDS / len(LINES)})
+"""
+
+
+@dataclass
+class Jobs:
+    """Launches the job of one target, and counts."""
+
+    target: str
+    home: Path
+    launched: list[RunId] = field(default_factory=list)
+
+    @property
+    def builder(self) -> str:
+        """The agent's image builder."""
+        return {"stub": "stub", "local-process": "noop", "docker": "docker"}[self.target]
+
+    def prepare(self, client: Client) -> None:
+        """Make the queue, and the code."""
+        if self.target == "docker":
+            engine()
+        config: dict[str, dict[str, Any]] = {
+            "stub": {"seconds": SECONDS, "lines": list(LINES)},
+            "local-process": {},
+            "docker": {"volume": [f"{self._began.parent}:/began"]},
+        }
+        code = self.home / "code"
+        code.mkdir()
+        (code / "job.py").write_text(_SCRIPT)
+        self._began.parent.mkdir()
+        # A container's user is not ours.
+        self._began.parent.chmod(0o777)
+        client.queues.create(Queue(name=QUEUE, entity="team", resource=self.target, config=config[self.target]))
+
+    def launch(self, client: Client, **overrides: Any) -> RunId:
+        """One run of the job."""
+        folder = "/began" if self.target == "docker" else str(self._began.parent)
+        handle = client.launch(
+            queue=QUEUE,
+            source=LocalCode(self.home / "code"),
+            entry_point=["python", "job.py"],
+            env={"BEGAN": f"{folder}/began"},
+            overrides=overrides,
+        )
+        self.launched.append(handle.id)
+        return handle.id
+
+    def times_begun(self, run: Run) -> int:
+        """How often the job of this run really began, at the target."""
+        if self.target == "stub":
+            return StubTarget(self.home).submissions().count(run.object_name)
+        return self._began.read_text().split().count(run.id) if self._began.exists() else 0
+
+    def is_left(self, run: Run) -> bool:
+        """Whether the ended object still takes its name at the target."""
+        if self.target == "docker":
+            found = engine().containers(all=True, filters={"name": f"^/{run.object_name}$"})
+            return bool(found)
+        folder = {"stub": f"stub/{run.object_name}.json", "local-process": f"processes/{run.object_name}"}
+        return (self.home / folder[self.target]).exists()
+
+    def remove(self) -> None:
+        """Remove what is left at a target outside of the home folder."""
+        if self.target == "docker":
+            for run_id in self.launched:
+                for found in engine().containers(all=True, filters={"label": f"launchyard.run-id={run_id}"}):
+                    engine().remove_container(found["Id"], v=True, force=True)
+
+    @property
+    def _began(self) -> Path:
+        return self.home / "counts" / "began"

@@ -1,0 +1,22 @@
+"""The agent with a fuse: `celery -A tests.faults.killer worker` is `celery -A workers worker` that can be struck.
+
+The product knows nothing of it: its methods are wrapped from outside, in this process only.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import workers.agent
+from tests.faults.fuse import Fuse
+from tests.faults.steps import places
+from workers.celery import app, task
+
+# A lost order is found at its second sight, which by the product's own period would take a test 20 seconds.
+workers.agent.RECONCILE_SECONDS = 1.0
+
+_fuse = Fuse(task.settings.home)
+for _step, _place in places(_fuse.target).items():
+    _place.wrap(partial(_fuse.meet, _step))
+
+__all__ = ["app"]

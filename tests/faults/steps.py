@@ -1,0 +1,96 @@
+"""The steps of a run at which a fault may strike, and where in the product each of them is."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from broker_config.runs import State
+
+
+class Step(StrEnum):
+    """In the order in which a run meets them."""
+
+    RECEIVED = "order received"
+    CLAIMED = "claimed"
+    FETCHED = "source fetched"
+    BUILT = "image or environment built"
+    INTENT = "intent written"
+    SUBMITTED = "submitted"
+    WATCHED = "watched, not acknowledged"
+    ACKNOWLEDGED = "acknowledged"
+    STARTED = "RUNNING written"
+    RUNS = "while it runs"
+    END_SEEN = "end seen"
+    LOG_READ = "log read, end not recorded"
+    RECORDED = "end recorded"
+    TOLD = "end told to Celery"
+    RELEASED = "object released"
+
+
+TARGETS: Mapping[str, str] = {
+    "stub": "workers.targets.stub:StubTarget",
+    "local-process": "workers.targets.local_process.target:LocalProcessTarget",
+    "docker": "workers.targets.docker.target:DockerTarget",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A call in the product, just before or just after which the step is."""
+
+    owner: str  # module:Class
+    method: str
+    is_before: bool = False
+    only: Callable[[tuple[Any, ...]], bool] = lambda _: True  # of the call's positional arguments
+
+    def wrap(self, meet: Callable[[], None]) -> None:
+        """Have `meet` called there from now on."""
+        module, _, name = self.owner.partition(":")
+        owner = getattr(importlib.import_module(module), name)
+        original = getattr(owner, self.method)
+
+        @functools.wraps(original)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            if self.is_before and self.only(args):
+                meet()
+            outcome = original(*args, **kwargs)
+            if not self.is_before and self.only(args):
+                meet()
+            return outcome
+
+        setattr(owner, self.method, wrapped)
+
+
+def _state_is(state: State) -> Callable[[tuple[Any, ...]], bool]:
+    return lambda args: args[2] is state
+
+
+def _is_end(args: tuple[Any, ...]) -> bool:
+    return bool(args[2].is_terminal)
+
+
+def places(target: str) -> dict[Step, Place]:
+    """Where the steps are, for an agent that uses this target. `RUNS` is nowhere in the product: the job runs."""
+    target_class = TARGETS[target]
+    recorder = "workers.record:Recorder"
+    return {
+        Step.RECEIVED: Place("workers.claim:Claimer", "claim", is_before=True),
+        Step.CLAIMED: Place("workers.claim:Claimer", "claim"),
+        Step.FETCHED: Place("workers.sources.code:CodeSource", "fetch"),
+        Step.BUILT: Place("workers.prepare:Preparer", "prepare"),
+        Step.INTENT: Place(target_class, "submit", is_before=True),
+        Step.SUBMITTED: Place(target_class, "submit"),
+        Step.WATCHED: Place("workers.watch:Watcher", "attach"),
+        Step.ACKNOWLEDGED: Place("workers.requests:RunRequest", "on_success"),
+        Step.STARTED: Place(recorder, "reach", only=_state_is(State.RUNNING)),
+        Step.END_SEEN: Place("workers.collect:Collector", "finish", is_before=True),
+        Step.LOG_READ: Place(recorder, "end", is_before=True, only=_is_end),
+        Step.RECORDED: Place(recorder, "end", only=_is_end),
+        Step.TOLD: Place("workers.finish:Finisher", "end"),
+        Step.RELEASED: Place(target_class, "release"),
+    }

@@ -1,0 +1,89 @@
+"""The table of what survives what: tests add their cells, and `python -m tests.faults.table FILE` prints it.
+
+`LAUNCHYARD_TEST_MATRIX=FILE` names the file to which tests append, one JSON object a line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tests.faults.steps import Step
+
+VARIABLE = "LAUNCHYARD_TEST_MATRIX"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One fault that a run survived."""
+
+    fault: str
+    step: str
+    target: str
+    taken_up_seconds: float | None  # until an agent had the run in its hands again; None: nothing was left to do
+    end_seconds: float  # until the run's end was recorded
+    is_left: bool  # the ended object still has its name at the target
+
+
+class Table:
+    """Collects cells, if somebody wants them."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+
+    @classmethod
+    def from_environment(cls) -> Table:
+        """The table that `LAUNCHYARD_TEST_MATRIX` names."""
+        name = os.environ.get(VARIABLE)
+        return cls(Path(name) if name else None)
+
+    def add(self, cell: Cell) -> None:
+        """Append a cell; one write, so that several pytest processes may share a file."""
+        if self._path is not None:
+            with self._path.open("a") as file:
+                file.write(json.dumps(asdict(cell)) + "\n")
+
+
+def read(path: Path) -> list[Cell]:
+    """The cells of a file."""
+    return [Cell(**json.loads(line)) for line in path.read_text().splitlines()]
+
+
+def markdown(cells: Sequence[Cell]) -> str:
+    """One table a fault: a row a step, a column a target, in each cell the seconds until the run was taken up."""
+    parts = []
+    for fault in dict.fromkeys(cell.fault for cell in cells):
+        of_fault = {(cell.step, cell.target): cell for cell in cells if cell.fault == fault}
+        targets = [name for name in ("stub", "local-process", "docker") if any(key[1] == name for key in of_fault)]
+        parts += [f"### {fault}", "", "| step | " + " | ".join(targets) + " |", "| --- |" + " --- |" * len(targets)]
+        for step in Step:
+            shown = [_shown(of_fault.get((step, target))) for target in targets]
+            if any(shown):
+                parts.append(f"| {step} | " + " | ".join(shown) + " |")
+        parts += ["", _summary([cell for cell in cells if cell.fault == fault]), ""]
+    return "\n".join(parts)
+
+
+def _shown(cell: Cell | None) -> str:
+    if cell is None:
+        return ""
+    if cell.taken_up_seconds is not None:
+        return f"{cell.taken_up_seconds:.1f} s"
+    return "goes on" if cell.end_seconds else "had ended"
+
+
+def _summary(cells: Sequence[Cell]) -> str:
+    times = sorted(cell.taken_up_seconds for cell in cells if cell.taken_up_seconds is not None)
+    if not times:
+        return f"{len(cells)} cells."
+    p95 = times[min(len(times) - 1, int(0.95 * len(times)))]
+    return f"{len(cells)} cells; taken up after {statistics.median(times):.1f} s (median), {p95:.1f} s (p95)."
+
+
+if __name__ == "__main__":
+    print(markdown(read(Path(sys.argv[1]))))

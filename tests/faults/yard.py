@@ -1,0 +1,104 @@
+"""An installation to strike: a broker behind a proxy, agents with a fuse, and one job."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from celery.result import AsyncResult
+
+from broker_config.celery_app import create_app
+from broker_config.embedded import EmbeddedBroker
+from broker_config.runs import Run, RunId, State
+from broker_config.settings import Settings
+from producer import Client
+from tests.agents import AgentProcess, eventually
+from tests.faults.fuse import Effect, Fuse
+from tests.faults.history import ends, most_at_once
+from tests.faults.jobs import LINES, QUEUE, Jobs
+from tests.faults.proxy import SocketProxy
+from tests.faults.steps import Step
+
+LEASE_SECONDS = 3.0
+MAX_JOBS = 1
+END_SECONDS = 60.0
+
+
+class FusedAgent(AgentProcess):
+    """An agent that can be struck."""
+
+    app = "tests.faults.killer"
+
+
+class Yard:
+    """Made once for many tests, as each of them leaves it as it was; a test that fails has it thrown away."""
+
+    def __init__(self, target: str, agents: int) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="ly-"))
+        self.broker = EmbeddedBroker(self.home)
+        self.broker.ensure_running()
+        self.proxy = SocketProxy(self.home / "proxy.sock", self.broker.socket)
+        self.client = Client(Settings(home=self.home, broker_url=self.broker.url, author="tester"))
+        self.fuse = Fuse(self.home)
+        self.fuse.target = target
+        self.jobs = Jobs(target, self.home)
+        builder = f"builder: {{type: {self.jobs.builder}}}\n"
+        (self.home / "launch-config.yaml").write_text(f"lease_seconds: {LEASE_SECONDS}\n{builder}")
+        through = Settings(home=self.home, broker_url=f"redis+socket://{self.home / 'proxy.sock'}")
+        self.agents = [
+            FusedAgent(through, QUEUE, max_jobs=MAX_JOBS, name=f"agent{number}@test") for number in range(agents)
+        ]
+
+    def prepare(self) -> None:
+        """Make the queue, and start the agents that do not run."""
+        if not self.jobs.launched:
+            self.jobs.prepare(self.client)
+        for agent in self.agents:
+            if not agent.is_alive:
+                agent.start()
+
+    def launch(self, step: Step, effect: Effect) -> RunId:
+        """One run, for which an agent meets the fault at this step."""
+        if step is not Step.RUNS:
+            self.fuse.arm(step, effect)
+        return self.jobs.launch(self.client)
+
+    def wait_until_it_runs(self, run_id: RunId) -> Run:
+        """The run, once it is RUNNING and has printed something."""
+        runs, logs = self.client.store.runs, self.client.store.logs
+        eventually(lambda: runs.get(run_id).state is State.RUNNING and bool(logs.read(run_id)), "the job runs")
+        return runs.get(run_id)
+
+    def wait_until_it_ended(self, run_id: RunId) -> Run:
+        """The run, once it has ended."""
+        runs = self.client.store.runs
+        eventually(lambda: runs.get(run_id).state.is_terminal, f"run {run_id} has ended", END_SECONDS)
+        return runs.get(run_id)
+
+    def check(self, run: Run) -> None:
+        """One job, one end, told the same way everywhere, with the whole log."""
+        events = [event for _, event in self.client.store.runs.events(run.id)]
+        lines = [line for batch in self.client.store.logs.read(run.id) if batch.stream == "job" for line in batch.lines]
+        result = AsyncResult(run.id, app=create_app(self.client.settings))
+        assert (run.state, run.exit_code, run.attempt) == (State.SUCCEEDED, 0, 1), run.text
+        assert self.jobs.times_begun(run) == 1
+        assert ends(events) == 1
+        assert tuple(lines) == LINES
+        assert (result.status, result.get(timeout=5)["run"]) == ("SUCCESS", run.id)
+        assert most_at_once(events) <= MAX_JOBS
+        eventually(self._all_places_are_free, "no agent holds a run")
+
+    def _all_places_are_free(self) -> bool:
+        alive = {agent.name for agent in self.agents if agent.is_alive}
+        return all(info.live == 0 for info, _ in self.client.store.agents.list() if info.name in alive)
+
+    def close(self) -> None:
+        """End what was started, and remove what is left."""
+        for agent in self.agents:
+            agent.kill()
+        self.client.close()
+        self.proxy.close()
+        self.broker.stop()
+        self.jobs.remove()
+        shutil.rmtree(self.home, ignore_errors=True)
