@@ -70,10 +70,6 @@ def _state_is(state: State) -> Callable[[tuple[Any, ...]], bool]:
     return lambda args: args[2] is state
 
 
-def _is_end(args: tuple[Any, ...]) -> bool:
-    return bool(args[2].is_terminal)
-
-
 def places(target: str) -> dict[Step, Place]:
     """Where the steps are, for an agent that uses this target. `RUNS` is nowhere in the product: the job runs."""
     target_class = TARGETS[target]
@@ -89,8 +85,8 @@ def places(target: str) -> dict[Step, Place]:
         Step.ACKNOWLEDGED: Place("workers.requests:RunRequest", "on_success"),
         Step.STARTED: Place(recorder, "reach", only=_state_is(State.RUNNING)),
         Step.END_SEEN: Place("workers.collect:Collector", "finish", is_before=True),
-        Step.LOG_READ: Place(recorder, "end", is_before=True, only=_is_end),
-        Step.RECORDED: Place(recorder, "end", only=_is_end),
+        Step.LOG_READ: Place(recorder, "conclude", is_before=True),
+        Step.RECORDED: Place(recorder, "conclude"),
         Step.TOLD: Place("workers.finish:Finisher", "end"),
         Step.RELEASED: Place(target_class, "release"),
     }
