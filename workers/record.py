@@ -47,16 +47,6 @@ class Recorder:
 
         return self._runs.change_until_written(run, decide)
 
-    def end(self, run: Run, state: State, reason: Reason, text: str, **fields: Any) -> Run:
-        """Write the run's end, once: an ended run stays as it is."""
-
-        def decide(current: Run) -> Change | None:
-            if current.state.is_terminal:
-                return None
-            return Change(state, reason, text, self._agent, fields, self._fence)
-
-        return self._runs.change_until_written(run, decide)
-
     def conclude(self, run: Run, judge: Callable[[Run], Verdict]) -> Run:
         """Write the end of the run, or of this attempt, as `judge` says for the record as it is now."""
 
@@ -80,7 +70,14 @@ class Recorder:
 
     def give_back(self, run: Run, text: str) -> Run:
         """Put a run that was not submitted back to the front of its queue, with its order."""
-        return self.end(run, State.QUEUED, Reason.REQUEUED, text, agent="", image="", submission="")
+
+        def decide(current: Run) -> Change | None:
+            if current.state.is_terminal:
+                return None
+            fields = {"agent": "", "image": "", "submission": ""}
+            return Change(State.QUEUED, Reason.REQUEUED, text, self._agent, fields, self._fence)
+
+        return self._runs.change_until_written(run, decide)
 
     def adopt(self, run: Run) -> Run:
         """Make a run of a session that is gone this session's. One that has another holder by now stays as it is."""
