@@ -17,6 +17,10 @@ SEPARATOR = ":"
 """Value of the transport option `sep`: `gpu-queue:1` is the list of the high runs of `gpu-queue`."""
 
 
+PLACES = 2**52
+"""Places of one priority in a queue: microseconds since 1970 are fewer until the year 2112."""
+
+
 class Priority(IntEnum):
     """How urgent a run is: the lower number starts first."""
 
@@ -45,6 +49,14 @@ def parse_priority(value: str | int | Priority) -> Priority:
     if isinstance(value, int) and not isinstance(value, bool) and value in STEPS:
         return Priority(value)
     raise InvalidRequest(f"priority {value!r} does not exist{did_you_mean(str(value), _NAMES)}")
+
+
+def first_place(priority: Priority) -> int:
+    """What is added to a run's place, so that all runs of a queue sort as they leave it: by priority, then by place.
+
+    Every sum is within 2**53 of 0, where Redis keeps the scores of its sorted sets exactly.
+    """
+    return (int(priority) - 2) * PLACES
 
 
 def list_key(queue: str, priority: Priority) -> str:

@@ -12,7 +12,7 @@ from redis.commands.core import Script
 from broker_config import messages
 from broker_config.connection import TextClient, translated
 from broker_config.errors import Conflict, InvalidRequest, NotFound, StaleWrite
-from broker_config.priorities import list_key
+from broker_config.priorities import first_place, list_key
 from broker_config.queues import QueueRecord
 from broker_config.runs import Launch, RunId, RunSpec
 from broker_config.store.alarms import first_alarm, register_dependents
@@ -72,6 +72,7 @@ class Enqueuer:
             hold = spec.first_hold
             arguments += [spec.id, text, "" if hold else messages.encode(spec, text), _digest(launch)]
             arguments += [hold or "", first_alarm(spec) or "", spec.not_before.isoformat() if spec.not_before else ""]
+            arguments.append(first_place(spec.priority))
         return names, arguments
 
     def _write(

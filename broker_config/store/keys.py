@@ -20,7 +20,7 @@ class Keys:
         return f"{self.prefix}queue:{name}:counts"
 
     def queue_waiting(self, name: str) -> str:
-        """Sorted set: queued runs that have an order, by the time of their enqueue."""
+        """Sorted set: queued runs that have an order, as they leave: by priority, then by the time of their enqueue."""
         return f"{self.prefix}queue:{name}:waiting"
 
     @property

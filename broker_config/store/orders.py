@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from broker_config import messages
 from broker_config.connection import TextClient, translated
-from broker_config.priorities import Priority, list_key
-from broker_config.runs import Run, RunSpec
+from broker_config.priorities import PLACES, Priority, first_place, list_key
+from broker_config.runs import RunId, RunSpec
 from broker_config.store.keys import Keys
 
 
@@ -24,24 +22,22 @@ class Orders:
         with translated():
             self._client.rpush(list_key(spec.queue.name, spec.priority), message)
 
-    def overtaken(self, queue: str, candidates: Sequence[Run]) -> list[RunSpec]:
-        """Those of the queued runs that are older than the next order of their priority to leave."""
+    def overtaken(self, queue: str, limit: int) -> list[RunId]:
+        """Runs that wait for longer than the next order of their priority to leave; up to `limit` of each priority.
+
+        Orders of one priority leave in the order of their enqueue, so such a run has none waiting. That costs a look at
+        the front of four lists, and at what is lost, however long the lists are.
+        """
+        waiting = self._keys.queue_waiting(queue)
         with translated(), self._client.pipeline(transaction=False) as pipe:
             for priority in Priority:
                 pipe.lindex(list_key(queue, priority), -1)
             fronts = [messages.run_id(text) if text else None for text in pipe.execute()]
-            for run_id in fronts:
-                pipe.zscore(self._keys.queue_waiting(queue), run_id or "")
-            for run in candidates:
-                pipe.zscore(self._keys.queue_waiting(queue), run.id)
-            scores = pipe.execute()
-        # A front whose run does not wait any more is a second delivery, and says nothing of the others.
-        oldest = {
-            priority: float("inf") if front is None else (score or 0.0)
-            for priority, front, score in zip(Priority, fronts, scores, strict=False)
-        }
-        return [
-            run.spec
-            for run, place in zip(candidates, scores[len(fronts) :], strict=True)
-            if place is not None and place < oldest[run.spec.priority]
-        ]
+            for front in fronts:
+                pipe.zscore(waiting, front or "")
+            for priority, front, place in zip(Priority, fronts, pipe.execute(), strict=True):
+                # A front whose run does not wait any more is a second delivery, and says nothing of the others.
+                first = first_place(priority)
+                before = first + PLACES if front is None else first if place is None else place
+                pipe.zrangebyscore(waiting, first, f"({before:.0f}", start=0, num=limit)
+            return [RunId(run_id) for overtaken in pipe.execute() for run_id in overtaken]

@@ -14,7 +14,7 @@ from redis.commands.core import Script
 from broker_config import messages, results
 from broker_config.connection import TextClient, translated
 from broker_config.errors import InvalidRequest, NotFound, StaleWrite
-from broker_config.priorities import list_key
+from broker_config.priorities import first_place, list_key
 from broker_config.queues import QueueRecord
 from broker_config.runs import RUN_ID_PREFIX, Event, Launch, Reason, Run, RunId, RunSpec, State, may_change, now
 from broker_config.store import streams
@@ -180,6 +180,7 @@ class RunStore:
             message,
             result,
             milliseconds(after.alarm) if after.state is State.QUEUED and after.alarm else "",
+            first_place(run.spec.priority),
             *(part for name, value in fields.items() for part in (name, _text(value))),
         ]
 
@@ -279,17 +280,16 @@ class RunStore:
             start += page
 
     def waiting(self, queue: str, limit: int) -> list[RunId]:
-        """The longest waiting runs of a queue, longest first, of all priorities."""
+        """The runs of a queue that are the next to leave it: by priority, then the longest waiting first."""
         with translated():
             return [RunId(run_id) for run_id in self._client.zrange(self._keys.queue_waiting(queue), 0, limit - 1)]
 
     def overtaken(self, queue: str, limit: int = 1000) -> list[RunSpec]:
         """Queued runs whose order is not in the broker where it must be: it is lost, or in an agent's hands just now.
 
-        Orders of one priority leave in the order of their enqueue, so a run that is older than the next order to
-        leave has none waiting. That costs a look at the front of four lists, however long they are.
+        Up to `limit` of each priority, the longest waiting first.
         """
-        return self._orders.overtaken(queue, self.get_many(self.waiting(queue, limit)))
+        return [run.spec for run in self.get_many(self._orders.overtaken(queue, limit))]
 
     def held_by(self, agent: str) -> list[Run]:
         """The live runs that an agent holds."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from broker_config.errors import InvalidRequest
-from broker_config.priorities import SEPARATOR, STEPS, Priority, list_key, parse_priority
+from broker_config.priorities import PLACES, SEPARATOR, STEPS, Priority, first_place, list_key, parse_priority
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,11 @@ def test_each_priority_has_a_list_of_its_own_and_the_most_urgent_one_the_bare_na
 
 def test_each_priority_is_a_step_of_the_transport() -> None:
     assert (tuple(map(int, Priority)), SEPARATOR) == (STEPS, ":")
+
+
+@pytest.mark.parametrize("priority", list(Priority))
+def test_every_place_in_a_queue_is_a_number_that_a_float_holds_exactly(priority: Priority) -> None:
+    for place in (0, 1, PLACES - 2, PLACES - 1):
+        waits = first_place(priority) + place
+        assert int(float(waits)) == waits
+        assert float(waits) < float(waits + 1)

@@ -3,7 +3,7 @@
 --       Celery result, the runs of the agent that holds the run afterwards, alarms, dependents
 -- ARGV: run id, expected version, fence ('' for a writer that holds no claim), time, actor, new state, reason, text,
 --       retention in s, score, 'wish' or '', message to send or '', result document or '',
---       time of the alarm in ms or '';
+--       time of the alarm in ms or '', first place of its priority among those that wait;
 --       then field, value, ...
 -- Returns the new version, or 0 when the record is another one by now.
 local terminal = {succeeded = true, failed = true, cancelled = true, preempted = true}
@@ -13,7 +13,7 @@ if ARGV[3] ~= '' and (now[3] or '0') ~= ARGV[3] then return 0 end
 
 local id, old, new = ARGV[1], now[2], ARGV[6]
 local fields = {'reason', ARGV[7], 'text', ARGV[8]}
-for i = 15, #ARGV do fields[#fields + 1] = ARGV[i] end
+for i = 16, #ARGV do fields[#fields + 1] = ARGV[i] end
 if new ~= old then
   fields[#fields + 1] = 'state'; fields[#fields + 1] = new
   fields[#fields + 1] = 'since'; fields[#fields + 1] = ARGV[4]
@@ -51,7 +51,8 @@ elseif terminal[new] then
   redis.call('EXPIRE', KEYS[14], ARGV[9])
 end
 if ARGV[12] ~= '' then
-  redis.call('ZADD', KEYS[5], now[5], id)
+  local waits = ARGV[15] + now[5]
+  redis.call('ZADD', KEYS[5], string.format('%.0f', waits), id)
   -- The end of the list is its front. What waited has its place there, behind those few that are older still.
   local older = {}
   while #older < 100 do
@@ -59,7 +60,7 @@ if ARGV[12] ~= '' then
     local readable, order = pcall(cjson.decode, front or '')
     local headers = readable and type(order) == 'table' and order.headers
     local place = type(headers) == 'table' and redis.call('ZSCORE', KEYS[5], tostring(headers.id))
-    if not place or tonumber(place) >= tonumber(now[5]) then break end
+    if not place or tonumber(place) >= waits then break end
     older[#older + 1] = redis.call('RPOP', KEYS[10])
   end
   redis.call('RPUSH', KEYS[10], ARGV[12])

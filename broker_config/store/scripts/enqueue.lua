@@ -2,7 +2,8 @@
 -- KEYS: queue, waiting, counts, all runs, alarms; then for each run: record, spec, events, message list, idempotency key
 -- ARGV: expected revision, idempotency expiry in s, time, actor;
 --       then for each run: id, spec, message ('' for a run that is held), launch digest ('' when the caller gave no
---       idempotency key), hold or '', time of its alarm in ms or '', not before or ''
+--       idempotency key), hold or '', time of its alarm in ms or '', not before or '', first place of its priority
+--       among those that wait
 -- Returns the outcome, then the id of each run, or of the earlier one that its idempotency key stands for; with the
 -- outcome 'conflict', nothing is written, and what follows is the place in the batch and the other run's id.
 local revision = redis.call('HGET', KEYS[1], 'revision')
@@ -12,7 +13,7 @@ if revision ~= ARGV[1] then return {'edited'} end
 local count = (#KEYS - 5) / 5
 local earlier, first = {}, {}
 for i = 0, count - 1 do
-  local key, id, digest = KEYS[10 + 5 * i], ARGV[5 + 7 * i], ARGV[8 + 7 * i]
+  local key, id, digest = KEYS[10 + 5 * i], ARGV[5 + 8 * i], ARGV[8 + 8 * i]
   if digest ~= '' then
     -- Known from before, or given twice in this batch.
     local taken = first[key] or redis.call('GET', key) or (id .. ' ' .. digest)
@@ -29,7 +30,7 @@ local clock = redis.call('TIME')
 local place = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 local runs, places, everywhere, orders, written = {'ok'}, {}, {}, {}, 0
 for i = 0, count - 1 do
-  local k, a = 5 + 5 * i, 4 + 7 * i
+  local k, a = 5 + 5 * i, 4 + 8 * i
   local id = ARGV[a + 1]
   -- A record that exists was written by an earlier try whose reply was lost.
   if not earlier[i] and redis.call('EXISTS', KEYS[k + 1]) == 0 then
@@ -47,7 +48,7 @@ for i = 0, count - 1 do
       local list = orders[KEYS[k + 4]] or {}
       list[#list + 1] = ARGV[a + 3]
       orders[KEYS[k + 4]] = list
-      places[#places + 1] = mine
+      places[#places + 1] = string.format('%.0f', ARGV[a + 8] + place + i)
       places[#places + 1] = id
     end
     everywhere[#everywhere + 1] = mine

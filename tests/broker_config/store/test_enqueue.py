@@ -12,7 +12,7 @@ import pytest
 from broker_config import messages
 from broker_config.connection import connect
 from broker_config.errors import Conflict, InvalidRequest, NotFound, StaleWrite
-from broker_config.priorities import Priority
+from broker_config.priorities import Priority, first_place
 from broker_config.queues import QueueRecord
 from broker_config.runs import Launch, RunSpec, State
 from broker_config.settings import Settings
@@ -64,7 +64,8 @@ def test_a_run_is_written_with_its_spec_event_message_and_indexes(
     assert (event.actor, event.old, event.new, event.reason) == ("alice", None, State.QUEUED, "enqueued")
     (message,) = client.lrange("gpu-queue:1", 0, -1)
     assert messages.run_id(message) == spec.id
-    assert client.zrange("launchyard:queue:gpu-queue:waiting", 0, -1, withscores=True) == [(spec.id, float(place))]
+    waits = float(place) + first_place(Priority.HIGH)
+    assert client.zrange("launchyard:queue:gpu-queue:waiting", 0, -1, withscores=True) == [(spec.id, waits)]
     assert client.zrange("launchyard:runs", 0, -1, withscores=True) == [(spec.id, float(place))]
     assert client.hgetall("launchyard:queue:gpu-queue:counts") == {"queued": "1"}
     known, digest = client.get("launchyard:idempotency:gpu-queue:nightly").split()

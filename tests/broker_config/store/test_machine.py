@@ -107,7 +107,8 @@ class Life(RuleBasedStateMachine):
         runs = self.store.runs.get_many(self.known)
         counts = {state: count for state, count in self.store.queues.counts(QUEUE).items() if count}
         assert counts == Counter(run.state for run in runs)
-        queued = sorted((run for run in runs if run.state is State.QUEUED), key=lambda run: run.place)
+        queued = [run for run in runs if run.state is State.QUEUED]
+        queued.sort(key=lambda run: (run.spec.priority, run.place))
         assert self.store.runs.waiting(QUEUE, 1000) == [run.id for run in queued]
         held = {run.id for run in self.store.runs.held_by(self.hand.name)}
         assert held == {run.id for run in runs if run.state.is_live}

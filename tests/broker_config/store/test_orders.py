@@ -64,6 +64,31 @@ def test_an_order_that_is_lost_in_one_priority_is_found_among_the_others(
     assert lost(store) == [runs[priority][0].id]
 
 
+def test_a_late_critical_order_that_is_lost_is_found_behind_more_than_a_thousand_low_ones(
+    store: Store, hand: Hand, client: Any
+) -> None:
+    # Given
+    low = hand.enqueue(1100, Priority.LOW)
+    (critical,) = hand.enqueue(1, Priority.CRITICAL)
+    lose(client, critical)
+    lose(client, low[0])
+
+    # Then
+    assert lost(store) == [critical.id, low[0].id]
+
+
+def test_runs_wait_in_the_order_in_which_they_leave(store: Store, hand: Hand) -> None:
+    # Given
+    runs = {level: hand.enqueue(2, level) for level in (Priority.LOW, Priority.MEDIUM, Priority.CRITICAL)}
+    claimed = hand.claim(runs[Priority.LOW][0])
+
+    # When
+    hand.requeue(claimed)
+
+    # Then
+    assert store.runs.waiting(QUEUE, 10) == [run.id for level in sorted(runs) for run in runs[level]]
+
+
 def test_an_order_that_is_lost_behind_others_is_found_when_they_have_gone(
     store: Store, hand: Hand, client: Any
 ) -> None:
