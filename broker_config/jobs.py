@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from broker_config.frozen import Frozen, JsonObject, is_unicode, parse
 from broker_config.retries import JobRetries
@@ -38,11 +38,14 @@ def check_word(word: str) -> str:
 Word = Annotated[str, AfterValidator(check_word)]
 
 
+ImageName = Annotated[str, Field(pattern=r"^[^\s-]\S*$", max_length=512)]
+
+
 class ImageSource(Frozen):
     """A container image that exists already."""
 
     type: Literal["image"] = "image"
-    image: str = Field(pattern=r"^[^\s-]\S*$", max_length=512)
+    image: ImageName
 
 
 class GitSource(Frozen):
@@ -80,7 +83,9 @@ class Job(Frozen):
     args: tuple[Word, ...] = ()  # appended to the entry point
     env: dict[str, Word] = Field(default_factory=dict)  # plain values: no secrets
     run_config: JsonObject = Field(default_factory=dict)  # given to the job as JSON in LAUNCHYARD_CONFIG
-    dockerfile: InsidePath | None = None  # path inside the source
+    build_context: InsidePath | None = None  # folder inside the source that counts as the code; all of it when absent
+    dockerfile: InsidePath | None = None  # path inside the build context
+    base_image: ImageName | None = None  # nothing is built: this image runs, with the code brought into it
     python_version: str | None = Field(default=None, pattern=r"^3\.\d+$")
     retries: JobRetries | None = None  # fewer than the queue's
     timeouts: Timeouts | None = None  # shorter than the queue's
@@ -92,6 +97,16 @@ class Job(Frozen):
             if not ENVIRONMENT_NAME.fullmatch(name):
                 raise ValueError(f"{name!r} cannot be an environment variable; use letters, digits and '_'")
         return env
+
+    @model_validator(mode="after")
+    def _is_built_in_one_way(self) -> Job:
+        if isinstance(self.source, ImageSource) and (self.base_image or self.build_context or self.dockerfile):
+            raise ValueError(
+                "the source is an image, so nothing is built; leave out build_context, dockerfile, base_image"
+            )
+        if self.base_image and self.dockerfile:
+            raise ValueError("base_image runs without a build, and dockerfile is for a build; choose one")
+        return self
 
 
 def parse_job(data: Mapping[str, Any]) -> Job:

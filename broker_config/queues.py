@@ -21,6 +21,9 @@ RESERVED_NAMES = frozenset({"unacked", "unacked_index", "unacked_mutex", "celery
 RESERVED_PREFIXES = ("celery-task-meta-", "celeryev")
 """How the names of Celery's results and of its queues of events begin."""
 
+DEFAULT_ENTITY = "default"
+"""Owns the queues of installations that do not tell teams apart."""
+
 RESOURCE_ALIASES = {"local-container": "docker", "local": "docker", "gcp-vertex": "vertex"}
 """W&B Launch's names for target resources that have a shorter one here."""
 
@@ -50,7 +53,7 @@ class Queue(Frozen):
     """What a platform owner writes down about a queue."""
 
     name: QueueName
-    entity: Name = Field(default="default")  # the team or user that owns the queue
+    entity: Name = Field(default=DEFAULT_ENTITY)  # the team or user that owns the queue
     resource: str  # name of the target resource, e.g. "docker"
     config: JsonObject = Field(default_factory=dict)  # in the target's own shape
     prioritization: bool = False  # off: one FIFO

@@ -142,6 +142,7 @@ class Launch(Frozen):
     overrides: JsonObject = Field(default_factory=dict)  # laid over the queue config
     priority: Priority = Priority.MEDIUM
     name: Name | None = None
+    project: Name | None = None  # what the run belongs to
     labels: dict[Name, Annotated[str, Field(max_length=256)]] = Field(default_factory=dict)
     idempotency_key: str | None = Field(default=None, min_length=1, max_length=256)
     not_before: AwareDatetime | None = None  # no agent takes it earlier
@@ -158,6 +159,7 @@ class RunSpec(Frozen):
     job: Job
     overrides: dict[str, Any] = Field(default_factory=dict)
     priority: Priority
+    project: str = ""
     labels: dict[str, str] = Field(default_factory=dict)
     author: str
     created_at: datetime

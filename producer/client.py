@@ -161,6 +161,7 @@ class Client:
             job=launch.job,
             overrides=launch.overrides,
             priority=launch.priority,
+            project=launch.project or "",
             labels=launch.labels,
             author=self.settings.author,
             created_at=now(),

@@ -34,13 +34,16 @@ class LaunchFields(TypedDict, total=False):
     overrides: Mapping[str, Any]  # laid over the queue config
     priority: str | int | Priority
     name: str | None
+    project: str | None  # what the run belongs to; the job sees it
     labels: Mapping[str, str]
     idempotency_key: str | None
     not_before: datetime | float | None  # no agent takes it earlier: a time with its zone, or seconds from now
     after: Sequence[str]  # ids of runs that have to succeed before
     retries: Mapping[str, Any] | None  # fewer than the queue's, by failure class: {"infra": 0}
     timeouts: Mapping[str, Any] | None  # shorter than the queue's, in seconds: {"run": 3600}
-    dockerfile: str | None  # path inside the source
+    build_context: str | None  # folder inside the source that counts as the code
+    dockerfile: str | None  # path inside the build context
+    base_image: str | None  # nothing is built: this image runs, with the code brought into it
     python_version: str | None  # "3.12"
 
 

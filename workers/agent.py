@@ -16,6 +16,7 @@ from broker_config.runs import Run, RunSpec, now
 from broker_config.settings import Settings
 from broker_config.store import Store
 from broker_config.store.agents import AgentInfo, Mode, Wish
+from workers import wandb
 from workers.claim import Claimer
 from workers.collect import Collector
 from workers.config import AgentConfig
@@ -124,7 +125,7 @@ class Agent:
         stages = Stages(
             members,
             Preparer(self._recorder, self.store.logs, self._workspaces, members.source, members.builder_for),
-            Submitter(self._recorder, self._stopping.wait),
+            Submitter(self._recorder, self._stopping.wait, wandb.from_environment()),
             self._finisher,
         )
         grace = self._config.stopped_run_timeout

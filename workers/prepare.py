@@ -11,12 +11,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from broker_config.jobs import Job
 from broker_config.runs import FailureClass, Reason, Run, State, now
 from broker_config.store.logs import LogStore
 from workers.builders.protocol import Artifact, ArtifactKind, Builder, BuildOrder
 from workers.failures import RunCancelled, RunFailed
 from workers.record import Recorder
-from workers.sources.protocol import Source
+from workers.sources.protocol import Fetched, Source
 from workers.verdict import sentence
 
 LOG_BATCH = 50  # lines
@@ -29,7 +30,7 @@ class Prepared:
 
     run: Run
     artifact: Artifact
-    folder: Path | None  # the run's own copy of its code
+    folder: Path | None  # the run's own copy of its code, where the artifact does not hold it
 
 
 class Preparer:
@@ -57,8 +58,8 @@ class Preparer:
             RunFailed, RunCancelled, TemporaryError: as the source and the builder do.
         """
         workspace = self._workspaces / run.object_name
-        if run.image:
-            return Prepared(run, Artifact(kind, run.image), workspace if workspace.exists() else None)
+        if (prepared := _prepared_before(run, kind, workspace)) is not None:
+            return prepared
         if run.attempt > 1:
             # It has no position, so that this attempt's log is read from its beginning.
             self._logs.append(run.id, "job", [f"--- attempt {run.attempt} ---"])
@@ -69,13 +70,16 @@ class Preparer:
             workspace.rmdir()
         if fetched.image and kind is ArtifactKind.IMAGE:
             return Prepared(run, Artifact(kind, fetched.image), None)
+        fetched = _context(fetched, run.spec.job)
+        if run.spec.job.base_image:
+            return Prepared(run, _on_base_image(run.spec.job.base_image, kind), fetched.folder)
         order = BuildOrder(run.spec.job, fetched)
         builder = self._builder_for(kind)
         key = builder.key(order)
         artifact = builder.find(order, key)
         if artifact is None:
             run, artifact = self._build(run, builder, order, key, cancelled)
-        return Prepared(run, artifact, fetched.folder)
+        return Prepared(run, artifact, fetched.folder if kind is ArtifactKind.ENVIRONMENT else None)
 
     def discard(self, run: Run) -> None:
         """Remove the run's copy of its code."""
@@ -109,6 +113,40 @@ class Preparer:
                     raise
                 reason = Reason.BUILD_TIMEOUT
                 raise RunFailed(FailureClass.TIMEOUT, reason, sentence(run, reason)) from error
+
+
+def _prepared_before(run: Run, kind: ArtifactKind, workspace: Path) -> Prepared | None:
+    """What was prepared for this attempt before its agent died, if all of it is still there."""
+    if not run.image:
+        return None
+    job = run.spec.job
+    code = workspace / (job.build_context or "") if kind is ArtifactKind.ENVIRONMENT or job.base_image else None
+    if code is not None and not code.is_dir():
+        return None
+    return Prepared(run, Artifact(kind, run.image), code)
+
+
+def _context(fetched: Fetched, job: Job) -> Fetched:
+    """The part of the code that the job's build context names."""
+    if job.build_context is None or fetched.folder is None:
+        return fetched
+    folder = fetched.folder / job.build_context
+    if not (folder.is_dir() and folder.resolve().is_relative_to(fetched.folder.resolve())):
+        raise _cannot_work(f"the job's build context {job.build_context!r} is no folder in its source")
+    return Fetched(digest=f"{fetched.digest}/{job.build_context}", folder=folder)
+
+
+def _on_base_image(image: str, kind: ArtifactKind) -> Artifact:
+    if kind is not ArtifactKind.IMAGE:
+        raise _cannot_work(
+            f"the job has base image {image!r}, and this queue runs jobs as processes; leave it out, or "
+            "launch on a queue with resource docker"
+        )
+    return Artifact(kind, image)
+
+
+def _cannot_work(text: str) -> RunFailed:
+    return RunFailed(FailureClass.CONFIG, Reason.CONFIG_INVALID, text)
 
 
 class BuildLog:

@@ -6,34 +6,22 @@ knows what to look for, and submitting again is harmless.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 
 from broker_config.errors import TemporaryError
 from broker_config.runs import Reason, Run, State, now
 from workers.failures import RunCancelled
+from workers.job_environment import job_environment
 from workers.prepare import Prepared
 from workers.record import Recorder
 from workers.targets.protocol import Target, Workload
+from workers.wandb import Wandb
 
 logger = logging.getLogger(__name__)
 
 
-def job_environment(run: Run) -> dict[str, str]:
-    """The variables that a job sees: its own, and ours that tell it who it is."""
-    spec = run.spec
-    return {
-        **spec.job.env,
-        "LAUNCHYARD_RUN_ID": spec.id,
-        "LAUNCHYARD_RUN_NAME": spec.name,
-        "LAUNCHYARD_QUEUE": spec.queue.name,
-        "LAUNCHYARD_ATTEMPT": str(run.attempt),
-        "LAUNCHYARD_CONFIG": json.dumps(spec.job.run_config, sort_keys=True),
-    }
-
-
-def workload(prepared: Prepared) -> Workload:
+def workload(prepared: Prepared, wandb: Wandb) -> Workload:
     """What the target renders its request from."""
     run = prepared.run
     return Workload(
@@ -43,7 +31,8 @@ def workload(prepared: Prepared) -> Workload:
         folder=prepared.folder,
         entry_point=run.spec.job.entry_point,
         args=run.spec.job.args,
-        env=job_environment(run),
+        env=job_environment(run, wandb),
+        secrets=wandb.secrets,
         labels=run.spec.labels,
         config=run.spec.resource_config,
     )
@@ -52,10 +41,11 @@ def workload(prepared: Prepared) -> Workload:
 class Submitter:
     """The stage between prepare and watch."""
 
-    def __init__(self, recorder: Recorder, wait: Callable[[float], bool]) -> None:
+    def __init__(self, recorder: Recorder, wait: Callable[[float], bool], wandb: Wandb) -> None:
         """`wait` sleeps that many seconds, and says whether the agent is stopping."""
         self._recorder = recorder
         self._wait = wait
+        self._wandb = wandb
 
     def submit(self, prepared: Prepared, target: Target, cancelled: Callable[[], bool]) -> Run:
         """Make the object, or find the one that was made before a crash. Returns the run, whose record names it.
@@ -65,7 +55,7 @@ class Submitter:
             RunCancelled: when the wish to cancel came first.
             TemporaryError: when the agent stops while the target does not answer.
         """
-        request = target.render(workload(prepared))
+        request = target.render(workload(prepared, self._wandb))
         run = self._recorder.reach(
             prepared.run,
             State.SUBMITTING,

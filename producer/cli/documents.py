@@ -38,6 +38,7 @@ def run(record: Run) -> dict[str, Any]:
         "queue": spec.queue.name,
         "resource": spec.queue.resource,
         "priority": spec.priority.label,
+        "project": spec.project,
         "author": spec.author,
         "labels": spec.labels,
         "created_at": spec.created_at.isoformat(),

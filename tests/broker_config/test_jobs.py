@@ -59,6 +59,16 @@ def test_a_password_in_a_git_url_is_refused_and_not_repeated() -> None:
     assert "hunter2" not in text
 
 
+@pytest.mark.parametrize("field", ["build_context", "dockerfile", "base_image"])
+def test_an_image_that_exists_is_not_built(field: str) -> None:
+    assert "the source is an image, so nothing is built" in error_of(**{field: "x"})
+
+
+def test_a_job_is_built_or_runs_on_a_base_image() -> None:
+    git = {"type": "git", "repository": "https://host.example/train.git"}
+    assert "choose one" in error_of(source=git, base_image="team/torch:2", dockerfile="Dockerfile")
+
+
 @pytest.mark.parametrize("path", ["", "/etc/Dockerfile", "../Dockerfile", "a/../../Dockerfile"])
 def test_a_dockerfile_outside_the_source_is_refused(path: str) -> None:
     assert "must be a path inside the source" in error_of(dockerfile=path)

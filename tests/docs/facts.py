@@ -69,9 +69,14 @@ def _agent_variables() -> Facts:
 
 
 def _job_variables() -> Facts:
-    """Those that the submit stage sets, read from its source: a run to call it with would be a longer way there."""
-    source = (ROOT / "workers" / "submit.py").read_text(encoding="utf-8")
+    """Those that a job is given, read from the source: a run to call it with would be a longer way there."""
+    source = (ROOT / "workers" / "job_environment.py").read_text(encoding="utf-8")
     return _names(re.findall(r'"(LAUNCHYARD_[A-Z_]+)":', source))
+
+
+def _wandb_variables() -> Facts:
+    source = (ROOT / "workers" / "wandb.py").read_text(encoding="utf-8")
+    return _names(dict.fromkeys(re.findall(r'"(WANDB_[A-Z_]+)"', source)))
 
 
 def _transitions() -> Facts:
@@ -169,6 +174,7 @@ FACTS: Mapping[str, Callable[[], Facts]] = {
     "git-source": lambda: _fields(GitSource),
     "code-source": lambda: _fields(CodeSource),
     "job-variables": _job_variables,
+    "wandb-variables": _wandb_variables,
     "states": lambda: _names(State),
     "transitions": _transitions,
     "reasons": lambda: _names(Reason),

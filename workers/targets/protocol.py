@@ -17,17 +17,18 @@ from workers.builders.protocol import Artifact, ArtifactKind
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """Everything that `render` needs; nothing in it depends on the agent or on the time."""
+    """Everything that `render` needs; it depends neither on the time nor on the agent, but for the agent's W&B."""
 
     name: str  # of the object to be submitted: deterministic, by run and attempt
     run_id: RunId
     artifact: Artifact
-    folder: Path | None  # the run's own copy of the code, for targets on the agent's machine
+    folder: Path | None  # the run's own copy of the code, where the artifact does not hold it
     entry_point: tuple[str, ...]
     args: tuple[str, ...]
     env: Mapping[str, str]
     labels: Mapping[str, str]
     config: Mapping[str, Any]  # the queue config with overrides, in the target's own shape
+    secrets: tuple[str, ...] = ()  # variables of the agent for the job; a request names them, `submit` has their values
 
     def environment(self, of_queue: Mapping[str, str]) -> dict[str, str]:
         """The job's variables with the queue's laid over them, as W&B Launch does, and over all those of Launchyard."""

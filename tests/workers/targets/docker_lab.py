@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,14 @@ class DockerLab(Lab):
         command = ["python", "-u", "-c", script]
         artifact = Artifact(ArtifactKind.IMAGE, image)
         return self.target.render(workload_of(name or self.new_name(), artifact, command, config=config))
+
+    def submit_with(self, script: str, **fields: Any) -> str:
+        """Submit a script with further fields of its workload; its name."""
+        artifact = Artifact(ArtifactKind.IMAGE, BASE_IMAGE)
+        workload = workload_of(self.new_name(), artifact, ["python", "-u", "-c", script])
+        request = self.target.render(replace(workload, **fields))
+        self.target.submit(request)
+        return request.name
 
     def python(self, script: str, config: Mapping[str, Any] | None = None) -> str:
         """Submit a script; its name."""

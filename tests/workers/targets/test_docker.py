@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from broker_config.errors import TemporaryError
 from broker_config.runs import FailureClass, Reason
+from tests.contract.targets import Behaviour
 from tests.contract.waiting import eventually
 from tests.docker_engine import BASE_IMAGE
 from tests.engine_proxy import engine_proxy
@@ -75,6 +77,40 @@ def test_a_container_that_was_made_and_never_started_is_started(lab: DockerLab) 
     # Then
     assert lab.end_of(request.name).phase is Phase.SUCCEEDED
     assert lab.lines(request.name) == ["started"]
+
+
+@pytest.mark.parametrize("user", ["0:0", "12345:12345"])
+def test_code_is_brought_into_a_base_image_for_whatever_user_it_has(lab: DockerLab, home: Path, user: str) -> None:
+    # Given
+    code = home / "code"
+    (code / "data").mkdir(parents=True)
+    (code / "data" / "seed").write_text("7")
+    (code / "data" / "seed").chmod(0o600)
+    script = "import os; print(os.getcwd(), open('data/seed').read()); open('out', 'w').write('done')"
+    # When
+    name = lab.submit_with(script, folder=code, config={"user": user})
+    # Then it can be read and written there, and the agent's own copy stays as it was
+    assert lab.end_of(name).phase is Phase.SUCCEEDED, lab.lines(name)
+    assert lab.lines(name) == ["/job 7"]
+    assert not (code / "out").exists()
+
+
+def test_a_secret_of_the_agent_is_in_the_container_and_not_in_the_request(
+    lab: DockerLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given
+    monkeypatch.setenv("WANDB_API_KEY", "hunter2")
+    workload = replace(lab.workload(Behaviour()), secrets=("WANDB_API_KEY", "NOT_THERE"))
+    # When
+    request = lab.target.render(workload)
+    name = lab.submit_with("import os; print(os.environ['WANDB_API_KEY'])", secrets=workload.secrets)
+    own = lab.submit_with(
+        "import os; print(os.environ['WANDB_API_KEY'])", secrets=workload.secrets, env={"WANDB_API_KEY": "own"}
+    )
+    # Then
+    assert "hunter2" not in repr(request)
+    assert [lab.end_of(one).phase for one in (name, own)] == [Phase.SUCCEEDED] * 2
+    assert (lab.lines(name), lab.lines(own)) == (["hunter2"], ["own"])
 
 
 def _create(lab: DockerLab, request: Request) -> None:

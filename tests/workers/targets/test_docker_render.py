@@ -23,12 +23,13 @@ def _workload(given: Mapping[str, Any], kind: ArtifactKind = ArtifactKind.IMAGE)
         name="launchyard-abc-1",
         run_id=RunId("abc"),
         artifact=Artifact(kind, "team/image:1"),
-        folder=None,
+        folder=Path(given["folder"]) if "folder" in given else None,
         entry_point=tuple(given.get("entry_point", ())),
         args=tuple(given.get("args", ())),
         env=given.get("env", {}),
         labels=given.get("labels", {}),
         config=given.get("config", {}),
+        secrets=tuple(given.get("secrets", ())),
     )
 
 

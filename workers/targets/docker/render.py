@@ -8,6 +8,7 @@ from broker_config.runs import FailureClass, Reason
 from workers.builders.protocol import ArtifactKind
 from workers.failures import RunFailed
 from workers.targets.docker.flags import FLAGS, given_flags
+from workers.targets.docker.inside import CODE_FOLDER
 from workers.targets.protocol import Request, Workload
 
 MANAGED = "launchyard.managed"
@@ -18,6 +19,8 @@ REQUEST_DIGEST = "launchyard.request-digest"
 
 def render(workload: Workload) -> Request:
     """The request for a workload: `container` is the body of the Engine API's container create.
+
+    `code` is a folder to be copied in, `secrets` are variables of the agent that the container is given.
 
     Raises:
         RunFailed: class CONFIG, when the queue config cannot work.
@@ -38,6 +41,11 @@ def render(workload: Workload) -> Request:
     }
     _lay_flags(body, workload)
     container = body["container"]
+    if workload.folder is not None:
+        body["code"] = str(workload.folder)
+        container.setdefault("WorkingDir", CODE_FOLDER)
+    if workload.secrets:
+        body["secrets"] = list(workload.secrets)
     env = workload.environment(body.pop("env"))
     container["Env"] = [f"{name}={value}" for name, value in sorted(env.items())]
     container["Labels"] = {**workload.labels, **container["Labels"], MANAGED: "true", RUN_ID: workload.run_id}

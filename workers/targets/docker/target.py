@@ -17,6 +17,7 @@ from workers.targets.docker import endings, images
 from workers.targets.docker.containers import Containers, Created
 from workers.targets.docker.engine import Engine
 from workers.targets.docker.events import Events
+from workers.targets.docker.inside import bring_code, with_secrets
 from workers.targets.docker.logs import Logs
 from workers.targets.docker.render import MANAGED, REQUEST_DIGEST, render
 from workers.targets.protocol import LogChunk, Observation, Request, Workload
@@ -48,6 +49,8 @@ class DockerTarget:
         if held is None:
             held = self._made(request)
         if held is None or self._is_left_unstarted(held, request):
+            if "code" in request.body:
+                bring_code(self._engine, request.name, Path(request.body["code"]))
             self._containers.start(request.name)
 
     def _is_left_unstarted(self, held: Mapping[str, Any], request: Request) -> bool:
@@ -94,7 +97,7 @@ class DockerTarget:
         return held
 
     def _create(self, request: Request) -> Created:
-        container = dict(request.body["container"])
+        container = with_secrets(request.body["container"], request.body.get("secrets", ()))
         container["Labels"] = {**container["Labels"], REQUEST_DIGEST: request.digest}
         return self._containers.create(request.name, container, request.body.get("platform"))
 

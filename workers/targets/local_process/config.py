@@ -75,7 +75,7 @@ def render(workload: Workload) -> Request:
             "environment": environment,
             # Output is read while the job runs, so Python must not keep it back.
             "env": {"PYTHONUNBUFFERED": "1", **workload.environment(config.env), "VIRTUAL_ENV": environment},
-            "inherit_env": list(dict.fromkeys((*INHERITED, *config.inherit_env))),
+            "inherit_env": list(dict.fromkeys((*INHERITED, *workload.secrets, *config.inherit_env))),
             "stop_signal": signal.Signals[config.stop_signal].name,
             "nice": config.nice,
         },

@@ -1,0 +1,26 @@
+"""The variables that tell a job who it is."""
+
+from __future__ import annotations
+
+import json
+
+from broker_config.runs import Run
+from workers.wandb import Wandb
+
+
+def job_environment(run: Run, wandb: Wandb) -> dict[str, str]:
+    """W&B's variables, the job's own over them, and ours over all."""
+    spec = run.spec
+    return {
+        **wandb.variables(run),
+        **spec.job.env,
+        "LAUNCHYARD_RUN_ID": spec.id,
+        "LAUNCHYARD_RUN_NAME": spec.name,
+        "LAUNCHYARD_PROJECT": spec.project,
+        "LAUNCHYARD_ENTITY": spec.queue.entity,
+        "LAUNCHYARD_AUTHOR": spec.author,
+        "LAUNCHYARD_QUEUE": spec.queue.name,
+        "LAUNCHYARD_PRIORITY": spec.priority.label,
+        "LAUNCHYARD_ATTEMPT": str(run.attempt),
+        "LAUNCHYARD_CONFIG": json.dumps(spec.job.run_config, sort_keys=True),
+    }
