@@ -56,11 +56,8 @@ RESUME_THREADS = 4
 class Intake(Protocol):
     """The worker's side of taking orders."""
 
-    def serve(self, queue: str) -> None:
-        """Fetch orders of this queue again."""
-
-    def cease(self, queue: str) -> None:
-        """Fetch no more orders of this queue."""
+    def serve(self, queues: frozenset[str]) -> None:
+        """Fetch orders of these queues, and of no others. May be called again and again."""
 
     def finish(self, reason: str) -> None:
         """End the worker: it has nothing more to do."""
@@ -87,7 +84,7 @@ class Agent:
         self._wishes = Wishes(self.store.runs, self._holdings.ids, self._cancel_at_target, self._take_over)
         self._members = Members(settings.home, self.store.code, config, self._follow)
         self._resumers = ThreadPoolExecutor(RESUME_THREADS, thread_name_prefix="resume")
-        self._paused: set[str] = set()
+        self._paused: frozenset[str] = frozenset()
         self._wish = Wish()
         self._started_at = now()
         ledger.cancels = self
@@ -253,18 +250,18 @@ class Agent:
             self._intake.finish("drained")
 
     def _follow_pauses(self) -> None:
-        paused = self.store.queues.paused(list(self._config.queues))
+        paused = frozenset(self.store.queues.paused(list(self._config.queues)))
         for queue in paused - self._paused:
-            self._cease(queue)
+            logger.info("queue-paused %s", queue)
         for queue in self._paused - paused:
             logger.info("queue-resumed %s", queue)
-            self._intake.serve(queue)
         self._paused = paused
+        # Said each time, not with each change: what a lost connection or a claim undid is put right by the next call.
+        self._intake.serve(frozenset(self._config.queues) - paused)
 
     def _cease(self, queue: str) -> None:
-        logger.info("queue-paused %s", queue)
-        self._paused.add(queue)
-        self._intake.cease(queue)
+        """Fetch nothing of a queue until its pause is looked at again."""
+        self._intake.serve(frozenset(self._config.queues) - self._paused - {queue})
 
     def _reconcile(self) -> None:
         self._take_up()

@@ -18,7 +18,7 @@ class Claimer:
     """The stage between gate and prepare."""
 
     def __init__(self, runs: RunStore, session: Session, cease: Callable[[str], None]) -> None:
-        """`cease` is called with a queue from which nothing may be taken now."""
+        """`cease` is called with a queue from which nothing may be taken for the moment."""
         self._runs = runs
         self._session = session
         self._cease = cease

@@ -91,11 +91,8 @@ class AgentStep(bootsteps.StartStopStep):
 
         consumer.event_dispatcher.on_send_buffered = flush_later
 
-    def serve(self, queue: str) -> None:
-        self._consumer.call_soon(self._consumer.add_task_queue, queue)
-
-    def cease(self, queue: str) -> None:
-        self._consumer.call_soon(self._consumer.cancel_task_queue, queue)
+    def serve(self, queues: frozenset[str]) -> None:
+        self._consumer.call_soon(serve_only, self._consumer, queues)
 
     def finish(self, reason: str) -> None:
         logger.info("agent-finished: %s", reason)
@@ -106,6 +103,18 @@ class AgentStep(bootsteps.StartStopStep):
         logger.critical("agent-aborted: %s", reason)
         worker_state.should_stop = EXIT_CONFIG  # type: ignore[assignment]  # Celery's own exit code, None until set
         self._gate.wake()
+
+
+def serve_only(consumer: Any, queues: frozenset[str]) -> None:
+    """Have the worker consume from these queues and from no others.
+
+    The worker's loop carries out what it was asked in any order, so what is asked is a whole and never a change.
+    """
+    served = frozenset(consumer.app.amqp.queues.consume_from)
+    for queue in served - queues:
+        consumer.cancel_task_queue(queue)
+    for queue in queues - served:
+        consumer.add_task_queue(queue)
 
 
 @control_command(name="revoke", variadic="task_id", signature="[id1 [id2 [... [idN]]]]")
