@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 
 from broker_config.frozen import Frozen, JsonObject, parse
+from broker_config.pointers import from_pointer
 from broker_config.retries import RetryPolicy
+from broker_config.templates import TemplateVariables
 from broker_config.timeouts import Timeouts
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
@@ -49,6 +51,22 @@ Name = Annotated[str, AfterValidator(check_name)]
 QueueName = Annotated[str, AfterValidator(check_queue_name)]
 
 
+def check_overridable(given: Any) -> Any:
+    """`nothing`, `variables`, `all`, or a list of places in the config, each a JSON Pointer."""
+    words = ("nothing", "variables", "all")
+    is_list = isinstance(given, list | tuple) and all(isinstance(path, str) for path in given)
+    if given not in words and not is_list:
+        raise ValueError(f"{given!r} must be {', '.join(words)}, or a list of paths such as '/spec/replicas'")
+    if is_list:
+        for path in given:
+            if not from_pointer(path):
+                raise ValueError("the path '' names nothing; write '/*' for everything that is not guarded")
+    return given
+
+
+Overridable = Annotated[Literal["nothing", "variables", "all"] | tuple[str, ...], BeforeValidator(check_overridable)]
+
+
 class Queue(Frozen):
     """What a platform owner writes down about a queue."""
 
@@ -56,6 +74,8 @@ class Queue(Frozen):
     entity: Name = Field(default=DEFAULT_ENTITY)  # the team or user that owns the queue
     resource: str  # name of the target resource, e.g. "docker"
     config: JsonObject = Field(default_factory=dict)  # in the target's own shape
+    template_variables: TemplateVariables = Field(default_factory=dict)  # what a launch chooses in the config
+    overridable: Overridable = "all"  # what of the config a job's overrides may change
     prioritization: bool = False  # off: one FIFO
     description: str = Field(default="", max_length=1000)
     retries: RetryPolicy = Field(default_factory=RetryPolicy)

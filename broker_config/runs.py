@@ -11,9 +11,11 @@ from typing import Annotated, Any, NewType
 
 from pydantic import AwareDatetime, Field, field_validator
 
+from broker_config import resources
 from broker_config.frozen import Frozen, JsonObject
 from broker_config.jobs import Job
-from broker_config.overrides import merge
+from broker_config.overrides import Merged, merge, merge_with_origins
+from broker_config.placeholders import Value, fill
 from broker_config.priorities import Priority
 from broker_config.queues import Name, Queue
 from broker_config.retries import RetryPolicy
@@ -140,6 +142,7 @@ class Launch(Frozen):
     queue: str
     job: Job
     overrides: JsonObject = Field(default_factory=dict)  # laid over the queue config
+    template_variables: JsonObject = Field(default_factory=dict)  # values by name, as the queue's schemas want them
     priority: Priority = Priority.MEDIUM
     name: Name | None = None
     project: Name | None = None  # what the run belongs to
@@ -158,6 +161,7 @@ class RunSpec(Frozen):
     queue_revision: int
     job: Job
     overrides: dict[str, Any] = Field(default_factory=dict)
+    template_values: dict[str, Value] = Field(default_factory=dict)  # of every template variable of the queue
     priority: Priority
     project: str = ""
     labels: dict[str, str] = Field(default_factory=dict)
@@ -168,8 +172,27 @@ class RunSpec(Frozen):
 
     @property
     def resource_config(self) -> dict[str, Any]:
-        """The queue config with the job's overrides laid over it."""
-        return merge(self.queue.config, self.overrides)
+        """The queue config with its template variables filled and the job's overrides laid over it."""
+        return self.config_with(None)
+
+    def config_with(self, macros: Mapping[str, str] | None) -> dict[str, Any]:
+        """The resource config with its macros filled too.
+
+        Raises:
+            InvalidRequest: when it has a macro that is not among these.
+        """
+        resource = resources.load(self.queue.resource)
+        config = fill(resource.canonical(self.queue.config), variables=self.template_values, macros=macros)
+        overrides = fill(resource.canonical(self.overrides), macros=macros)
+        return merge(config, overrides, resource.named_lists)
+
+    @property
+    def merged(self) -> Merged:
+        """The resource config, and where each of its values comes from."""
+        resource = resources.load(self.queue.resource)
+        written = resource.canonical(self.queue.config)
+        filled = fill(written, variables=self.template_values)
+        return merge_with_origins(written, filled, resource.canonical(self.overrides), resource.named_lists)
 
     @property
     def retries(self) -> RetryPolicy:

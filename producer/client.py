@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any, Unpack
 
+from broker_config import macros, rights
 from broker_config.errors import InvalidRequest, NotFound, StaleWrite
 from broker_config.frozen import parse
+from broker_config.placeholders import Value
 from broker_config.priorities import Priority
 from broker_config.queues import QueueRecord
 from broker_config.runs import Launch, Run, RunId, RunSpec, new_run_id, now
@@ -15,6 +17,7 @@ from broker_config.settings import Settings, load_settings
 from broker_config.store import Store
 from broker_config.store.enqueue import check_sizes
 from broker_config.store.queues import QueueStore
+from broker_config.templates import check_values
 from producer.handle import RunHandle
 from producer.launches import LaunchFields, Preparation, Prepared
 
@@ -160,6 +163,7 @@ class Client:
             queue_revision=record.revision,
             job=launch.job,
             overrides=launch.overrides,
+            template_values=_template_values(record, launch),
             priority=launch.priority,
             project=launch.project or "",
             labels=launch.labels,
@@ -172,12 +176,27 @@ class Client:
 
 def _check_allowed(record: QueueRecord, launches: list[Launch]) -> QueueRecord:
     _check_priorities(record, launches)
+    for launch in launches:
+        rights.check(record.queue, launch.overrides, _template_values(record, launch))
+        _check_macros(record, launch)
     for job in (launch.job for launch in launches):
         if job.retries:
             job.retries.check(record.queue.retries, record.name)
         if job.timeouts:
             job.timeouts.check(record.queue.timeouts, record.name)
     return record
+
+
+def _template_values(record: QueueRecord, launch: Launch) -> dict[str, Value]:
+    variables = record.queue.template_variables
+    if not variables and not launch.template_variables:
+        return {}
+    return check_values(variables, launch.template_variables, f"queue {record.name!r}")
+
+
+def _check_macros(record: QueueRecord, launch: Launch) -> None:
+    if problems := macros.check(launch.overrides):
+        raise InvalidRequest(f"overrides of a launch on queue {record.name!r}: {'; '.join(map(str, problems))}")
 
 
 def _check_priorities(record: QueueRecord, launches: list[Launch]) -> None:

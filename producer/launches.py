@@ -32,6 +32,7 @@ class LaunchFields(TypedDict, total=False):
     env: Mapping[str, str | int | float]  # plain values: no secrets
     run_config: Mapping[str, Any]  # given to the job as JSON in LAUNCHYARD_CONFIG
     overrides: Mapping[str, Any]  # laid over the queue config
+    template_variables: Mapping[str, Any]  # values for the queue's template variables, by name
     priority: str | int | Priority
     name: str | None
     project: str | None  # what the run belongs to; the job sees it

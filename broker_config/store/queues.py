@@ -7,6 +7,7 @@ from typing import Any
 
 from redis.client import Pipeline
 
+from broker_config.checks import refuse_errors
 from broker_config.connection import TextClient, translated
 from broker_config.errors import Conflict, NotFound, did_you_mean
 from broker_config.queues import Queue, QueueRecord
@@ -25,8 +26,10 @@ class QueueStore:
         """Write a new queue.
 
         Raises:
+            InvalidRequest: when something in its config cannot work.
             Conflict: when the name is taken.
         """
+        refuse_errors(queue)
         time = now().isoformat()
         key = self._keys.queue(queue.name)
         fields = {"queue": queue.model_dump_json(), "created_at": time, "updated_at": time}
@@ -45,8 +48,12 @@ class QueueStore:
         """Replace a queue's definition; runs that are queued keep the config they were enqueued with.
 
         Raises:
+            InvalidRequest: when something in its config cannot work.
             NotFound: when there is no queue of that name.
         """
+        # The one way in which a definition changes, so here its owner will be asked for. Until there are accounts, a
+        # shared broker keeps others out: only `acl.owner` lets a user write a queue's key.
+        refuse_errors(queue)
         with translated():
             revision = self._new_revision()
         return self._update(

@@ -19,11 +19,14 @@ from pydantic_core import PydanticUndefined
 
 from broker_config import errors, priorities
 from broker_config.jobs import CodeSource, GitSource, ImageSource, Job
+from broker_config.macros import BUILT_IN
 from broker_config.queues import RESOURCE_ALIASES, Queue
+from broker_config.resources.docker import ALIASES, GUARDED
 from broker_config.retries import RetryPolicy
 from broker_config.runs import TRANSITIONS, FailureClass, Reason, State
 from broker_config.settings import PREFIX, Settings
 from broker_config.store.keys import Keys
+from broker_config.templates import TemplateVariable
 from broker_config.timeouts import Timeouts
 from producer.cli import main
 from producer.cli.exits import EXIT_CODES, FATES
@@ -31,7 +34,7 @@ from producer.launches import LaunchFields
 from tests.docs.pages import ROOT
 from workers.builders.docker.options import DockerBuilderOptions
 from workers.config import AgentConfig
-from workers.targets.docker.flags import ALIASES, FLAGS, REFUSED
+from workers.targets.docker.flags import FLAGS, REFUSED
 from workers.targets.local_process.config import LocalProcessConfig
 from workers.targets.stub import StubConfig
 
@@ -159,6 +162,9 @@ FACTS: Mapping[str, Callable[[], Facts]] = {
     "agent-variables": _agent_variables,
     "docker-builder": lambda: _fields(DockerBuilderOptions),
     "queue-fields": lambda: _fields(Queue),
+    "template-variable": lambda: _fields(TemplateVariable),
+    "macros": lambda: dict(BUILT_IN),
+    "docker-guarded": lambda: dict(GUARDED),
     "retry-policy": lambda: _fields(RetryPolicy),
     "timeouts": lambda: _fields(Timeouts),
     "resource-aliases": lambda: {old: f"`{new}`" for old, new in RESOURCE_ALIASES.items()},

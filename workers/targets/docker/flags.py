@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from broker_config.errors import did_you_mean
+from broker_config.resources.docker import long_name
 from workers.targets.docker import flag_values as values
 from workers.targets.docker.flag_values import Scalar
 from workers.targets.docker.mounts import mount
@@ -147,22 +148,6 @@ FLAGS: Mapping[str, Flag] = {
 }
 """By the flag's long name, without its dashes."""
 
-ALIASES: Mapping[str, str] = {
-    "c": "cpu-shares",
-    "d": "detach",
-    "e": "env",
-    "h": "hostname",
-    "i": "interactive",
-    "l": "label",
-    "m": "memory",
-    "net": "network",
-    "p": "publish",
-    "t": "tty",
-    "u": "user",
-    "v": "volume",
-    "w": "workdir",
-}
-
 _NO_TERMINAL = "a run has no terminal; its output is in its log"
 _FILE = "it names a file of the agent's machine; list what it holds in the queue config instead"
 
@@ -196,8 +181,7 @@ def given_flags(config: Mapping[str, Any]) -> dict[str, list[Scalar]]:
     """
     given: dict[str, list[Scalar]] = {}
     for key, value in config.items():
-        name = key.replace("_", "-")
-        name = ALIASES.get(name, name)
+        name = long_name(key)
         if name in REFUSED:
             raise ValueError(f"flag {key!r} cannot be set: {REFUSED[name]}")
         if name not in FLAGS:

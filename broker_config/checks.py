@@ -1,0 +1,52 @@
+"""What is looked at before a queue is written: its placeholders, its rights, and what its resource says of it."""
+
+from __future__ import annotations
+
+from broker_config import macros, resources, templates
+from broker_config.errors import InvalidRequest
+from broker_config.findings import Finding, Severity, error
+from broker_config.placeholders import fill, is_open
+from broker_config.pointers import leaves, to_pointer
+from broker_config.queues import Queue
+
+
+def check_queue(queue: Queue) -> list[Finding]:
+    """What its owner should know about a queue, the errors first."""
+    found = [
+        *templates.check(queue.config, queue.template_variables),
+        *macros.check(queue.config),
+        *_check_rights(queue),
+    ]
+    if not any(finding.severity is Severity.ERROR for finding in found):
+        found += _check_config(queue)
+    return sorted(found, key=lambda finding: finding.severity is not Severity.ERROR)
+
+
+def refuse_errors(queue: Queue) -> None:
+    """Whether a queue can be written.
+
+    Raises:
+        InvalidRequest: when something in it cannot work; every such place is named.
+    """
+    if errors := [str(finding) for finding in check_queue(queue) if finding.severity is Severity.ERROR]:
+        raise InvalidRequest(f"queue {queue.name!r}: config: " + "; ".join(errors))
+
+
+def _check_rights(queue: Queue) -> list[Finding]:
+    if queue.overridable != "nothing":
+        return []
+    return [
+        error("", f"template variable {name!r} has no default, and 'overridable: nothing' lets no job give it a value")
+        for name, variable in queue.template_variables.items()
+        if variable.default is None
+    ]
+
+
+def _check_config(queue: Queue) -> list[Finding]:
+    """What the resource says, with samples in the place of variables: about such a place nothing is sure."""
+    samples = {name: variable.sample for name, variable in queue.template_variables.items()}
+    open_places = {to_pointer(path) for path, leaf in leaves(queue.config) if is_open(leaf)}
+    found = resources.load(queue.resource).check(fill(queue.config, variables=samples))
+    return [
+        finding._replace(severity=Severity.WARNING) if finding.pointer in open_places else finding for finding in found
+    ]

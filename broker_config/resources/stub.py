@@ -1,0 +1,23 @@
+"""The resource that only pretends: nothing of its config reaches a machine, so nothing is guarded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from broker_config.findings import Finding
+from broker_config.resources.protocol import Guard
+
+
+class StubResource:
+    """Takes every config as it is."""
+
+    named_lists: ClassVar[Mapping[str, str]] = {}
+    guarded: ClassVar[Sequence[Guard]] = ()
+    insecure: ClassVar[Sequence[Guard]] = ()
+
+    def canonical(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        return dict(config)
+
+    def check(self, config: Mapping[str, Any]) -> Sequence[Finding]:  # noqa: ARG002
+        return ()

@@ -1,0 +1,281 @@
+"""Template variables: what a launch may choose in a queue config, each with the schema that its values obey.
+
+The schema is a subset of JSON Schema (draft 2020-12): the keywords that W&B Launch's config templates have, and
+`boolean` and `pattern` beside them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from math import ceil, floor, isfinite
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt, StrictStr
+from pydantic import model_validator as check_model
+
+from broker_config.errors import InvalidRequest, did_you_mean
+from broker_config.findings import Finding, error, warning
+from broker_config.frozen import Frozen, is_unicode
+from broker_config.placeholders import Value, variables_in
+from broker_config.pointers import keys, leaves, to_pointer
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
+MAX_TEXT = 4096
+"""Longest text that a variable may hold."""
+
+Type = Literal["string", "integer", "number", "boolean"]
+_ARTICLES: Mapping[str, str] = {
+    "string": "a text",
+    "integer": "an integer",
+    "number": "a number",
+    "boolean": "a boolean",
+}
+_BOOLEANS = {**dict.fromkeys(("true", "yes", "on", "1"), True), **dict.fromkeys(("false", "no", "off", "0"), False)}
+_INTEGER = re.compile(r"[+-]?\d{1,300}")
+
+_AnyNumber = StrictInt | Annotated[float, Field(strict=True, allow_inf_nan=False)]
+_AnyValue = StrictBool | _AnyNumber | StrictStr
+
+
+class TemplateVariable(Frozen):
+    """The schema of one variable. An absent keyword allows everything."""
+
+    type: Type
+    enum: tuple[_AnyValue, ...] | None = Field(default=None, min_length=1)
+    minimum: _AnyNumber | None = None
+    maximum: _AnyNumber | None = None
+    pattern: str | None = None  # of a text: a regular expression of Python's that must be found in it
+    default: _AnyValue | None = None  # absent: every launch has to say
+    title: str = Field(default="", max_length=200)
+    description: str = Field(default="", max_length=1000)
+
+    @check_model(mode="after")
+    def _agrees_with_itself(self) -> TemplateVariable:
+        is_number = self.type in {"integer", "number"}
+        if not is_number and (self.minimum is not None or self.maximum is not None):
+            raise ValueError(f"minimum and maximum are of numbers, and this is {_ARTICLES[self.type]}")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError(f"minimum {self.minimum} is above maximum {self.maximum}")
+        if self.pattern is not None:
+            _check_pattern(self.pattern, self.type)
+        values = [("enum", value) for value in self.enum or ()]
+        values += [("default", self.default)] if self.default is not None else []
+        for keyword, value in values:
+            try:
+                self.accept(value)
+            except ValueError as problem:
+                raise ValueError(f"{keyword} {json.dumps(value)} {problem}") from None
+        return self
+
+    def accept(self, value: object) -> Value:
+        """The value, if it obeys the schema; as in JSON Schema, 4.0 is the integer 4.
+
+        Raises:
+            ValueError: with a clause that goes on from the value, such as "must be at most 8".
+        """
+        typed: Any = _typed(value, self.type)
+        if self.enum is not None and typed not in self.enum:
+            raise ValueError(f"must be one of {', '.join(json.dumps(one) for one in self.enum)}")
+        if self.minimum is not None and typed < self.minimum:
+            raise ValueError(f"must be at least {self.minimum}")
+        if self.maximum is not None and typed > self.maximum:
+            raise ValueError(f"must be at most {self.maximum}")
+        if self.pattern is not None and not re.search(self.pattern, typed):
+            raise ValueError(f"must match {self.pattern!r}")
+        return typed  # type: ignore[no-any-return]
+
+    def read(self, text: str) -> Value:
+        """The value that a text from a command line means; yes, on and 1 are true.
+
+        Raises:
+            ValueError: as `accept` does.
+        """
+        value: object = text
+        if self.type == "integer" and _INTEGER.fullmatch(text):
+            value = int(text)
+        elif self.type == "number":
+            value = _number(text)
+        elif self.type == "boolean":
+            value = _BOOLEANS.get(text.lower(), text)
+        return self.accept(value)
+
+    @property
+    def sample(self) -> Value:
+        """A value with which a config can be looked at before a launch has said one."""
+        if self.default is not None:
+            return self.default
+        if self.enum is not None:
+            return self.enum[0]
+        if self.minimum is not None:
+            return ceil(self.minimum) if self.type == "integer" else self.minimum
+        if self.maximum is not None:
+            return floor(self.maximum) if self.type == "integer" else self.maximum
+        samples: Mapping[str, Value] = {"string": "text", "boolean": False}
+        return samples.get(self.type, 1)
+
+
+def _check_pattern(pattern: str, type_: Type) -> None:
+    if type_ != "string":
+        raise ValueError(f"pattern is of texts, and this is {_ARTICLES[type_]}")
+    try:
+        re.compile(pattern)
+    except re.error as problem:
+        raise ValueError(f"pattern {pattern!r} is no regular expression: {problem}") from None
+
+
+def _typed(value: object, type_: Type) -> Value:
+    if isinstance(value, bool):
+        if type_ == "boolean":
+            return value
+    elif isinstance(value, str):
+        if type_ == "string":
+            return _checked_text(value)
+        raise ValueError(f"must be {_ARTICLES[type_]}, not a text")
+    elif isinstance(value, int):
+        if type_ in {"integer", "number"}:
+            return value
+    elif isinstance(value, float) and isfinite(value):
+        if type_ == "number":
+            return value
+        if type_ == "integer" and value.is_integer():
+            return int(value)
+    raise ValueError(f"must be {_ARTICLES[type_]}")
+
+
+def _checked_text(text: str) -> str:
+    if not is_unicode(text):
+        raise ValueError("must be text that can be written as UTF-8")
+    if len(text) > MAX_TEXT:
+        raise ValueError(f"must have at most {MAX_TEXT:,} characters")
+    return text
+
+
+def _number(text: str) -> object:
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _by_name(given: Any) -> Any:
+    """Variables by name with their keywords flat, from each of the shapes that W&B Launch writes and from our own.
+
+    Its API takes `{"cpu": {"schema": {...}, "description": "..."}}`, and answers with a list of
+    `{"name": "cpu", "schema": "<JSON text>"}`.
+    """
+    if isinstance(given, Sequence) and not isinstance(given, str):
+        if not all(isinstance(one, Mapping) and isinstance(one.get("name"), str) for one in given):
+            raise ValueError("in a list, each template variable is an object with its name")
+        names = [one["name"] for one in given]
+        if twice := next((name for name in names if names.count(name) > 1), ""):
+            raise ValueError(f"template variable {twice!r} is there twice")
+        given = {one["name"]: one for one in given}
+    if isinstance(given, Mapping):
+        return {name: _flat(name, one) for name, one in given.items()}
+    return given
+
+
+def _flat(name: Any, given: Any) -> Any:
+    if not isinstance(given, Mapping):
+        return given
+    fields = {key: value for key, value in given.items() if value is not None}
+    if fields.get("name") == name:
+        del fields["name"]
+    if "schema" not in fields:
+        return fields
+    schema = fields.pop("schema")
+    if isinstance(schema, str):
+        try:
+            schema = json.loads(schema)
+        except ValueError as problem:
+            raise ValueError(f"the schema of {name!r} is not JSON: {problem}") from None
+    return {**schema, **fields} if isinstance(schema, Mapping) else {"schema": schema, **fields}
+
+
+def _check_name(name: str) -> str:
+    if not NAME.fullmatch(name):
+        raise ValueError(
+            f"{name!r} cannot be a template variable; use 1 to 64 letters, digits, '_' and '-', a letter first"
+        )
+    return name
+
+
+TemplateVariables = Annotated[
+    dict[Annotated[str, AfterValidator(_check_name)], TemplateVariable], BeforeValidator(_by_name)
+]
+
+
+def names_in(config: Mapping[str, Any]) -> set[str]:
+    """The template variables that a config has in its values."""
+    return {name for _, leaf in leaves(config) if isinstance(leaf, str) for name in variables_in(leaf)}
+
+
+def check(config: Mapping[str, Any], variables: Mapping[str, TemplateVariable]) -> list[Finding]:
+    """Whether the variables in a config and those that are declared are the same."""
+    found = [
+        error(to_pointer(path), f"template variable {name!r} cannot be in a key; put it into a value")
+        for path, key in keys(config)
+        for name in variables_in(key)
+    ]
+    found += [
+        error(
+            to_pointer(path),
+            f"template variable {name!r} is not declared{did_you_mean(name, variables)}"
+            + ("" if variables else "; declare it with --template-variables, or write '\\{{...}}' for plain text"),
+        )
+        for path, leaf in leaves(config)
+        if isinstance(leaf, str)
+        for name in dict.fromkeys(variables_in(leaf))
+        if name not in variables
+    ]
+    unused = sorted(variables.keys() - names_in(config))
+    return [*found, *(warning("", f"template variable {name!r} is declared, and nothing uses it") for name in unused)]
+
+
+def check_values(variables: Mapping[str, TemplateVariable], given: Mapping[str, Any], what: str) -> dict[str, Value]:
+    """The value of every variable: what a launch gave, else the default. `what` names the queue: "queue 'gpu'".
+
+    Raises:
+        InvalidRequest: when one is unknown, missing or does not obey its schema; every such one is named.
+    """
+    defaults = {name: one.default for name, one in variables.items() if one.default is not None}
+    values = _each(variables, {**defaults, **given}, TemplateVariable.accept, what)
+    if missing := [name for name in variables if name not in values]:
+        listed = ", ".join(repr(name) for name in missing)
+        cure = f"--set-var {missing[0]}=..., or template_variables={{{missing[0]!r}: ...}} in Python"
+        raise InvalidRequest(f"{what} needs a value for template variable {listed}; give it with {cure}")
+    return values
+
+
+def read_values(variables: Mapping[str, TemplateVariable], texts: Mapping[str, str], what: str) -> dict[str, Value]:
+    """The values that texts from a command line mean.
+
+    Raises:
+        InvalidRequest: when one is unknown, or its text means no value that obeys its schema.
+    """
+    return _each(variables, texts, TemplateVariable.read, what)
+
+
+def _each(
+    variables: Mapping[str, TemplateVariable],
+    given: Mapping[str, Any],
+    understand: Callable[[TemplateVariable, Any], Value],
+    what: str,
+) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    problems: list[str] = []
+    for name, value in given.items():
+        if name not in variables:
+            problems.append(f"it has no template variable {name!r}{did_you_mean(name, variables)}")
+            continue
+        try:
+            values[name] = understand(variables[name], value)
+        except ValueError as problem:
+            problems.append(f"template variable {name!r} is {repr(value)[:80]} and {problem}")
+    if problems:
+        raise InvalidRequest(f"{what}: " + "; ".join(problems))
+    return values
