@@ -13,6 +13,7 @@ import click
 from broker_config.errors import InvalidRequest
 from broker_config.jobs import ImageSource
 from broker_config.priorities import Priority
+from broker_config.texts import read_object
 from producer.cli import documents, output, pairs
 from producer.cli.following import follow
 from producer.cli.session import Session, json_option, pass_session
@@ -73,8 +74,8 @@ class LaunchOptions:
             "idempotency_key": self.idempotency_key,
             "not_before": _moment(self.not_before),
             "after": self.after,
-            "retries": pairs.parse_object(self.retries, "--retries") if self.retries else None,
-            "timeouts": pairs.parse_object(self.timeouts, "--timeouts") if self.timeouts else None,
+            "retries": read_object(self.retries, "--retries") if self.retries else None,
+            "timeouts": read_object(self.timeouts, "--timeouts") if self.timeouts else None,
             "dockerfile": self.dockerfile,
             "python_version": self.python_version,
         }

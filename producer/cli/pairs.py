@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from broker_config.errors import InvalidRequest
+from broker_config.texts import read, read_object
 
 
 def plain_pairs(texts: Sequence[str], option: str) -> dict[str, str]:
@@ -37,9 +36,9 @@ def settings(texts: Sequence[str], option: str) -> dict[str, Any]:
 
 def _mapping(text: str, option: str) -> dict[str, Any]:
     if text.lstrip().startswith("{") or "\n" in text.strip():
-        return parse_object(text, option)
+        return read_object(text, option)
     path, written = _split(text, option)
-    nested: Any = _yaml(written, option)
+    nested: Any = read(written, f"{option} {path}").data
     for key in reversed(path.split(".")):
         nested = {key: nested}
     return dict(nested)
@@ -58,40 +57,6 @@ def _split(text: str, option: str) -> tuple[str, str]:
     if not key or not separator:
         raise InvalidRequest(f"{option} {text!r} must be KEY=VALUE")
     return key, value
-
-
-def read_object(path: str, option: str) -> dict[str, Any]:
-    """The object in a JSON or YAML file; `-` is stdin.
-
-    Raises:
-        InvalidRequest: when it cannot be read, or holds something else.
-    """
-    try:
-        text = sys.stdin.read() if path == "-" else Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidRequest(f"{option}: cannot read {path!r}: {error}") from error
-    return parse_object(text, option)
-
-
-def parse_object(text: str, option: str) -> dict[str, Any]:
-    """The object in a JSON or YAML text. YAML has JSON inside it.
-
-    Raises:
-        InvalidRequest: when it is neither, or something else than an object.
-    """
-    value = _yaml(text, option)
-    if value is None:
-        return {}
-    if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
-        raise InvalidRequest(f"{option} must be a mapping of names to values, not: {text.strip()[:80]}")
-    return value
-
-
-def _yaml(text: str, option: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InvalidRequest(f"{option} is neither JSON nor YAML: {' '.join(str(error).split())}") from error
 
 
 def to_yaml(value: Any) -> str:

@@ -14,6 +14,7 @@ from broker_config.overrides import merge
 from broker_config.queues import Queue, QueueRecord, parse_queue
 from broker_config.retries import RetryPolicy
 from broker_config.runs import State
+from broker_config.texts import read_file, read_object
 from broker_config.timeouts import Timeouts
 from producer.cli import documents, output, pairs
 from producer.cli.session import Session, json_option, pass_session
@@ -46,12 +47,12 @@ class QueueOptions:
         if self.config_file and self.config_json:
             raise InvalidRequest("--config and --config-json both give the config; choose one")
         if self.config_file:
-            fields["config"] = pairs.read_object(self.config_file, "--config")
+            fields["config"] = read_file(self.config_file, "--config").object
         if self.config_json:
-            fields["config"] = pairs.parse_object(self.config_json, "--config-json")
+            fields["config"] = read_object(self.config_json, "--config-json")
         for name, text in (("retries", self.retries), ("timeouts", self.timeouts)):
             if text is not None:
-                fields[name] = pairs.parse_object(text, f"--{name}")
+                fields[name] = read_object(text, f"--{name}")
         return fields
 
 
@@ -222,7 +223,7 @@ def _in_editor(queue: Queue, session: Session) -> Queue:
     text = click.edit(pairs.to_yaml({name: fields[name] for name in _EDITABLE}) + "\n", extension=".yaml")
     if text is None:
         return queue
-    return parse_queue({"name": queue.name, **pairs.parse_object(text, "the edited text")})
+    return parse_queue({"name": queue.name, **read_object(text, "the edited text")})
 
 
 @group.command()

@@ -48,8 +48,8 @@ def test_a_config_may_be_json_or_yaml_in_a_file_on_stdin_or_as_text(
     [
         (("create", "gpu", "-r", "stub"), 5, "queue 'gpu' exists"),
         (("create", "bad name", "-r", "stub"), 3, "'bad name' cannot be a name"),
-        (("create", "x", "-r", "stub", "--config-json", "[1]"), 3, "--config-json must be a mapping"),
-        (("create", "x", "-r", "stub", "--config-json", "{a: "), 3, "--config-json is neither JSON nor YAML"),
+        (("create", "x", "-r", "stub", "--config-json", "[1]"), 3, "--config-json:1:1: this must be an object"),
+        (("create", "x", "-r", "stub", "--config-json", "{a: "), 3, "--config-json:2:1: this is not YAML"),
         (("create", "x", "-r", "stub", "--config", "/nowhere"), 3, "cannot read '/nowhere'"),
         (("create", "x"), 2, "Missing option '--resource'"),
         (("show", "gpuu"), 4, "queue 'gpuu' does not exist; did you mean 'gpu'?"),
