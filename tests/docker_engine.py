@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 
 import docker
 import requests
-from docker.errors import DockerException
+from docker.errors import DockerException, NotFound
 
 from tests.services import require
+from workers.targets.docker.marks import Mark
 
 BASE_IMAGE = "python:3.11-slim"
 
@@ -28,3 +30,10 @@ def engine() -> docker.APIClient:
     assert api is not None
     require(bool(api.images(BASE_IMAGE)), f"the docker engine has no image {BASE_IMAGE}; see tests/lab/base_image.py")
     return api
+
+
+def remove_marks(name: str) -> None:
+    """Remove what the docker target keeps beside a container of that name."""
+    for mark in Mark:
+        with suppress(NotFound):
+            engine().remove_volume(f"{name}.{mark}")

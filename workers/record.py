@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from broker_config.errors import StaleWrite
 from broker_config.runs import FailureClass, Reason, Run, State, may_change, now
 from broker_config.store.runs import Change, RunStore
 from workers import quarantine
@@ -36,6 +37,17 @@ class Recorder:
             return Change(state, reason, text, self._agent, fields, self._fence)
 
         return self._runs.change_until_written(run, decide)
+
+    def confirm(self, run: Run) -> Run:
+        """The run as it is now.
+
+        Raises:
+            StaleWrite: when it is another session's by now, or has ended.
+        """
+        current = self._runs.get(run.id)
+        if not current.state.is_live or current.fence != self._fence:
+            raise StaleWrite(f"run {run.id} is not agent {self._agent}'s any more")
+        return current
 
     def note(self, run: Run, reason: Reason, text: str) -> Run:
         """Say why the run is where it is, once for the same reason."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 
 from broker_config.errors import TemporaryError
 from broker_config.runs import Reason, Run, State, now
@@ -19,6 +20,9 @@ from workers.targets.protocol import Target, Workload
 from workers.wandb import Wandb
 
 logger = logging.getLogger(__name__)
+
+CONFIRMED = timedelta(seconds=1)
+"""How long the record's word that the run is this session's is relied on; no lease is as short."""
 
 
 def workload(prepared: Prepared, wandb: Wandb) -> Workload:
@@ -54,6 +58,7 @@ class Submitter:
             RunFailed: when the target refuses it.
             RunCancelled: when the wish to cancel came first.
             TemporaryError: when the agent stops while the target does not answer.
+            StaleWrite: when the run is another session's by now.
         """
         request = target.render(workload(prepared, self._wandb))
         run = self._recorder.reach(
@@ -67,10 +72,15 @@ class Submitter:
             request_digest=request.digest,
         )
         while True:
+            if now() - (run.submitted_at or run.since) > CONFIRMED:
+                # This process was frozen, the target did not answer, or the run was another session's.
+                run = self._recorder.confirm(run)
             try:
                 if not cancelled():
                     target.submit(request)
                 elif request.name not in target.observe([request.name]):
+                    # An agent that was frozen before its own `submit` may still come with it.
+                    target.release(request.name)
                     raise RunCancelled("cancelled before it was submitted")
             except TemporaryError as error:
                 # The object may exist or not, so the run can neither fail nor be cancelled before the target answers.

@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 OBJECT_NAME = re.compile(r"launchyard-([a-z0-9]+)-(\d+)")
 SETTLED = timedelta(seconds=60)
 """How long after its end a run's agent has for the release itself."""
+RELEASED_SECONDS = 3600.0
+"""How long the name of a released object stays taken, for agents that were frozen before they submitted it."""
 
 
 class Sweeper:
@@ -40,6 +42,8 @@ class Sweeper:
                 logger.warning("sweep-retry target=%s: %s", type(target).__name__, error)
 
     def _sweep(self, target: Target) -> None:
+        for name in target.released(RELEASED_SECONDS):
+            target.forget(name)
         names = {name: match[1] for name in target.inventory() if (match := OBJECT_NAME.fullmatch(name))}
         runs: dict[str, Run] = {run.id: run for run in self._runs.get_many(sorted(set(names.values())))}
         for name, run_id in names.items():

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from broker_config.runs import RunId, new_run_id
 from tests.contract.waiting import eventually
-from tests.docker_engine import BASE_IMAGE, engine
+from tests.docker_engine import BASE_IMAGE, engine, remove_marks
 from workers.builders.protocol import Artifact, ArtifactKind
 from workers.targets.docker import DockerTarget
 from workers.targets.local_process import LocalProcessTarget
@@ -36,10 +36,15 @@ class Case(Protocol):
 
     def workload(self, home: Path, name: str, behaviour: Behaviour) -> Workload: ...
 
+    def clean(self, name: str) -> None: ...  # of what a release leaves outside of the home folder
+
 
 class Stub:
     def make(self, home: Path) -> Target:
         return StubTarget(home)
+
+    def clean(self, name: str) -> None:
+        pass
 
     def workload(self, home: Path, name: str, behaviour: Behaviour) -> Workload:
         return workload_of(
@@ -71,6 +76,9 @@ class LocalProcess:
     def make(self, home: Path) -> Target:
         return LocalProcessTarget(home)
 
+    def clean(self, name: str) -> None:
+        pass
+
     def workload(self, home: Path, name: str, behaviour: Behaviour) -> Workload:
         code = home / "code"
         code.mkdir(exist_ok=True)
@@ -83,6 +91,9 @@ class Docker:
     def make(self, home: Path) -> Target:
         engine()
         return DockerTarget(home)
+
+    def clean(self, name: str) -> None:
+        remove_marks(name)
 
     def workload(self, home: Path, name: str, behaviour: Behaviour) -> Workload:
         told = json.dumps(asdict(behaviour))
@@ -175,3 +186,4 @@ class Lab:
                 self.target.cancel(name, 0.0)
                 self.end_of(name)
                 self.target.release(name)
+            self.case.clean(name)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from broker_config.errors import TemporaryError
 from broker_config.runs import FailureClass, Reason
 from tests.contract.targets import TARGETS, Behaviour, Lab
 from tests.contract.waiting import eventually
@@ -286,3 +287,55 @@ def test_the_inventory_names_objects_of_all_agents_until_their_release(lab: Lab)
     # Then
     assert name in before
     assert name not in lab.target.inventory()
+
+
+def test_what_runs_is_not_released(lab: Lab) -> None:
+    # Given
+    name = lab.submit(Behaviour(seconds=LONG))
+    # When
+    with pytest.raises(TemporaryError, match="run"):
+        lab.target.release(name)
+    # Then
+    observed = lab.observe(name)
+    assert observed is not None
+    assert not observed.phase.is_end
+
+
+def test_a_submit_that_comes_after_the_release_makes_nothing(lab: Lab) -> None:
+    # Given an object that another agent adopted and released while this one was frozen
+    request = lab.target.render(lab.workload(Behaviour(lines=("only once",))))
+    lab.another_agent().submit(request)
+    lab.end_of(request.name)
+    lab.another_agent().release(request.name)
+    # When
+    lab.target.submit(request)
+    # Then
+    assert lab.observe(request.name) is None
+    assert request.name not in lab.target.inventory()
+
+
+def test_a_name_that_was_released_before_its_submit_stays_taken(lab: Lab) -> None:
+    # Given a run that was cancelled before another agent had submitted it
+    request = lab.target.render(lab.workload(Behaviour(lines=("never",))))
+    lab.another_agent().release(request.name)
+    # When
+    lab.target.submit(request)
+    # Then
+    assert lab.observe(request.name) is None
+    assert lab.lines(request.name) == []
+
+
+def test_a_name_is_free_again_when_its_release_is_forgotten(lab: Lab) -> None:
+    # Given
+    request = lab.target.render(lab.workload(Behaviour(lines=("again",))))
+    lab.target.submit(request)
+    lab.end_of(request.name)
+    lab.target.release(request.name)
+    # When
+    assert request.name in lab.another_agent().released(0.0)
+    assert request.name not in lab.another_agent().released(3600.0)
+    lab.target.forget(request.name)
+    lab.target.submit(request)
+    # Then
+    assert lab.end_of(request.name).phase is Phase.SUCCEEDED
+    assert lab.lines(request.name) == ["again"]

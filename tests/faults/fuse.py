@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import time
 from enum import StrEnum
 from pathlib import Path
@@ -24,6 +25,7 @@ class Effect(StrEnum):
 
     DIE = "die"
     PARK = "park"  # stay there until the test says so
+    FREEZE = "freeze"  # all of the process stops, until the test has it go on (SIGCONT)
 
 
 class Fuse:
@@ -63,6 +65,10 @@ class Fuse:
         _place(self._burnt, str(time.time()))
         if effect == Effect.DIE:
             os.kill(os.getpid(), signal.SIGKILL)
+        if effect == Effect.FREEZE:
+            # To this thread: sent to the process, another thread may take it, and this one go on for a moment.
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+            return
         deadline = time.monotonic() + PARKED_SECONDS
         while not self._go.exists() and time.monotonic() < deadline:
             time.sleep(0.01)

@@ -9,7 +9,10 @@ from typing import Any
 from broker_config.queues import Queue
 from broker_config.runs import Run, RunId
 from producer import Client, LocalCode
-from tests.docker_engine import engine
+from tests.docker_engine import engine, remove_marks
+from workers.targets.docker import DockerTarget
+from workers.targets.local_process import LocalProcessTarget
+from workers.targets.protocol import Target
 from workers.targets.stub import StubTarget
 
 QUEUE = "faults"
@@ -75,12 +78,8 @@ class Jobs:
         return self._began.read_text().split().count(run.id) if self._began.exists() else 0
 
     def is_left(self, run: Run) -> bool:
-        """Whether the ended object still takes its name at the target."""
-        if self.target == "docker":
-            found = engine().containers(all=True, filters={"name": f"^/{run.object_name}$"})
-            return bool(found)
-        folder = {"stub": f"stub/{run.object_name}.json", "local-process": f"processes/{run.object_name}"}
-        return (self.home / folder[self.target]).exists()
+        """Whether the ended object is still there."""
+        return run.object_name in self._at_target().inventory()
 
     def remove(self) -> None:
         """Remove what is left at a target outside of the home folder."""
@@ -88,6 +87,10 @@ class Jobs:
             for run_id in self.launched:
                 for found in engine().containers(all=True, filters={"label": f"launchyard.run-id={run_id}"}):
                     engine().remove_container(found["Id"], v=True, force=True)
+                remove_marks(f"launchyard-{run_id}-1")
+
+    def _at_target(self) -> Target:
+        return {"stub": StubTarget, "local-process": LocalProcessTarget, "docker": DockerTarget}[self.target](self.home)
 
     @property
     def _began(self) -> Path:

@@ -20,6 +20,7 @@ class Step(StrEnum):
     FETCHED = "source fetched"
     BUILT = "image or environment built"
     INTENT = "intent written"
+    MADE = "container made, not started"
     SUBMITTED = "submitted"
     WATCHED = "watched, not acknowledged"
     ACKNOWLEDGED = "acknowledged"
@@ -66,6 +67,11 @@ class Place:
         setattr(owner, self.method, wrapped)
 
 
+def steps_of(target: str) -> list[Step]:
+    """The steps that a run on this target meets."""
+    return [step for step in Step if step is not Step.MADE or target == "docker"]
+
+
 def _state_is(state: State) -> Callable[[tuple[Any, ...]], bool]:
     return lambda args: args[2] is state
 
@@ -73,8 +79,10 @@ def _state_is(state: State) -> Callable[[tuple[Any, ...]], bool]:
 def places(target: str) -> dict[Step, Place]:
     """Where the steps are, for an agent that uses this target. `RUNS` is nowhere in the product: the job runs."""
     target_class = TARGETS[target]
+    containers = "workers.targets.docker.containers:Containers"
     recorder = "workers.record:Recorder"
-    return {
+    of_docker = {Step.MADE: Place(containers, "start", is_before=True)}
+    return (of_docker if target == "docker" else {}) | {
         Step.RECEIVED: Place("workers.claim:Claimer", "claim", is_before=True),
         Step.CLAIMED: Place("workers.claim:Claimer", "claim"),
         Step.FETCHED: Place("workers.sources.code:CodeSource", "fetch"),

@@ -14,7 +14,7 @@ from tests.agents import AgentProcess, eventually
 from tests.faults.conftest import Borrow
 from tests.faults.fuse import Effect
 from tests.faults.history import ended_after, taken_up
-from tests.faults.steps import TARGETS, Step
+from tests.faults.steps import TARGETS, Step, steps_of
 from tests.faults.table import Cell, Table
 from tests.faults.yard import LEASE_SECONDS, Yard
 
@@ -23,6 +23,8 @@ ANOTHER = "agent killed, another one takes over"
 
 BOUND_SECONDS = {RESTARTED: 15.0, ANOTHER: 3 * LEASE_SECONDS}
 """Most that may pass from the kill until an agent has the run. A restart includes the start of a Python process."""
+
+CELLS = [(target, step) for target in TARGETS for step in steps_of(target)]
 
 
 def _strike(yard: Yard, step: Step) -> tuple[RunId, float, AgentProcess]:
@@ -39,9 +41,8 @@ def _strike(yard: Yard, step: Step) -> tuple[RunId, float, AgentProcess]:
     return run_id, struck, next(agent for agent in yard.agents if not agent.is_alive)
 
 
-@pytest.mark.parametrize("step", list(Step))
+@pytest.mark.parametrize(("target", "step"), CELLS)
 @pytest.mark.parametrize("heir", [RESTARTED, ANOTHER])
-@pytest.mark.parametrize("target", list(TARGETS))
 def test_a_run_survives_the_death_of_its_agent(target: str, heir: str, step: Step, yards: Borrow, table: Table) -> None:
     with yards(target, 1 if heir == RESTARTED else 2) as yard:
         # Given a run whose agent dies at that step

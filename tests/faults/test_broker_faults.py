@@ -14,7 +14,7 @@ from tests.agents import eventually
 from tests.faults.conftest import Borrow
 from tests.faults.fuse import Effect
 from tests.faults.history import ended_after, taken_up
-from tests.faults.steps import TARGETS, Step
+from tests.faults.steps import TARGETS, Step, steps_of
 from tests.faults.table import Cell, Table
 from tests.faults.yard import Yard
 
@@ -49,15 +49,15 @@ EVERY_CELL_VARIABLE = "LAUNCHYARD_TEST_EVERY_CELL"
 
 # What the agent keeps on the broker is the same for all targets, so CI strikes the others with the hardest fault only.
 CELLS = [
-    (target, fault)
+    (target, fault, step)
     for target in TARGETS
     for fault in FAULTS
+    for step in steps_of(target)
     if target == "stub" or fault == KILLED or os.environ.get(EVERY_CELL_VARIABLE) == "1"
 ]
 
 
-@pytest.mark.parametrize("step", list(Step))
-@pytest.mark.parametrize(("target", "fault"), CELLS)
+@pytest.mark.parametrize(("target", "fault", "step"), CELLS)
 def test_a_run_survives_a_fault_of_the_broker(target: str, fault: str, step: Step, yards: Borrow, table: Table) -> None:
     with yards(target, 1) as yard:
         # Given a run whose agent has stopped at that step

@@ -105,10 +105,13 @@ class Target(Protocol):
        the beginning. It works until `release`, and for an object that is gone it returns an empty chunk.
     6. `cancel` asks the object to end and has it ended by force after `grace_seconds`, even when this agent dies
        meanwhile. It returns soon, may be called again, and succeeds for an object that has ended or is gone.
-    7. `release` removes what the object still takes (a stopped container, a folder), after its end was recorded.
-    8. `inventory` names every object of ours that the platform has, whoever submitted it.
-    9. All calls come from several threads. Errors: `RunFailed` when trying again cannot help, with the platform's own
-       words; `TemporaryError` when it may.
+    7. `release` removes what the object still takes (a stopped container, a folder), after its end was recorded. It
+       raises `TemporaryError` for one that runs. The name stays taken, also one that was never submitted: a `submit`
+       that comes later, from an agent that was frozen before it, makes nothing.
+    8. `released` names the objects that were released longer ago, and `forget` gives such a name free.
+    9. `inventory` names every object of ours that the platform has and that was not released, whoever submitted it.
+    10. All calls come from several threads. Errors: `RunFailed` when trying again cannot help, with the platform's own
+        words; `TemporaryError` when it may.
     """
 
     artifact: ClassVar[ArtifactKind]
@@ -132,5 +135,9 @@ class Target(Protocol):
     def cancel(self, name: str, grace_seconds: float) -> None: ...
 
     def release(self, name: str) -> None: ...
+
+    def released(self, older_than_seconds: float) -> Sequence[str]: ...
+
+    def forget(self, name: str) -> None: ...
 
     def inventory(self) -> Sequence[str]: ...

@@ -12,12 +12,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import Field
 
-from broker_config.errors import InvalidRequest
+from broker_config.errors import InvalidRequest, TemporaryError
 from broker_config.frozen import Frozen, parse
 from broker_config.runs import FailureClass, Reason
 from workers.builders.protocol import ArtifactKind
@@ -68,14 +69,13 @@ class StubTarget:
 
     def submit(self, request: Request) -> None:
         content = json.dumps({"digest": request.digest, "submitted": time.time(), **request.body})
-        draft = self._folder / f".{request.name}.{os.getpid()}.{threading.get_ident()}"
-        draft.write_text(content)
+        draft = self._draft(request.name, content)
         try:
             # A hard link appears with its whole content or not at all, and for one caller only.
             os.link(draft, self._path(request.name))
         except FileExistsError:
-            held = self._read(request.name)
-            if held is not None and held["digest"] != request.digest:
+            held = self._placed(request.name)
+            if held is not None and "released" not in held and held["digest"] != request.digest:
                 raise RunFailed(
                     FailureClass.CONFIG, Reason.NAME_TAKEN, f"{request.name} exists with another request"
                 ) from None
@@ -115,17 +115,35 @@ class StubTarget:
             return
         wish = self._folder / f"{name}.cancel"
         if not wish.exists():
-            draft = self._folder / f".{name}.cancel.{os.getpid()}.{threading.get_ident()}"
-            draft.write_text(str(time.time() + (grace_seconds if held["ignores_cancel"] else 0)))
-            draft.rename(wish)
+            self._draft(name, str(time.time() + (grace_seconds if held["ignores_cancel"] else 0))).rename(wish)
         self._remember(name)
 
     def release(self, name: str) -> None:
-        self._path(name).unlink(missing_ok=True)
+        held = self._read(name)
+        if held is not None and not self._observation(name, held).phase.is_end:
+            raise TemporaryError(f"the stub {name} still runs; cancel it first")
+        draft = self._draft(name, json.dumps({"released": time.time()}))
+        try:
+            if held is None:
+                os.link(draft, self._path(name))
+            else:
+                draft.replace(self._path(name))
+        except FileExistsError:
+            if self._read(name) is not None:
+                raise TemporaryError(f"the stub {name} was submitted in this moment") from None
+        finally:
+            draft.unlink(missing_ok=True)
         (self._folder / f"{name}.cancel").unlink(missing_ok=True)
 
+    def released(self, older_than_seconds: float) -> Sequence[str]:
+        until = time.time() - older_than_seconds
+        return [name for name in self._names() if (self._placed(name) or {}).get("released", inf) <= until]
+
+    def forget(self, name: str) -> None:
+        self._path(name).unlink(missing_ok=True)
+
     def inventory(self) -> Sequence[str]:
-        return [path.stem for path in self._folder.glob("*.json")]
+        return [name for name in self._names() if self._read(name) is not None]
 
     def submissions(self) -> list[str]:
         """Names in the order in which objects were really made: what a test counts."""
@@ -134,12 +152,25 @@ class StubTarget:
     def _path(self, name: str) -> Path:
         return self._folder / f"{name}.json"
 
+    def _names(self) -> list[str]:
+        return [path.stem for path in self._folder.glob("*.json")]
+
+    def _draft(self, name: str, content: str) -> Path:
+        draft = self._folder / f".{name}.{os.getpid()}.{threading.get_ident()}"
+        draft.write_text(content)
+        return draft
+
     def _read(self, name: str) -> dict[str, Any] | None:
+        """The object of that name; None also when it was released."""
+        placed = self._placed(name)
+        return None if placed is None or "released" in placed else placed
+
+    def _placed(self, name: str) -> dict[str, Any] | None:
         try:
-            held: dict[str, Any] = json.loads(self._path(name).read_text())
+            placed: dict[str, Any] = json.loads(self._path(name).read_text())
         except FileNotFoundError:
             return None
-        return held
+        return placed
 
     def _cancelled_at(self, name: str) -> float | None:
         try:

@@ -12,7 +12,7 @@ from docker.errors import NotFound
 
 from tests.contract.targets import Docker, Lab, workload_of
 from tests.contract.waiting import eventually
-from tests.docker_engine import BASE_IMAGE, engine
+from tests.docker_engine import BASE_IMAGE, engine, remove_marks
 from workers.builders.protocol import Artifact, ArtifactKind
 from workers.targets.protocol import Request
 
@@ -62,5 +62,4 @@ class DockerLab(Lab):
         for name in self.names:
             with suppress(NotFound):
                 self.api.remove_container(name, v=True, force=True)
-            with suppress(NotFound):
-                self.api.remove_volume(name + ".cancelled")
+            remove_marks(name)

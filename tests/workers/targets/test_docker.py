@@ -332,14 +332,15 @@ def test_a_release_takes_volumes_without_a_name_and_the_mark_of_a_cancel_along(l
     assert not left & {anonymous, name + ".cancelled"}
 
 
-def test_a_running_container_is_not_released(lab: DockerLab) -> None:
-    # Given
-    name = lab.python(FOR_EVER)
+def test_a_container_that_a_late_agent_made_after_the_release_is_not_started(lab: DockerLab) -> None:
+    # Given an agent that was frozen after it had looked for the container, until others had released it
+    request = lab.request("print('late')")
+    lab.target.release(request.name)
+    _create(lab, request)
     # When
-    with pytest.raises(TemporaryError):
-        lab.target.release(name)
+    lab.target.submit(request)
     # Then
-    assert lab.inspect(name) is not None
+    assert lab.inspect(request.name) is None
 
 
 # --- an engine that does not answer -----------------------------------------------------------------------------------

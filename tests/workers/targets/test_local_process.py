@@ -289,13 +289,3 @@ def test_an_end_leaves_no_zombie_behind(lab: ProcessLab) -> None:
     lab.end_of(name)
     # Then
     eventually(lambda: lab.observe(name) is not None and not supervisor.is_running())
-
-
-def test_what_runs_cannot_be_released(lab: ProcessLab) -> None:
-    # Given
-    name = lab.run(["sleep", "120"])
-    # When
-    with pytest.raises(Exception, match="still runs"):
-        lab.target.release(name)
-    # Then
-    assert lab.observe(name) is not None

@@ -24,8 +24,6 @@ STOP_ANSWER_SECONDS = 1.0
 FILTERED_NAMES = 50
 """Up to so many names are asked for by name. Each is matched with each container and takes room in the request."""
 
-_CANCELLED = ".cancelled"
-
 
 class Created(StrEnum):
     """How a create ended, when it did not fail."""
@@ -150,31 +148,3 @@ class Containers:
                 if only_if_stopped or "already in progress" in words_of(error):
                     return
                 raise TemporaryError(f"container {name} is not removed: {words_of(error)}") from error
-
-    # A wish to cancel has to outlive the agent and be seen by the one that takes the run up, wherever it runs. The
-    # labels of a container cannot be changed, but an empty volume beside it is kept by the same engine.
-
-    def mark_cancelled(self, name: str) -> bool:
-        """Note that the container's end is wanted; returns whether that is new."""
-        if self.is_marked_cancelled(name):
-            return False
-        with self._engine.answering():
-            self._engine.api.create_volume(name + _CANCELLED, labels={MANAGED: "true"})
-        return True
-
-    def is_marked_cancelled(self, name: str) -> bool:
-        """Whether its end was wanted."""
-        with self._engine.answering():
-            try:
-                self._engine.api.inspect_volume(name + _CANCELLED)
-            except NotFound:
-                return False
-            return True
-
-    def unmark_cancelled(self, name: str) -> None:
-        """Forget that its end was wanted."""
-        with self._engine.answering():
-            try:
-                self._engine.api.remove_volume(name + _CANCELLED)
-            except NotFound:
-                return

@@ -19,6 +19,7 @@ from workers.targets.docker.engine import Engine
 from workers.targets.docker.events import Events
 from workers.targets.docker.inside import bring_code, with_secrets
 from workers.targets.docker.logs import Logs
+from workers.targets.docker.marks import Mark, Marks
 from workers.targets.docker.render import MANAGED, REQUEST_DIGEST, render
 from workers.targets.protocol import LogChunk, Observation, Request, Workload
 
@@ -38,6 +39,7 @@ class DockerTarget:
     def __init__(self, home: Path) -> None:
         self._engine = Engine()
         self._containers = Containers(self._engine)
+        self._marks = Marks(self._engine)
         self._events = Events(self._engine)
         self._logs = Logs(self._engine)
 
@@ -51,7 +53,15 @@ class DockerTarget:
         if held is None or self._is_left_unstarted(held, request):
             if "code" in request.body:
                 bring_code(self._engine, request.name, Path(request.body["code"]))
-            self._containers.start(request.name)
+            self._start(request.name)
+
+    def _start(self, name: str) -> None:
+        # A release makes its mark before it removes the container. So whoever was late, and has made it anew, finds
+        # the mark here; and whoever finds none has a container that the release is still to find.
+        if self._marks.has(name, Mark.RELEASED):
+            self._containers.remove(name, only_if_stopped=True)
+        else:
+            self._containers.start(name)
 
     def _is_left_unstarted(self, held: Mapping[str, Any], request: Request) -> bool:
         """Whether a container that exists is still to be started.
@@ -119,7 +129,7 @@ class DockerTarget:
         found = self._containers.inspect(name)
         if found is None:
             return None
-        return endings.ended(found, self._containers.is_marked_cancelled(name))
+        return endings.ended(found, self._marks.has(name, Mark.CANCELLED))
 
     def watch(self, changed: Callable[[str | None], None], stop: threading.Event) -> None:
         self._events.follow(changed, stop)
@@ -139,15 +149,23 @@ class DockerTarget:
             status = self._status_of_ours(name)
         if status not in endings.LIVE:
             return
-        is_new = self._containers.mark_cancelled(name)
+        is_new = not self._marks.has(name, Mark.CANCELLED)
+        self._marks.put(name, Mark.CANCELLED)
         if not self._containers.stop(name, grace_seconds) and is_new:
             # It had ended by itself just before.
-            self._containers.unmark_cancelled(name)
+            self._marks.remove(name, Mark.CANCELLED)
 
     def release(self, name: str) -> None:
+        self._marks.put(name, Mark.RELEASED)
         if self._status_of_ours(name) is not None:
             self._containers.remove(name)
-        self._containers.unmark_cancelled(name)
+        self._marks.remove(name, Mark.CANCELLED)
+
+    def released(self, older_than_seconds: float) -> Sequence[str]:
+        return self._marks.names(Mark.RELEASED, older_than_seconds)
+
+    def forget(self, name: str) -> None:
+        self._marks.remove(name, Mark.RELEASED)
 
     def inventory(self) -> Sequence[str]:
         return [path.removeprefix("/") for entry in self._containers.all() for path in entry["Names"]]

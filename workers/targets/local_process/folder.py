@@ -59,7 +59,7 @@ class ProcessFolder:
 
     @property
     def is_over(self) -> bool:
-        return (self.path / supervisor.EXIT).exists() or not self.is_alive
+        return (self.path / supervisor.EXIT).exists() or self.released_at is not None or not self.is_alive
 
     def end(self) -> Mapping[str, Any] | None:
         """How it ended; None while it lives, or when there is no such process.
@@ -105,6 +105,29 @@ class ProcessFolder:
                 os.write(fifo, b"!")
         finally:
             os.close(fifo)
+
+    def release(self) -> bool:
+        """Remove everything but what keeps the name; False while the job runs."""
+        self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # Where no supervisor ever was, none can come any more.
+        self._write_first(supervisor.CLAIM, {"pid": 0, "ticks": 0})
+        if not self.is_over:
+            return False
+        (self.path / supervisor.RELEASED).touch()
+        if placed := self._read(supervisor.REQUEST):
+            self._write(supervisor.REQUEST, {"digest": placed["digest"]})
+        for path in self.path.iterdir():
+            if path.name not in {supervisor.CLAIM, supervisor.REQUEST, supervisor.RELEASED}:
+                path.unlink(missing_ok=True)
+        return True
+
+    @property
+    def released_at(self) -> float | None:
+        """When it was released, in seconds since 1970; None when it was not."""
+        try:
+            return (self.path / supervisor.RELEASED).stat().st_mtime
+        except FileNotFoundError:
+            return None
 
     def remove(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)

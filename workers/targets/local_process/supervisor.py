@@ -25,6 +25,7 @@ CANCEL = "cancel.json"  # the wish to cancel, with the grace
 WAKE = "wake"  # a FIFO: any byte makes the supervisor look at the wish
 OUTPUT = "output.log"  # standard output and standard error of the job
 EXIT = "exit.json"  # how it ended; the last thing that is written
+RELEASED = "released"  # nothing is left but this file and the claim, so that the name stays taken
 COMPLAINTS = "supervisor.log"  # what Python says when the supervisor itself fails
 
 MARK = "LAUNCHYARD_PROCESS"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
+from math import inf
 from pathlib import Path
 from typing import ClassVar
 
@@ -76,20 +78,31 @@ class LocalProcessTarget:
             raise TemporaryError(f"the wish to cancel {name} could not be written: {error}") from error
 
     def release(self, name: str) -> None:
-        folder = self._process(name)
-        if not folder.is_over:
+        try:
+            is_over = self._process(name).release()
+        except OSError as error:
+            raise TemporaryError(f"the process {name} could not be released: {error}") from error
+        if not is_over:
             raise TemporaryError(f"the process {name} still runs; cancel it first")
         self._reap(name)
-        folder.remove()
+
+    def released(self, older_than_seconds: float) -> Sequence[str]:
+        until = time.time() - older_than_seconds
+        return [path.name for path in self._folder.iterdir() if (ProcessFolder(path).released_at or inf) <= until]
+
+    def forget(self, name: str) -> None:
+        self._process(name).remove()
 
     def inventory(self) -> Sequence[str]:
-        return [path.name for path in self._folder.iterdir() if path.is_dir()]
+        return [path.name for path in self._folder.iterdir() if ProcessFolder(path).released_at is None]
 
     def _process(self, name: str) -> ProcessFolder:
         return ProcessFolder(self._folder / name)
 
     def _observe(self, name: str) -> Observation | None:
         folder = self._process(name)
+        if folder.released_at is not None:
+            return None
         if (end := folder.end()) is not None:
             self._reap(name)
             return endings.observation(end)

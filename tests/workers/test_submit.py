@@ -1,0 +1,84 @@
+"""Submitting: only for a run that is still this session's, however long the way there took."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from broker_config.errors import StaleWrite, TemporaryError
+from broker_config.queues import QueueRecord
+from broker_config.runs import Run
+from broker_config.store import Store
+from tests.integration.conftest import Runs
+from workers import submit
+from workers.builders.protocol import Artifact, ArtifactKind
+from workers.failures import RunCancelled
+from workers.prepare import Prepared
+from workers.record import Recorder
+from workers.submit import Submitter
+from workers.targets.protocol import Request
+from workers.targets.stub import StubTarget
+from workers.wandb import Wandb
+
+
+class Recovering(StubTarget):
+    """Does not answer once, and answers when another session has adopted the run."""
+
+    def __init__(self, home: Path, store: Store) -> None:
+        super().__init__(home)
+        self._store = store
+        self.asked = 0
+
+    def submit(self, request: Request) -> None:
+        self.asked += 1
+        (run,) = self._store.runs.newest()
+        Recorder(self._store.runs, "other@host", self._store.agents.new_fence()).adopt(run)
+        raise TemporaryError("the target does not answer")
+
+
+def claimed(store: Store, queue: QueueRecord) -> tuple[Recorder, Run]:
+    """A run in the hands of a session."""
+    (run_id,) = Runs(store).enqueue(queue)
+    store.agents.take("agent@host", "session", 60)
+    recorder = Recorder(store.runs, "agent@host", fence := store.agents.new_fence())
+    _, run = store.runs.claim(store.runs.get(run_id).spec, "agent@host", fence, "session")
+    assert run is not None
+    return recorder, run
+
+
+def prepared(run: Run) -> Prepared:
+    return Prepared(run, Artifact(ArtifactKind.IMAGE, "stub"), None)
+
+
+def test_a_run_that_was_adopted_while_its_target_did_not_answer_is_not_submitted_again(
+    store: Store, queue: QueueRecord, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given
+    monkeypatch.setattr(submit, "CONFIRMED", timedelta(0))
+    recorder, run = claimed(store, queue)
+    target = Recovering(home, store)
+
+    # When
+    with pytest.raises(StaleWrite):
+        Submitter(recorder, lambda _: False, Wandb()).submit(prepared(run), target, lambda: False)
+
+    # Then
+    assert target.asked == 1
+
+
+def test_the_name_of_a_run_that_was_cancelled_before_its_submit_stays_taken(
+    store: Store, queue: QueueRecord, home: Path
+) -> None:
+    # Given
+    recorder, run = claimed(store, queue)
+    stub = StubTarget(home)
+
+    # When
+    with pytest.raises(RunCancelled):
+        Submitter(recorder, lambda _: False, Wandb()).submit(prepared(run), stub, lambda: True)
+    stub.submit(Request(run.object_name, {"seconds": 0.0, "lines": []}))
+
+    # Then
+    assert stub.inventory() == []
