@@ -16,7 +16,8 @@ from broker_config.runs import Run, RunSpec, now
 from broker_config.settings import Settings
 from broker_config.store import Store
 from broker_config.store.agents import AgentInfo, Mode, Wish
-from workers import wandb
+from workers import macros, wandb
+from workers.admission import Admission
 from workers.claim import Claimer
 from workers.collect import Collector
 from workers.config import AgentConfig
@@ -119,10 +120,12 @@ class Agent:
         self._recorder = Recorder(runs, self.name, self._session.fence)
         self._claimer = Claimer(runs, self._session, self._cease)
         self._finisher = Finisher(self._recorder, self._ledger, self._let_go)
+        known = macros.from_environment(self._config.macro_environment)
         stages = Stages(
             members,
+            Admission(known),
             Preparer(self._recorder, self.store.logs, self._workspaces, members.source, members.builder_for),
-            Submitter(self._recorder, self._stopping.wait, wandb.from_environment()),
+            Submitter(self._recorder, self._stopping.wait, wandb.from_environment(), known),
             self._finisher,
         )
         grace = self._config.stopped_run_timeout

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from pydantic import Field
@@ -13,6 +13,8 @@ from pydantic import Field
 from broker_config.errors import ConfigError, InvalidRequest
 from broker_config.frozen import Frozen, parse
 from broker_config.queues import Name
+
+EnvironmentName = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")]
 
 FILE_NAME = "launch-config.yaml"
 
@@ -31,6 +33,9 @@ class AgentConfig(Frozen):
 
     lease_seconds: float = Field(default=30.0, ge=3)
     """How long this agent may be silent until others take its runs over."""
+
+    macro_environment: tuple[EnvironmentName, ...] = ()
+    """Variables of the agent's environment that stand for themselves as macros: `${NAME}` in the config of a queue."""
 
     builder: dict[str, Any] = Field(default_factory=dict)
     """What builds images: `type` and that builder's options. Absent: docker where it works, else noop."""

@@ -11,6 +11,7 @@ from functools import partial
 from broker_config.errors import StaleWrite, TemporaryError
 from broker_config.runs import FailureClass, Reason, Run, State
 from broker_config.store.runs import RunStore
+from workers.admission import Admission
 from workers.deadlines import Deadlines
 from workers.failures import RunCancelled, RunFailed
 from workers.finish import Finisher
@@ -29,6 +30,7 @@ class Stages:
     """What a run meets on its way."""
 
     members: Members
+    admission: Admission
     preparer: Preparer
     submitter: Submitter
     finisher: Finisher
@@ -80,6 +82,8 @@ class Course:
         if run.state not in {State.STARTING, State.RUNNING}:
             if run.end_reason and not run.submission:
                 raise RunCancelled("ended before it was submitted")
+            if not run.submission:
+                self.stages.admission.admit(run, served.target.artifact)
             self.deadlines.follow(run)
             prepared = self.stages.preparer.prepare(run, served.target.artifact, partial(self._must_end, run.id))
             run = self.stages.submitter.submit(prepared, served.target, partial(self._must_not_start, run.id))

@@ -10,10 +10,11 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 
-from broker_config.errors import TemporaryError
-from broker_config.runs import Reason, Run, State, now
-from workers.failures import RunCancelled
+from broker_config.errors import InvalidRequest, TemporaryError
+from broker_config.runs import FailureClass, Reason, Run, State, now
+from workers.failures import RunCancelled, RunFailed
 from workers.job_environment import job_environment
+from workers.macros import Macros
 from workers.prepare import Prepared
 from workers.record import Recorder
 from workers.targets.protocol import Target, Workload
@@ -25,9 +26,17 @@ CONFIRMED = timedelta(seconds=1)
 """How long the record's word that the run is this session's is relied on; no lease is as short."""
 
 
-def workload(prepared: Prepared, wandb: Wandb) -> Workload:
-    """What the target renders its request from."""
+def workload(prepared: Prepared, wandb: Wandb, macros: Macros) -> Workload:
+    """What the target renders its request from.
+
+    Raises:
+        RunFailed: class CONFIG, when the config has a macro that has no value here.
+    """
     run = prepared.run
+    try:
+        config = run.spec.config_with(macros.of_job(run, prepared.artifact))
+    except InvalidRequest as error:
+        raise RunFailed(FailureClass.CONFIG, Reason.CONFIG_INVALID, str(error)) from error
     return Workload(
         name=run.object_name,
         run_id=run.id,
@@ -38,18 +47,19 @@ def workload(prepared: Prepared, wandb: Wandb) -> Workload:
         env=job_environment(run, wandb),
         secrets=wandb.secrets,
         labels=run.spec.labels,
-        config=run.spec.resource_config,
+        config=config,
     )
 
 
 class Submitter:
     """The stage between prepare and watch."""
 
-    def __init__(self, recorder: Recorder, wait: Callable[[float], bool], wandb: Wandb) -> None:
+    def __init__(self, recorder: Recorder, wait: Callable[[float], bool], wandb: Wandb, macros: Macros) -> None:
         """`wait` sleeps that many seconds, and says whether the agent is stopping."""
         self._recorder = recorder
         self._wait = wait
         self._wandb = wandb
+        self._macros = macros
 
     def submit(self, prepared: Prepared, target: Target, cancelled: Callable[[], bool]) -> Run:
         """Make the object, or find the one that was made before a crash. Returns the run, whose record names it.
@@ -60,7 +70,7 @@ class Submitter:
             TemporaryError: when the agent stops while the target does not answer.
             StaleWrite: when the run is another session's by now.
         """
-        request = target.render(workload(prepared, self._wandb))
+        request = target.render(workload(prepared, self._wandb, self._macros))
         run = self._recorder.reach(
             prepared.run,
             State.SUBMITTING,

@@ -17,6 +17,7 @@ def test_the_defaults_are_these() -> None:
         "max_jobs": 1,
         "stopped_run_timeout": 60.0,
         "lease_seconds": 30.0,
+        "macro_environment": (),
         "builder": {},
         "venv": {},
     }
@@ -83,3 +84,13 @@ def test_a_named_file_that_is_missing_is_an_error(home: Path) -> None:
     # When / Then
     with pytest.raises(ConfigError, match="does not exist"):
         load_config(home / "nothing.yaml", home, {})
+
+
+@pytest.mark.parametrize("name", ["region", "RE GION", "1X", "${REGION}"])
+def test_a_macro_of_the_environment_has_a_name_in_upper_case(home: Path, name: str) -> None:
+    # Given
+    (home / "launch-config.yaml").write_text(f"macro_environment: [REGION, '{name}']")
+
+    # When / Then
+    with pytest.raises(ConfigError, match=r"macro_environment\.1"):
+        load_config(None, home, {})
