@@ -15,6 +15,7 @@ from tests.integration.conftest import Runs
 from workers import submit
 from workers.builders.protocol import Artifact, ArtifactKind
 from workers.failures import RunCancelled
+from workers.macros import Macros
 from workers.prepare import Prepared
 from workers.record import Recorder
 from workers.submit import Submitter
@@ -62,7 +63,7 @@ def test_a_run_that_was_adopted_while_its_target_did_not_answer_is_not_submitted
 
     # When
     with pytest.raises(StaleWrite):
-        Submitter(recorder, lambda _: False, Wandb()).submit(prepared(run), target, lambda: False)
+        Submitter(recorder, lambda _: False, Wandb(), Macros()).submit(prepared(run), target, lambda: False)
 
     # Then
     assert target.asked == 1
@@ -77,7 +78,7 @@ def test_the_name_of_a_run_that_was_cancelled_before_its_submit_stays_taken(
 
     # When
     with pytest.raises(RunCancelled):
-        Submitter(recorder, lambda _: False, Wandb()).submit(prepared(run), stub, lambda: True)
+        Submitter(recorder, lambda _: False, Wandb(), Macros()).submit(prepared(run), stub, lambda: True)
     stub.submit(Request(run.object_name, {"seconds": 0.0, "lines": []}))
 
     # Then
