@@ -18,6 +18,7 @@ from broker_config.store import Store
 from broker_config.store.agents import AgentInfo, Mode, Wish
 from workers import macros, wandb
 from workers.admission import Admission
+from workers.adopt import Adopter
 from workers.claim import Claimer
 from workers.collect import Collector
 from workers.config import AgentConfig
@@ -133,6 +134,7 @@ class Agent:
         self._course = Course(
             runs, self._recorder, stages, self._wishes, self._deadlines, self._stopping, self._let_go, grace
         )
+        self._adopter = Adopter(runs, self._recorder, self._holdings, self._carry_on, self._let_go)
         self._reconciler = Reconciler(runs, self._holdings.ids)
         reach = Reach(frozenset(self._config.queues), self._site, members.is_local)
         self._takeover = Takeover(runs, self.store.agents, self._recorder, reach)
@@ -167,7 +169,7 @@ class Agent:
         finally:
             if run is None:
                 self._holdings.let_go(spec.id)
-        self._gate.hold(run.id)
+        self._holdings.hold(run.id)
         self._course.carry_on(run)
 
     def cancel(self, run_id: str, actor: str) -> None:
@@ -177,30 +179,16 @@ class Agent:
 
     def _take_up(self) -> None:
         """Take up the runs that are this agent's by their records, and that nobody here carries on."""
-        for run in self.store.runs.held_by(self.name):
-            if self._holdings.reserve(run.id):
-                self._gate.hold(run.id)
-                # Read again: it may have ended, and been let go, since it was found.
-                self._adopt(self.store.runs.get(run.id))
+        self._adopter.take_up(self.store.runs.held_by(self.name))
 
     def _take_over(self, run_ids: Iterable[str] | None = None) -> None:
-        """Adopt runs of agents that are gone, as far as there are places."""
-        for run in self._takeover.orphans(run_ids):
-            if self._holdings.reserve(run.id):
-                if not self._gate.reserve(run.id):
-                    self._holdings.let_go(run.id)
-                    return
-                self._adopt(run)
+        """Take up the runs of agents that are gone; all of them, or of those given."""
+        self._adopter.take_over(self._takeover.orphans(run_ids))
 
-    def _adopt(self, seen: Run) -> None:
-        run = self._recorder.adopt(seen)
-        if run.fence != self._session.fence or not run.state.is_live:
-            self._let_go(run)
-            return
-        logger.info("run-adopted run=%s state=%s", run.id, run.state)
-        self._wishes.note(run)
-        self._ledger.adopt(run, self.name)
-        self._resumers.submit(self._course.carry_on, run)
+    def _carry_on(self, adopted: Run) -> None:
+        self._wishes.note(adopted)
+        self._ledger.adopt(adopted, self.name)
+        self._resumers.submit(self._course.carry_on, adopted)
 
     def _follow(self, target: Target) -> Served:
         def finish(run: Run, seen: Observation) -> None:

@@ -23,6 +23,14 @@ class Holdings:
             self._ids.add(run_id)
             return True
 
+    def hold(self, run_id: str) -> None:
+        """The run takes a place, whether there is one or not."""
+        self._gate.hold(run_id)
+
+    def find_place(self, run_id: str) -> bool:
+        """The run takes a place, if there is one."""
+        return self._gate.reserve(run_id)
+
     def let_go(self, run_id: str) -> None:
         """The run has ended, or is somebody else's; its place is free."""
         with self._lock:

@@ -104,6 +104,10 @@ class Recorder:
 
         return self._runs.change_until_written(run, decide)
 
+    def holds(self, run: Run) -> bool:
+        """Whether the run is this session's to carry on."""
+        return run.state.is_live and run.fence == self._fence
+
     def reclaim(self, run: Run, text: str) -> Run:
         """Put a run of a session that is gone, and that it had not submitted, back to its queue."""
 
