@@ -140,6 +140,7 @@ class Launch(Frozen):
     """One request to run a job on a queue, as the caller wrote it."""
 
     queue: str
+    entity: Name | None = None  # of the queue, for a caller who wants to be sure
     job: Job
     overrides: JsonObject = Field(default_factory=dict)  # laid over the queue config
     template_variables: JsonObject = Field(default_factory=dict)  # values by name, as the queue's schemas want them

@@ -177,6 +177,11 @@ class Client:
 def _check_allowed(record: QueueRecord, launches: list[Launch]) -> QueueRecord:
     _check_priorities(record, launches)
     for launch in launches:
+        if launch.entity not in (None, record.queue.entity):
+            raise InvalidRequest(
+                f"queue {record.name!r} belongs to entity {record.queue.entity!r}, and the launch names "
+                f"{launch.entity!r}; name a queue of that entity, or leave the entity out"
+            )
         rights.check(record.queue, launch.overrides, _template_values(record, launch))
         _check_macros(record, launch)
     for job in (launch.job for launch in launches):

@@ -35,6 +35,7 @@ class LaunchFields(TypedDict, total=False):
     template_variables: Mapping[str, Any]  # values for the queue's template variables, by name
     priority: str | int | Priority
     name: str | None
+    entity: str | None  # of the queue, for a caller who wants to be sure
     project: str | None  # what the run belongs to; the job sees it
     labels: Mapping[str, str]
     idempotency_key: str | None

@@ -92,6 +92,26 @@ def git(text: str) -> GitSource:
     return parse(GitSource, {"repository": f"{host}:{path}", "ref": ref or None}, "source")
 
 
+def uri(text: str, ref: str | None = None) -> GitSource | LocalCode:
+    """A git URL or a folder, as `--uri` takes it; `ref` is a branch, tag or commit of the repository.
+
+    Raises:
+        InvalidRequest: when it is a page of a web site, when a folder has a ref, or when there are two refs.
+    """
+    if not ("://" in text or re.match(_SCP_LIKE, text)):
+        if ref:
+            raise InvalidRequest(f"{text!r} is a folder, and is packed as it is; leave {ref!r} out, or name a git URL")
+        return LocalCode(text)
+    if re.match(r"https?://(?:[\w.-]+\.)?wandb\.ai/", text):
+        raise InvalidRequest(f"{text!r} is on W&B's server; name the git repository, folder or image that it came from")
+    if page := re.match(r"(https?://[^/]+/[^/]+/[^/]+)/(?:-/)?(?:tree|blob)/([^/]+)", text):
+        raise InvalidRequest(f"{text!r} is a page about a repository; write {page[1]}@{page[2]}")
+    found = git(text)
+    if ref and found.ref not in (None, ref):
+        raise InvalidRequest(f"{text!r} names a ref, and {ref!r} is another one; choose one")
+    return parse(GitSource, {**found.model_dump(), "ref": ref or found.ref}, "source")
+
+
 def hint(source: Meant) -> str:
     """A word for people that says what the source is: the folder's, repository's or image's name. May be empty."""
     if isinstance(source, LocalCode):

@@ -19,7 +19,7 @@ from sklearn.neural_network import MLPClassifier
 
 
 def arguments() -> argparse.Namespace:
-    """The command line over the run config (`launchyard launch --config epochs=40`), over the defaults."""
+    """The command line over the run config (`launchyard launch --run-config epochs=40`), over the defaults."""
     config = json.loads(os.environ.get("LAUNCHYARD_CONFIG") or "{}")
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epochs", type=int, default=config.get("epochs", 20))

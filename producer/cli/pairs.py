@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
 
 from broker_config.errors import InvalidRequest
-from broker_config.texts import read, read_object
+from broker_config.texts import read, read_file, read_object
 
 
 def plain_pairs(texts: Sequence[str], option: str) -> dict[str, str]:
@@ -30,7 +30,7 @@ def settings(texts: Sequence[str], option: str) -> dict[str, Any]:
     """
     collected: dict[str, Any] = {}
     for text in texts:
-        _lay_over(collected, _mapping(text, option))
+        collected = lay_over(collected, _mapping(text, option))
     return collected
 
 
@@ -44,12 +44,13 @@ def _mapping(text: str, option: str) -> dict[str, Any]:
     return dict(nested)
 
 
-def _lay_over(below: dict[str, Any], above: dict[str, Any]) -> None:
+def lay_over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Both, object by object; what is above wins, and `None` stays."""
+    laid = dict(below)
     for key, value in above.items():
-        if isinstance(value, dict) and isinstance(below.get(key), dict):
-            _lay_over(below[key], value)
-        else:
-            below[key] = value
+        under = laid.get(key)
+        laid[key] = lay_over(under, value) if isinstance(value, Mapping) and isinstance(under, Mapping) else value
+    return laid
 
 
 def _split(text: str, option: str) -> tuple[str, str]:
@@ -57,6 +58,16 @@ def _split(text: str, option: str) -> tuple[str, str]:
     if not key or not separator:
         raise InvalidRequest(f"{option} {text!r} must be KEY=VALUE")
     return key, value
+
+
+def file_or_object(text: str, option: str) -> dict[str, Any]:
+    """The object that is written in the text, or in the JSON or YAML file that it names; `-` is stdin.
+
+    Raises:
+        InvalidRequest: when there is no such file, or it holds something else.
+    """
+    is_written_here = text.lstrip().startswith("{") or "\n" in text.strip()
+    return read_object(text, option) if is_written_here else read_file(text, option).object
 
 
 def to_yaml(value: Any) -> str:

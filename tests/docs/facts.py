@@ -28,6 +28,7 @@ from broker_config.settings import PREFIX, Settings
 from broker_config.store.keys import Keys
 from broker_config.templates import TemplateVariable
 from broker_config.timeouts import Timeouts
+from producer import launch_config
 from producer.cli import main
 from producer.cli.exits import EXIT_CODES, FATES
 from producer.launches import LaunchFields
@@ -75,6 +76,15 @@ def _job_variables() -> Facts:
     """Those that a job is given, read from the source: a run to call it with would be a longer way there."""
     source = (ROOT / "workers" / "job_environment.py").read_text(encoding="utf-8")
     return _names(re.findall(r'"(LAUNCHYARD_[A-Z_]+)":', source))
+
+
+def _launch_config() -> Facts:
+    """Its keys, with those of the objects in it."""
+    names = set(launch_config.LaunchConfig.model_fields)
+    for model in (launch_config.Git, launch_config.Docker, launch_config.Overrides):
+        names.remove(model.__name__.lower())
+        names |= {f"{model.__name__.lower()}.{name}" for name in model.model_fields}
+    return _names(names)
 
 
 def _wandb_variables() -> Facts:
@@ -179,6 +189,9 @@ FACTS: Mapping[str, Callable[[], Facts]] = {
     "image-source": lambda: _fields(ImageSource),
     "git-source": lambda: _fields(GitSource),
     "code-source": lambda: _fields(CodeSource),
+    "launch-config": _launch_config,
+    "launch-config-refused": lambda: _names(launch_config.REFUSED),
+    "launch-config-ignored": lambda: _names(launch_config.IGNORED),
     "job-variables": _job_variables,
     "wandb-variables": _wandb_variables,
     "states": lambda: _names(State),

@@ -70,7 +70,7 @@ def test_flower_shows_runs_behind_a_login_that_no_command_line_shows_and_its_ter
     assert not any(login.partition(":")[2] in word for word in words)
 
     # And when a run is terminated there, then it is cancelled
-    run_id = processes.call("launch", "-q", "q", "--image", "a:b", "-e", "TOKEN=hidden").out.strip()
+    run_id = processes.call("launch", "-q", "q", "--image", "a:b", "--env", "TOKEN=hidden").out.strip()
     deadline = time.monotonic() + SOON
     while json.loads(fetch(f"{url}/api/tasks", login)[1]).get(run_id, {}).get("state") != "STARTED":
         assert time.monotonic() < deadline

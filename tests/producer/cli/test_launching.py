@@ -15,8 +15,9 @@ def test_everything_on_the_command_line_reaches_the_run(
     # Given a queue and a folder, when a job is launched with every option
     words = "--lr 0.1 --override not-ours"
     options = (
-        "--name try-1 --priority high -e SEED=1 -e A=b=c --label team=vision --override a.b=2 --override seconds=null "
-        "--config layers=[1,2] --python-version 3.12 --idempotency-key k"
+        "--name try-1 --priority high --env SEED=1 --env A=b=c --label team=vision --override a.b=2 "
+        "--override seconds=null --run-config layers=[1,2] --python-version 3.12 --idempotency-key k --project digits "
+        "--entity team --build-context sub --base-image python:3.12"
     )
     answer = launchyard(
         *("launch", "-q", "gpu-queue", "--code", str(code), *options.split(), "--json"),
@@ -29,7 +30,8 @@ def test_everything_on_the_command_line_reaches_the_run(
     assert job.entry_point == ("python", "train.py", "--lr", "0.1", "--override", "not-ours")
     assert (job.env, job.run_config, job.python_version) == ({"SEED": "1", "A": "b=c"}, {"layers": [1, 2]}, "3.12")
     assert (run.spec.overrides, run.spec.labels) == ({"a": {"b": 2}, "seconds": None}, {"team": "vision"})
-    assert (run.spec.name, run.spec.priority.label) == ("try-1", "high")
+    assert (run.spec.name, run.spec.priority.label, run.spec.project) == ("try-1", "high", "digits")
+    assert (job.build_context, job.base_image) == ("sub", "python:3.12")
 
 
 def test_a_launch_prints_the_id_alone_and_the_rest_beside_it(launchyard: Call, queue: QueueRecord) -> None:
@@ -66,7 +68,7 @@ def test_the_present_folder_is_the_source_when_none_is_named(
     [
         (("-q", "gpu-queue"), 3, "say what to run"),
         (("-q", "gpu-queue", "--image", "a:b", "--git", "https://h/r"), 3, "choose one"),
-        (("-q", "gpu-queue", "--image", "a:b", "-e", "X"), 3, "--env 'X' must be KEY=VALUE"),
+        (("-q", "gpu-queue", "--image", "a:b", "--env", "X"), 3, "--env 'X' must be KEY=VALUE"),
         (("-q", "gpu-queue", "--image", "a:b", "--priority", "hgih"), 3, "did you mean 'high'"),
         (("-q", "gpu-quue", "--image", "a:b"), 4, "did you mean 'gpu-queue'"),
         (("--image", "a:b"), 2, "Missing option '--queue'"),
@@ -85,7 +87,7 @@ def test_a_mistake_is_told_and_nothing_is_launched(
 def test_a_priority_on_a_plain_queue_names_the_command_that_helps(launchyard: Call, store: Store) -> None:
     # Given a queue without prioritization, when a high run is launched, then the cure can be copied
     store.queues.create(Queue(name="plain", resource="stub"))
-    answer = launchyard("launch", "-q", "plain", "--image", "a:b", "-p", "high")
+    answer = launchyard("launch", "-q", "plain", "--image", "a:b", "-P", "high")
     assert "launchyard queue edit plain --prioritization" in answer.err
     assert launchyard("queue", "edit", "plain", "--prioritization").code == 0
-    assert launchyard("launch", "-q", "plain", "--image", "a:b", "-p", "high").code == 0
+    assert launchyard("launch", "-q", "plain", "--image", "a:b", "-P", "high").code == 0

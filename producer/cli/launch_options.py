@@ -1,0 +1,179 @@
+"""What stands on the command line of `launchyard launch`, and the launch that it means."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from broker_config.errors import InvalidRequest
+from broker_config.jobs import ImageSource
+from broker_config.queues import RESOURCE_ALIASES, Queue
+from broker_config.templates import read_values
+from broker_config.texts import read_object
+from producer import launch_config
+from producer.cli import pairs
+from producer.launches import LaunchFields
+from producer.sources import Given, LocalCode, git, uri
+
+INTERPRETERS = {".py": "python", ".sh": "bash"}
+_PAIR = re.compile(r"[\w.]+=")
+_PLAIN = ("idempotency_key", "build_context", "dockerfile", "base_image", "python_version")
+
+
+@dataclass(frozen=True)
+class LaunchOptions:
+    """The options; None and empty ones were not given."""
+
+    queue: str
+    uri: str | None
+    code: str | None
+    repository: str | None
+    image: str | None
+    git_version: str | None
+    entry_point: str | None
+    config: str | None
+    resource_args: str | None
+    name: str | None
+    project: str | None
+    entity: str | None
+    priority: str | None
+    env: tuple[str, ...]
+    labels: tuple[str, ...]
+    overrides: tuple[str, ...]
+    variables: tuple[str, ...]
+    run_config: tuple[str, ...]
+    idempotency_key: str | None
+    not_before: str | None
+    after: tuple[str, ...]
+    retries: str | None
+    timeouts: str | None
+    build_context: str | None
+    dockerfile: str | None
+    base_image: str | None
+    python_version: str | None
+    command: tuple[str, ...]
+
+    @cached_property
+    def _read(self) -> tuple[launch_config.LaunchConfig, list[str]]:
+        if self.config and _PAIR.match(self.config):
+            raise InvalidRequest(
+                f"--config takes a launch config; for a value of the run config: --run-config {self.config}"
+            )
+        return launch_config.read(pairs.file_or_object(self.config, "--config") if self.config else {})
+
+    @property
+    def notes(self) -> list[str]:
+        """What of the launch config changes nothing, in sentences."""
+        return self._read[1]
+
+    def fields(self, queue_of: Callable[[str], Queue]) -> LaunchFields:
+        """The launch; `queue_of` looks a queue up. Options come over the launch config.
+
+        Raises:
+            InvalidRequest: when an option or the launch config is wrong, or two of them contradict each other.
+        """
+        config, _ = self._read
+        fields: dict[str, Any] = {**config.fields, **self._given, "queue": self.queue}
+        for name, text in (("retries", self.retries), ("timeouts", self.timeouts)):
+            fields[name] = read_object(text, f"--{name}") if text else None
+        if (source := self._source(fields)) is not None:
+            fields["source"] = source
+        fields["run_config"] = pairs.lay_over(
+            fields.get("run_config", {}), pairs.settings(self.run_config, "--run-config")
+        )
+        args = pairs.file_or_object(self.resource_args, "--resource-args") if self.resource_args else {}
+        if config.resource or config.resource_args or args:
+            fields["overrides"] = _unwrapped(config, args, queue_of(self.queue).resource)
+        fields["overrides"] = pairs.lay_over(fields.get("overrides", {}), pairs.settings(self.overrides, "--override"))
+        if self.variables:
+            known, texts = queue_of(self.queue).template_variables, pairs.plain_pairs(self.variables, "--set-var")
+            values = read_values(known, texts, f"queue {self.queue!r}")
+            fields["template_variables"] = {**config.template_variables, **values}
+        launch: LaunchFields = fields  # type: ignore[assignment]  # checked by the launch itself, at run time
+        return launch
+
+    @property
+    def _given(self) -> Mapping[str, Any]:
+        """Those options that are fields of a launch as they stand, or nearly so."""
+        given: dict[str, Any] = {
+            **{name: getattr(self, name) for name in ("name", "project", "entity", "priority", *_PLAIN)},
+            "env": pairs.plain_pairs(self.env, "--env"),
+            "labels": pairs.plain_pairs(self.labels, "--label"),
+            "not_before": _moment(self.not_before),
+            "after": self.after,
+            "entry_point": words(self.entry_point) if self.entry_point else self.command,
+            "args": self.command if self.entry_point else (),
+        }
+        return {name: value for name, value in given.items() if value}
+
+    def _source(self, fields: Mapping[str, Any]) -> Given | None:
+        """The source that is named here, or the folder in which the command is called if none is named anywhere."""
+        named = [option for option in (self.uri, self.code, self.repository, self.image) if option is not None]
+        if len(named) > 1:
+            raise InvalidRequest("--uri, --code, --git and --image each name the source; choose one")
+        if self.uri is not None:
+            return uri(self.uri, self.git_version)
+        if self.git_version is not None:
+            raise InvalidRequest("--git-version belongs to --uri; write --git URL@REF")
+        if self.repository is not None:
+            return git(self.repository)
+        if self.image is not None:
+            return ImageSource(image=self.image)
+        if self.code is not None:
+            return LocalCode(self.code)
+        if "source" in fields:
+            return None
+        if not fields.get("entry_point"):
+            raise InvalidRequest("say what to run: a command after --, or a source with --code, --git or --image")
+        return LocalCode(".")
+
+
+def _unwrapped(config: launch_config.LaunchConfig, args: Mapping[str, Any], resource: str) -> dict[str, Any]:
+    """The resource args of both places as overrides."""
+    named = config.resource and RESOURCE_ALIASES.get(config.resource, config.resource)
+    if named and named != resource:
+        raise InvalidRequest(f"launch config: it is for resource {named!r}, and the queue has {resource!r}")
+    of_file = launch_config.resource_config(config.resource_args, resource)
+    return pairs.lay_over(of_file, launch_config.resource_config(args, resource))
+
+
+def words(entry_point: str) -> list[str]:
+    """An entry point's words; a script alone gets its interpreter.
+
+    Raises:
+        InvalidRequest: when quotes are not closed, or it is a notebook.
+    """
+    try:
+        found = shlex.split(entry_point)
+    except ValueError as error:
+        raise InvalidRequest(f"--entry-point {entry_point!r} cannot be read: {error}") from error
+    if len(found) != 1:
+        return found
+    if found[0].endswith(".ipynb"):
+        raise InvalidRequest(
+            f"{found[0]!r} is a notebook; make a script of it: jupyter nbconvert --to script {found[0]}"
+        )
+    interpreter = next((program for end, program in INTERPRETERS.items() if found[0].endswith(end)), None)
+    return [interpreter, *found] if interpreter else found
+
+
+def _moment(text: str | None) -> datetime | float | None:
+    """A time, on this machine's clock unless it names its zone, or a number of seconds from now.
+
+    Raises:
+        InvalidRequest: when it is neither.
+    """
+    if text is None:
+        return None
+    for read in (float, datetime.fromisoformat):
+        try:
+            found = read(text)
+        except ValueError:
+            continue
+        return found.astimezone() if isinstance(found, datetime) else found
+    raise InvalidRequest(f"--not-before {text!r} is no time; give seconds from now, or one like 2027-01-31T08:00")
