@@ -36,6 +36,7 @@ class Fuse:
         self._taken = home / "fuse.taken"
         self._burnt = home / "fuse.burnt"
         self._go = home / "fuse.go"
+        self._stopping = home / "fuse.stopping"
         self._target = home / "fuse.target"
 
     @property
@@ -49,7 +50,7 @@ class Fuse:
 
     def arm(self, step: Step, effect: Effect) -> None:
         """The next agent that meets this step is the one."""
-        for left in (self._armed, self._taken, self._burnt, self._go):
+        for left in (self._armed, self._taken, self._burnt, self._go, self._stopping):
             left.unlink(missing_ok=True)
         _place(self._armed, f"{effect}\n{step}")
 
@@ -62,7 +63,7 @@ class Fuse:
             self._armed.rename(self._taken)
         except FileNotFoundError:
             return
-        _place(self._burnt, str(time.time()))
+        _place(self._burnt, f"{time.time()} {os.getpid()}")
         if effect == Effect.DIE:
             os.kill(os.getpid(), signal.SIGKILL)
         if effect == Effect.FREEZE:
@@ -76,7 +77,20 @@ class Fuse:
     def wait_until_burnt(self, seconds: float = 30.0) -> float:
         """The time at which an agent met the step."""
         eventually(self._burnt.exists, "an agent meets the armed step; its log may tell why it did not", seconds)
-        return float(self._burnt.read_text())
+        return float(self._burnt.read_text().split()[0])
+
+    @property
+    def burnt_by(self) -> int:
+        """The process id of the agent that met the step."""
+        return int(self._burnt.read_text().split()[1])
+
+    def stopping(self) -> None:
+        """Called by an agent that was asked to stop."""
+        self._stopping.touch()
+
+    def wait_until_stopping(self) -> None:
+        """An agent knows that it has to stop."""
+        eventually(self._stopping.exists, "the agent has heard that it has to stop")
 
     def let_go(self) -> None:
         """The parked agent goes on."""

@@ -29,9 +29,12 @@ def most_at_once(events: Sequence[Event]) -> int:
     return most
 
 
-def taken_up(events: Sequence[Event], struck: float) -> float | None:
-    """Seconds from the fault until an agent had the run in its hands again; None when nothing was left to do."""
-    later = [event for event in events if event.at.timestamp() > struck]
+def taken_up(events: Sequence[Event], struck: float, gone: str = "") -> float | None:
+    """Seconds from the fault until an agent had the run in its hands again; None when nothing was left to do.
+
+    `gone` names an agent that does not count, because it was about to stop.
+    """
+    later = [event for event in events if event.at.timestamp() > struck and event.actor != gone]
     found = [event for event in later if event.reason in {Reason.ADOPTED, Reason.CLAIMED}]
     return found[0].at.timestamp() - struck if found else None
 

@@ -6,6 +6,9 @@ The product knows nothing of it: its methods are wrapped from outside, in this p
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
+
+from celery.signals import worker_shutting_down
 
 import workers.agent
 from tests.faults.fuse import Fuse
@@ -18,5 +21,11 @@ workers.agent.RECONCILE_SECONDS = 1.0
 _fuse = Fuse(task.settings.home)
 for _step, _place in places(_fuse.target).items():
     _place.wrap(partial(_fuse.meet, _step))
+
+
+@worker_shutting_down.connect
+def _tell(**_: Any) -> None:
+    _fuse.stopping()
+
 
 __all__ = ["app"]

@@ -1,21 +1,24 @@
-"""The table of what survives what: tests add their cells, and `python -m tests.faults.table FILE` prints it.
+"""The tables of what survives what: tests add their cells, and `python -m tests.faults.table FILE` writes the page.
 
-`LAUNCHYARD_TEST_MATRIX=FILE` names the file to which tests append, one JSON object a line.
+`LAUNCHYARD_TEST_MATRIX=FILE` names the file to which tests append, one JSON object a line. Tables of faults that the
+file does not tell of stay as they are.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from tests.faults.steps import Step
+from tests.faults.steps import TARGETS, Step
 
 VARIABLE = "LAUNCHYARD_TEST_MATRIX"
+PAGE = Path(__file__).parents[2] / "docs" / "discussion" / "what-survives-what.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +57,28 @@ def read(path: Path) -> list[Cell]:
     return [Cell(**json.loads(line)) for line in path.read_text().splitlines()]
 
 
-def markdown(cells: Sequence[Cell]) -> str:
-    """One table a fault: a row a step, a column a target, in each cell the seconds until the run was taken up."""
-    parts = []
+def written(page: str, cells: Sequence[Cell]) -> str:
+    """The page with a new table, under its heading, for each fault that the cells tell of."""
     for fault in dict.fromkeys(cell.fault for cell in cells):
-        of_fault = {(cell.step, cell.target): cell for cell in cells if cell.fault == fault}
-        targets = [name for name in ("stub", "local-process", "docker") if any(key[1] == name for key in of_fault)]
-        parts += [f"### {fault}", "", "| step | " + " | ".join(targets) + " |", "| --- |" + " --- |" * len(targets)]
-        for step in Step:
-            shown = [_shown(of_fault.get((step, target))) for target in targets]
-            if any(shown):
-                parts.append(f"| {step} | " + " | ".join(shown) + " |")
-        parts += ["", _summary([cell for cell in cells if cell.fault == fault]), ""]
-    return "\n".join(parts)
+        heading = f"### {fault}\n"
+        before, found, after = page.partition(heading)
+        if not found:
+            raise SystemExit(f"error: the page has no heading {heading!r}")
+        rest = after[match.start() :] if (match := re.search(r"^##", after, re.MULTILINE)) else ""
+        page = f"{before}{heading}\n{markdown([cell for cell in cells if cell.fault == fault])}\n{rest}"
+    return page
+
+
+def markdown(cells: Sequence[Cell]) -> str:
+    """The table of one fault: a row a step, a column a target, and the seconds until the run was taken up."""
+    by_place = {(cell.step, cell.target): cell for cell in cells}
+    targets = [name for name in TARGETS if any(target == name for _, target in by_place)]
+    rows = ["| step | " + " | ".join(targets) + " |", "| --- |" + " --- |" * len(targets)]
+    for step in Step:
+        shown = [_shown(by_place.get((step, target))) for target in targets]
+        if any(shown):
+            rows.append(f"| {step} | " + " | ".join(shown) + " |")
+    return "\n".join([*rows, "", _summary(cells), ""])
 
 
 def _shown(cell: Cell | None) -> str:
@@ -86,4 +98,4 @@ def _summary(cells: Sequence[Cell]) -> str:
 
 
 if __name__ == "__main__":
-    print(markdown(read(Path(sys.argv[1]))))
+    PAGE.write_text(written(PAGE.read_text(), read(Path(sys.argv[1]))))

@@ -10,6 +10,9 @@ from broker_config.runs import Reason, RunId, State
 from broker_config.settings import Settings
 from broker_config.store import Store
 from tests.agents import AgentProcess, eventually
+from tests.faults.history import taken_up
+from tests.faults.steps import Step
+from tests.faults.table import Cell, Table
 from tests.integration.conftest import Runs
 from workers.targets.stub import StubTarget
 
@@ -48,6 +51,32 @@ def test_another_agent_takes_over_when_the_lease_of_a_killed_one_ends(
     assert took < 2 * LEASE_SECONDS + 1
     assert {run.state for run in ended} == {State.SUCCEEDED}
     assert len(stub.submissions()) == 4
+
+
+def test_with_the_default_lease_the_runs_of_killed_agents_are_taken_over_within_35_seconds(
+    store: Store, queue: QueueRecord, runs: Runs, agent: AgentMaker, stub: StubTarget
+) -> None:
+    # Given twenty runs on four agents, and one more agent
+    table = Table.from_environment()
+    doomed = [agent("gpu-queue", max_jobs=5, name=f"doomed{number}@test").start() for number in range(4)]
+    ids = runs.enqueue(queue, 20, seconds=600)
+    runs.wait(ids, State.RUNNING)
+    agent("gpu-queue", name="heir@test").start()
+
+    # When
+    struck = time.time()
+    for process in doomed:
+        process.kill()
+    eventually(lambda: all(adopted_by(store, run_id) == ["heir@test"] for run_id in ids), "the runs are adopted", 60)
+
+    # Then
+    times = []
+    for run_id in ids:
+        events = [event for _, event in store.runs.events(run_id)]
+        times.append(taken_up(events, struck) or 0.0)
+        table.add(Cell("agent killed, default lease of 30 s", Step.RUNS, "stub", times[-1], 0.0, False))
+    assert sorted(times)[int(0.95 * len(times))] < 35.0
+    assert len(stub.submissions()) == 20
 
 
 def test_another_agent_has_the_runs_of_a_stopped_one_within_two_seconds(

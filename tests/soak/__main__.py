@@ -1,6 +1,7 @@
 """`make soak`: thousands of runs through three agents, with kills, restarts and cuts from a seed that is printed.
 
-At the end it counts runs that were lost, done twice or are stuck, and exits with 1 if there is one.
+At the end it counts runs that were lost, done twice or are stuck, and exits with 1 if there is one. Its last line is a
+row for the table in docs/discussion/what-survives-what.md.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def main() -> int:
     print(f"soak: SEED={seed} COUNT={given.count}", flush=True)
     start = time.monotonic()
     verdict = soak(seed, given.count)
-    print(f"{verdict.text()}\nseed {seed}, {given.count} runs, {time.monotonic() - start:.0f} s")
+    print(f"{verdict.text()}\n{verdict.row(seed, given.count, time.monotonic() - start)}")
     return 0 if verdict.is_good else 1
 
 

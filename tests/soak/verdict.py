@@ -29,6 +29,11 @@ class Verdict:
     def is_good(self) -> bool:
         return not (self.lost or self.doubled or self.stuck or self.wrong or self.hung)
 
+    def row(self, seed: int, count: int, seconds: float) -> str:
+        """For the docs: seed, runs, the counts, and the time that it took."""
+        counts = " | ".join(str(len(ids)) for ids in (self.lost, self.doubled, self.stuck, self.wrong))
+        return f"| {seed} | {count:,} | {counts} | {seconds:.0f} s |"
+
     def text(self) -> str:
         """For people."""
         counted = {
