@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator
 from broker_config.frozen import Frozen, JsonObject, parse
 from broker_config.pointers import from_pointer
 from broker_config.retries import RetryPolicy
-from broker_config.templates import TemplateVariables
+from broker_config.template_shapes import TemplateVariables
 from broker_config.timeouts import Timeouts
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")

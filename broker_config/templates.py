@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from math import ceil, floor, isfinite
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt, StrictStr
+from pydantic import Field, StrictBool, StrictInt, StrictStr
 from pydantic import model_validator as check_model
 
 from broker_config.errors import InvalidRequest, did_you_mean
@@ -21,7 +21,6 @@ from broker_config.frozen import Frozen, is_unicode
 from broker_config.placeholders import Value, variables_in
 from broker_config.pointers import keys, leaves, to_pointer
 
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 MAX_TEXT = 4096
 """Longest text that a variable may hold."""
 
@@ -102,6 +101,27 @@ class TemplateVariable(Frozen):
         return self.accept(value)
 
     @property
+    def choices(self) -> tuple[Value, ...]:
+        """The values to choose from, where they are few."""
+        return self.enum or ((True, False) if self.type == "boolean" else ())
+
+    @property
+    def summary(self) -> str:
+        """The schema for people, in one line: "integer, 1 to 8, default 2"."""
+        parts: list[str] = [self.type]
+        if self.enum is not None:
+            parts = [" | ".join(json.dumps(one) for one in self.enum)]
+        if self.minimum is not None and self.maximum is not None:
+            parts.append(f"{self.minimum} to {self.maximum}")
+        elif self.minimum is not None or self.maximum is not None:
+            parts.append(f"from {self.minimum}" if self.minimum is not None else f"up to {self.maximum}")
+        if self.pattern is not None:
+            parts.append(f"matches {self.pattern!r}")
+        if self.default is not None:
+            parts.append(f"default {json.dumps(self.default)}")
+        return ", ".join(parts)
+
+    @property
     def sample(self) -> Value:
         """A value with which a config can be looked at before a launch has said one."""
         if self.default is not None:
@@ -159,54 +179,6 @@ def _number(text: str) -> object:
         return float(text)
     except ValueError:
         return text
-
-
-def _by_name(given: Any) -> Any:
-    """Variables by name with their keywords flat, from each of the shapes that W&B Launch writes and from our own.
-
-    Its API takes `{"cpu": {"schema": {...}, "description": "..."}}`, and answers with a list of
-    `{"name": "cpu", "schema": "<JSON text>"}`.
-    """
-    if isinstance(given, Sequence) and not isinstance(given, str):
-        if not all(isinstance(one, Mapping) and isinstance(one.get("name"), str) for one in given):
-            raise ValueError("in a list, each template variable is an object with its name")
-        names = [one["name"] for one in given]
-        if twice := next((name for name in names if names.count(name) > 1), ""):
-            raise ValueError(f"template variable {twice!r} is there twice")
-        given = {one["name"]: one for one in given}
-    if isinstance(given, Mapping):
-        return {name: _flat(name, one) for name, one in given.items()}
-    return given
-
-
-def _flat(name: Any, given: Any) -> Any:
-    if not isinstance(given, Mapping):
-        return given
-    fields = {key: value for key, value in given.items() if value is not None}
-    if fields.get("name") == name:
-        del fields["name"]
-    if "schema" not in fields:
-        return fields
-    schema = fields.pop("schema")
-    if isinstance(schema, str):
-        try:
-            schema = json.loads(schema)
-        except ValueError as problem:
-            raise ValueError(f"the schema of {name!r} is not JSON: {problem}") from None
-    return {**schema, **fields} if isinstance(schema, Mapping) else {"schema": schema, **fields}
-
-
-def _check_name(name: str) -> str:
-    if not NAME.fullmatch(name):
-        raise ValueError(
-            f"{name!r} cannot be a template variable; use 1 to 64 letters, digits, '_' and '-', a letter first"
-        )
-    return name
-
-
-TemplateVariables = Annotated[
-    dict[Annotated[str, AfterValidator(_check_name)], TemplateVariable], BeforeValidator(_by_name)
-]
 
 
 def names_in(config: Mapping[str, Any]) -> set[str]:

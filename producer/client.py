@@ -20,6 +20,7 @@ from broker_config.store.queues import QueueStore
 from broker_config.templates import check_values
 from producer.handle import RunHandle
 from producer.launches import LaunchFields, Preparation, Prepared
+from producer.variables import QueueHandle
 
 ENQUEUE_ATTEMPTS = 10
 """How often a launch is tried anew when its queue is edited in the middle of it."""
@@ -108,6 +109,15 @@ class Client:
                 specs = (self._spec(order, record) for order in group)
                 check_sizes(specs, self.settings.max_message_bytes)
 
+    def queue(self, name: str) -> QueueHandle:
+        """The queue of that name, as it is now.
+
+        Raises:
+            NotFound: when there is none; the error names near misses.
+        """
+        self._queues[name] = self.store.queues.get(name)
+        return QueueHandle(self._queues[name])
+
     def run(self, id_or_prefix: str) -> RunHandle:
         """The run of that id, or whose id alone begins like that.
 
@@ -176,20 +186,27 @@ class Client:
 
 def _check_allowed(record: QueueRecord, launches: list[Launch]) -> QueueRecord:
     _check_priorities(record, launches)
+    _check_owners(record, launches)
+    for launch in launches:
+        rights.check(record.queue, launch.overrides, _template_values(record, launch))
+        _check_macros(record, launch)
+        if launch.job.retries:
+            launch.job.retries.check(record.queue.retries, record.name)
+        if launch.job.timeouts:
+            launch.job.timeouts.check(record.queue.timeouts, record.name)
+    return record
+
+
+def _check_owners(record: QueueRecord, launches: list[Launch]) -> None:
+    needs_project = "project_name" in macros.names_in(record.queue.config)
     for launch in launches:
         if launch.entity not in (None, record.queue.entity):
             raise InvalidRequest(
                 f"queue {record.name!r} belongs to entity {record.queue.entity!r}, and the launch names "
                 f"{launch.entity!r}; name a queue of that entity, or leave the entity out"
             )
-        rights.check(record.queue, launch.overrides, _template_values(record, launch))
-        _check_macros(record, launch)
-    for job in (launch.job for launch in launches):
-        if job.retries:
-            job.retries.check(record.queue.retries, record.name)
-        if job.timeouts:
-            job.timeouts.check(record.queue.timeouts, record.name)
-    return record
+        if needs_project and not launch.project:
+            raise InvalidRequest(f"queue {record.name!r} writes '${{project_name}}', so a launch has to name a project")
 
 
 def _template_values(record: QueueRecord, launch: Launch) -> dict[str, Value]:

@@ -56,6 +56,7 @@ def run_with_all(record: Run, events: list[Event]) -> dict[str, Any]:
         "entity": spec.queue.entity,
         "queue_revision": spec.queue_revision,
         "job": spec.job.model_dump(mode="json"),
+        "template_values": spec.template_values,
         "overrides": spec.overrides,
         "resource_config": spec.resource_config,
         "submission": record.submission,

@@ -3,75 +3,29 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Any
 
 import click
 
+from broker_config.checks import check_queue
 from broker_config.errors import InvalidRequest, did_you_mean
+from broker_config.findings import Severity
 from broker_config.overrides import merge
 from broker_config.queues import Queue, QueueRecord, parse_queue
 from broker_config.retries import RetryPolicy
 from broker_config.runs import State
-from broker_config.texts import read_file, read_object
+from broker_config.templates import TemplateVariable
+from broker_config.texts import read_object
 from broker_config.timeouts import Timeouts
 from producer.cli import documents, output, pairs
+from producer.cli.queue_options import QueueOptions, queue_options
 from producer.cli.session import Session, json_option, pass_session
 
-_EDITABLE = ("entity", "resource", "prioritization", "description", "retries", "timeouts", "config")
-
-
-@dataclass(frozen=True)
-class QueueOptions:
-    """The options that create and edit a queue; None and empty ones were not given."""
-
-    config_file: str | None
-    config_json: str | None
-    entity: str | None
-    prioritization: bool | None
-    description: str | None
-    retries: str | None
-    timeouts: str | None
-    resource: str | None = None
-    changes: tuple[str, ...] = ()
-
-    @property
-    def given(self) -> dict[str, Any]:
-        """The fields that these options set."""
-        fields: dict[str, Any] = {
-            name: getattr(self, name)
-            for name in ("entity", "prioritization", "description", "resource")
-            if getattr(self, name) is not None
-        }
-        if self.config_file and self.config_json:
-            raise InvalidRequest("--config and --config-json both give the config; choose one")
-        if self.config_file:
-            fields["config"] = read_file(self.config_file, "--config").object
-        if self.config_json:
-            fields["config"] = read_object(self.config_json, "--config-json")
-        for name, text in (("retries", self.retries), ("timeouts", self.timeouts)):
-            if text is not None:
-                fields[name] = read_object(text, f"--{name}")
-        return fields
-
-
-def _queue_options(command: Any) -> Any:
-    for option in (
-        click.option("--description", help="What the queue is for."),
-        click.option(
-            "--prioritization/--no-prioritization",
-            default=None,
-            help="Whether runs may have priorities; off: one FIFO.",
-        ),
-        click.option("--entity", help="The team or user that owns the queue."),
-        click.option("--retries", metavar="TEXT", help='All of the retry policy as JSON or YAML: {"user": 1}.'),
-        click.option("--timeouts", metavar="TEXT", help='All of the limits, in seconds: {"run": 86400}.'),
-        click.option("--config-json", metavar="TEXT", help="The queue config as JSON or YAML."),
-        click.option("--config", "config_file", metavar="FILE", help="A file with the queue config; - is stdin."),
-    ):
-        command = option(command)
-    return command
+_EDITABLE = (
+    *("entity", "resource", "prioritization", "description", "retries", "timeouts"),
+    *("overridable", "template_variables", "config"),
+)
 
 
 @click.group("queue")
@@ -82,19 +36,26 @@ def group() -> None:
 @group.command()
 @click.argument("name")
 @click.option("--resource", "-r", required=True, help="The target resource, for instance docker or local-process.")
-@_queue_options
+@queue_options
 @json_option
 @pass_session
 def create(session: Session, /, name: str, **options: Any) -> None:
     """Create a queue."""
     queue = parse_queue({"name": name, **QueueOptions(**options).given})
-    _warn_of_unknown_resource(queue.resource)
+    _warn(queue)
     record = session.client.store.queues.create(queue)
     if session.as_json:
         output.document(documents.queue(record))
         return
     click.echo(f"queue {name!r} is there, on resource {queue.resource}")
     output.next_command(f"launchyard agent -q {name}", f"launchyard launch -q {name} -f -- python train.py")
+
+
+def _warn(queue: Queue) -> None:
+    _warn_of_unknown_resource(queue.resource)
+    for finding in check_queue(queue):
+        if finding.severity is Severity.WARNING:
+            output.note(f"warning: {finding}")
 
 
 def _warn_of_unknown_resource(resource: str) -> None:
@@ -144,6 +105,11 @@ def _given(limits: RetryPolicy | Timeouts) -> str:
     return pairs.to_yaml({name: value for name, value in limits.model_dump(mode="json").items() if value})
 
 
+def _about(variable: TemplateVariable) -> str:
+    words = variable.title or variable.description
+    return f"{variable.summary}; {words}" if words else variable.summary
+
+
 def _paused(record: QueueRecord) -> str:
     return (f"yes: {record.pause_reason}" if record.pause_reason else "yes") if record.paused else ""
 
@@ -172,6 +138,8 @@ def show(session: Session, /, name: str) -> None:
             ("revision", f"{record.revision}, {output.age(record.updated_at)} ago"),
             ("retries", _given(queue.retries)),
             ("timeouts", _given(queue.timeouts)),
+            ("variables", "\n".join(f"{name}: {_about(one)}" for name, one in queue.template_variables.items())),
+            ("overridable", queue.overridable if isinstance(queue.overridable, str) else "\n".join(queue.overridable)),
             ("config", pairs.to_yaml(queue.config) if queue.config else "(empty)"),
         ]
     )
@@ -184,7 +152,7 @@ def show(session: Session, /, name: str) -> None:
 @click.option(
     "--set", "changes", multiple=True, metavar="KEY.PATH=VALUE", help="Change one value of the config; null removes it."
 )
-@_queue_options
+@queue_options
 @json_option
 @pass_session
 def edit(session: Session, /, name: str, **options: Any) -> None:
@@ -201,7 +169,7 @@ def edit(session: Session, /, name: str, **options: Any) -> None:
         if not session.as_json:
             output.note("Nothing was changed.")
     else:
-        _warn_of_unknown_resource(changed.resource)
+        _warn(changed)
         record = store.edit(changed)
     if session.as_json:
         output.document(documents.queue(record))
@@ -220,6 +188,8 @@ def _in_editor(queue: Queue, session: Session) -> Queue:
     if session.as_json or not sys.stdin.isatty():
         raise InvalidRequest("say what to change with --set, --config or another option, or call this in a terminal")
     fields = queue.model_dump(mode="json", include=set(_EDITABLE))
+    for name, variable in queue.template_variables.items():
+        fields["template_variables"][name] = variable.model_dump(mode="json", exclude_defaults=True)
     text = click.edit(pairs.to_yaml({name: fields[name] for name in _EDITABLE}) + "\n", extension=".yaml")
     if text is None:
         return queue

@@ -112,3 +112,67 @@ def test_a_queue_with_waiting_runs_is_not_deleted(launchyard: Call, client: Clie
 def test_an_unknown_resource_is_warned_about(launchyard: Call) -> None:
     # Given a mistyped resource, when a queue is created on it, then the right one is named
     assert "did you mean 'docker'?" in launchyard("queue", "create", "x", "-r", "dokcer").err
+
+
+GPUS = {"type": "integer", "minimum": 1, "maximum": 8, "default": 1, "description": "how many"}
+
+
+@pytest.mark.parametrize("is_file", [True, False])
+@pytest.mark.parametrize("shape", [{"gpus": GPUS}, [{"name": "gpus", "schema": json.dumps(GPUS)}]])
+def test_template_variables_come_from_a_text_or_a_file_in_every_shape(
+    launchyard: Call, tmp_path: Path, is_file: bool, shape: object
+) -> None:
+    # Given
+    text = json.dumps(shape)
+    (tmp_path / "variables.json").write_text(text)
+
+    # When
+    given = str(tmp_path / "variables.json") if is_file else text
+    config = '{"gpus": "{{gpus}}"}'
+    answer = launchyard(
+        "queue", "create", "gpu", "-r", "docker", "--config-json", config, "--template-variables", given
+    )
+
+    # Then
+    assert answer.code == 0, answer.err
+    assert "gpus: integer, 1 to 8, default 1; how many" in launchyard("queue", "show", "gpu").out
+    variables = launchyard("queue", "show", "gpu", "--json").json["template_variables"]
+    assert {key: value for key, value in variables["gpus"].items() if value} == GPUS
+
+
+def test_a_variable_that_nothing_uses_gives_a_warning_and_one_that_is_not_declared_an_error(launchyard: Call) -> None:
+    # When
+    unused = launchyard("queue", "create", "a", "-r", "stub", "--template-variables", '{"gpus": {"type": "integer"}}')
+    missing = launchyard("queue", "create", "b", "-r", "stub", "--config-json", '{"seconds": "{{gpus}}"}')
+
+    # Then
+    assert (unused.code, missing.code) == (0, 3)
+    assert "warning: template variable 'gpus' is declared, and nothing uses it" in unused.err
+    assert "queue 'b': config: /seconds: template variable 'gpus' is not declared" in missing.err
+
+
+@pytest.mark.parametrize(
+    ("options", "stored"),
+    [
+        (("--overridable", "nothing"), "nothing"),
+        (("--overridable", "/lines"), ["/lines"]),
+        (("--overridable", "/lines", "--overridable", "/seconds"), ["/lines", "/seconds"]),
+        ((), "all"),
+    ],
+)
+def test_what_a_job_may_override_is_a_word_or_paths(launchyard: Call, options: tuple[str, ...], stored: object) -> None:
+    # When
+    launchyard("queue", "create", "gpu", "-r", "stub", *options)
+    launchyard("queue", "edit", "gpu", "--description", "for everybody")
+
+    # Then
+    assert launchyard("queue", "show", "gpu", "--json").json["overridable"] == stored
+
+
+def test_a_word_that_says_nothing_about_overrides_is_refused(launchyard: Call) -> None:
+    # When
+    answer = launchyard("queue", "create", "gpu", "-r", "stub", "--overridable", "some")
+
+    # Then
+    assert answer.code == 3
+    assert "'some' must be nothing, variables, all, or a list of paths" in answer.err

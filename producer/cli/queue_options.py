@@ -1,0 +1,88 @@
+"""What stands on the command line of `launchyard queue create` and `edit`, and the fields of a queue that it means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from broker_config.errors import InvalidRequest
+from broker_config.texts import read, read_file, read_object
+
+
+@dataclass(frozen=True)
+class QueueOptions:
+    """The options that create and edit a queue; None and empty ones were not given."""
+
+    config_file: str | None
+    config_json: str | None
+    entity: str | None
+    prioritization: bool | None
+    description: str | None
+    retries: str | None
+    timeouts: str | None
+    template_variables: str | None
+    overridable: tuple[str, ...]
+    resource: str | None = None
+    changes: tuple[str, ...] = ()
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The fields that these options set."""
+        fields: dict[str, Any] = {
+            name: getattr(self, name)
+            for name in ("entity", "prioritization", "description", "resource")
+            if getattr(self, name) is not None
+        }
+        if self.config_file and self.config_json:
+            raise InvalidRequest("--config and --config-json both give the config; choose one")
+        if self.config_file:
+            fields["config"] = read_file(self.config_file, "--config").object
+        if self.config_json:
+            fields["config"] = read_object(self.config_json, "--config-json")
+        if self.template_variables is not None:
+            fields["template_variables"] = _in_text_or_file(self.template_variables, "--template-variables")
+        if self.overridable:
+            is_word = len(self.overridable) == 1 and not self.overridable[0].startswith("/")
+            fields["overridable"] = self.overridable[0] if is_word else self.overridable
+        for name, text in (("retries", self.retries), ("timeouts", self.timeouts)):
+            if text is not None:
+                fields[name] = read_object(text, f"--{name}")
+        return fields
+
+
+def _in_text_or_file(given: str, option: str) -> Any:
+    is_text = given.lstrip().startswith(("{", "["))
+    document = read(given, option) if is_text else read_file(given, option)
+    return {} if document.data is None else document.data
+
+
+def queue_options(command: Any) -> Any:
+    """The options that `queue create` and `queue edit` share."""
+    for option in (
+        click.option("--description", help="What the queue is for."),
+        click.option(
+            "--prioritization/--no-prioritization",
+            default=None,
+            help="Whether runs may have priorities; off: one FIFO.",
+        ),
+        click.option("--entity", help="The team or user that owns the queue."),
+        click.option("--retries", metavar="TEXT", help='All of the retry policy as JSON or YAML: {"user": 1}.'),
+        click.option("--timeouts", metavar="TEXT", help='All of the limits, in seconds: {"run": 86400}.'),
+        click.option(
+            "--overridable",
+            multiple=True,
+            metavar="WORD|PATH",
+            help="What a job's overrides may change: nothing, variables, all, or paths in the config (repeatable).",
+        ),
+        click.option(
+            "--template-variables",
+            metavar="TEXT|FILE",
+            help='Schemas of the {{variables}} in the config: {"gpus": {"type": "integer", "maximum": 8}}.',
+        ),
+        click.option("--config-json", metavar="TEXT", help="The queue config as JSON or YAML."),
+        click.option("--config", "config_file", metavar="FILE", help="A file with the queue config; - is stdin."),
+    ):
+        command = option(command)
+    return command
