@@ -100,8 +100,9 @@ class _Filling:
     def _macro(self, name: str, path: Path) -> str:
         values = self._macros or {}
         if name not in values:
+            of_agent = "an agent knows it if its config names it in macro_environment"
+            cure = f"; {of_agent}" if name.isupper() else did_you_mean(name, values)
             raise InvalidRequest(
-                f"{to_pointer(path)}: macro '${{{name}}}' has no value here, and '$${{{name}}}' writes plain text"
-                f"{did_you_mean(name, values)}"
+                f"{to_pointer(path)}: macro '${{{name}}}' has no value here, and '$${{{name}}}' writes plain text{cure}"
             )
         return values[name]

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from producer.cli import documents, output
+from producer.cli import completion, documents, output
 from producer.cli.following import follow
 from producer.cli.launch_options import LaunchOptions
 from producer.cli.session import Session, json_option, pass_session
@@ -31,6 +31,7 @@ from producer.cli.session import Session, json_option, pass_session
     "variables",
     multiple=True,
     metavar="KEY=VALUE",
+    shell_complete=completion.template_variables,
     help="A value for a template variable of the queue; may be repeated.",
 )
 @click.option("--name", "-n", help="The run's name; made up when absent.")
@@ -70,7 +71,7 @@ def launch(session: Session, /, follows: bool, **options: Any) -> None:
     client = session.client
     options["after"] = tuple(client.run(run).id for run in options["after"])
     given = LaunchOptions(**options)
-    fields = given.fields(lambda queue: client.queues.get(queue).queue)
+    fields = given.fields(lambda queue: client.queue(queue).queue)
     for sentence in given.notes:
         output.note(f"note: {sentence}")
     handle = client.launch(**fields)

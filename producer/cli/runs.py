@@ -103,6 +103,7 @@ def _fields(run: Run) -> list[tuple[str, str]]:
         ("env", pairs.to_yaml(job.env) if job.env else ""),
         ("run config", pairs.to_yaml(job.run_config) if job.run_config else ""),
         ("labels", pairs.to_yaml(spec.labels) if spec.labels else ""),
+        ("variables", pairs.to_yaml(spec.template_values) if spec.template_values else ""),
         ("resource config", pairs.to_yaml(spec.resource_config) if spec.resource_config else ""),
         ("image", run.image),
     ]
