@@ -50,6 +50,10 @@ demo: venv ## Run a real training job from queue to result; needs no Docker
 test: venv ## Run the tests; those whose service is missing are skipped with the reason
 	@$(BIN)/python -m pytest $(ARGS)
 
+.PHONY: golden
+golden: venv ## Write the golden requests anew; read the diff before you commit it
+	@$(BIN)/python -m pytest tests/golden -q --rewrite-golden $(ARGS)
+
 .PHONY: check
 check: lint types imports structure ## Run every check that is not a test
 

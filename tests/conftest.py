@@ -16,6 +16,13 @@ from broker_config.settings import Settings
 from broker_config.store import Store
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options of our own, which pytest only finds in this file."""
+    parser.addoption(
+        "--rewrite-golden", action="store_true", help="write the golden requests anew, and compare nothing"
+    )
+
+
 @pytest.fixture(scope="session")
 def broker() -> Iterator[EmbeddedBroker]:
     """One embedded broker for the tests of this process."""

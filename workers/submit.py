@@ -40,6 +40,8 @@ def workload(prepared: Prepared, wandb: Wandb, macros: Macros) -> Workload:
     return Workload(
         name=run.object_name,
         run_id=run.id,
+        attempt=run.attempt,
+        queue=run.spec.queue.name,
         artifact=prepared.artifact,
         folder=prepared.folder,
         entry_point=run.spec.job.entry_point,

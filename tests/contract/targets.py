@@ -117,6 +117,8 @@ def workload_of(
     return Workload(
         name=name,
         run_id=RunId(name.split("-")[1]),
+        attempt=int(name.split("-")[2]),
+        queue="gpu-queue",
         artifact=artifact,
         folder=folder,
         entry_point=tuple(entry_point),

@@ -21,6 +21,8 @@ class Workload:
 
     name: str  # of the object to be submitted: deterministic, by run and attempt
     run_id: RunId
+    attempt: int
+    queue: str
     artifact: Artifact
     folder: Path | None  # the run's own copy of the code, where the artifact does not hold it
     entry_point: tuple[str, ...]

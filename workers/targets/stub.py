@@ -60,7 +60,7 @@ class StubTarget:
             workload.name,
             {
                 **config.model_dump(mode="json"),
-                "fails": int(workload.env.get("LAUNCHYARD_ATTEMPT", 1)) <= config.fail_attempts,
+                "fails": workload.attempt <= config.fail_attempts,
                 "command": workload.command,
                 "image": workload.artifact.reference,
                 "env": dict(workload.env),

@@ -1,55 +1,25 @@
-"""What a queue config becomes: golden requests, and what is refused. Needs no engine."""
+"""What a docker queue config becomes, and what is refused. The golden requests are in `tests/golden`."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from broker_config.runs import FailureClass, RunId
-from workers.builders.protocol import Artifact, ArtifactKind
+from tests.golden.requests import workload
+from tests.workers.targets.workloads import refusal
 from workers.failures import RunFailed
 from workers.targets.docker.render import render
-from workers.targets.protocol import Workload
-
-GOLDEN = sorted((Path(__file__).parents[2] / "golden" / "docker" / "render").glob("*.json"))
-
-
-def _workload(given: Mapping[str, Any], kind: ArtifactKind = ArtifactKind.IMAGE) -> Workload:
-    return Workload(
-        name="launchyard-abc-1",
-        run_id=RunId("abc"),
-        artifact=Artifact(kind, "team/image:1"),
-        folder=Path(given["folder"]) if "folder" in given else None,
-        entry_point=tuple(given.get("entry_point", ())),
-        args=tuple(given.get("args", ())),
-        env=given.get("env", {}),
-        labels=given.get("labels", {}),
-        config=given.get("config", {}),
-        secrets=tuple(given.get("secrets", ())),
-    )
-
-
-@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
-def test_a_workload_gives_exactly_this_request(path: Path) -> None:
-    golden = json.loads(path.read_text())
-    assert render(_workload(golden["workload"])).body == golden["request"]
 
 
 def test_the_order_of_variables_does_not_change_the_request() -> None:
-    one = render(_workload({"env": {"A": "1", "B": "2"}}))
-    other = render(_workload({"env": {"B": "2", "A": "1"}}))
+    one = render(workload({"env": {"A": "1", "B": "2"}}))
+    other = render(workload({"env": {"B": "2", "A": "1"}}))
     assert one.digest == other.digest
 
 
 def _refusal(**config: Any) -> str:
-    with pytest.raises(RunFailed) as failed:
-        render(_workload({"config": config}))
-    assert failed.value.failure is FailureClass.CONFIG
-    return str(failed.value)
+    return refusal(render, config)
 
 
 def test_an_unknown_flag_is_named_with_its_near_miss() -> None:
@@ -114,9 +84,9 @@ def test_a_value_that_cannot_work_is_refused_with_the_cure(config: dict[str, Any
 
 def test_two_entry_points_are_refused() -> None:
     with pytest.raises(RunFailed, match="entry point of its own"):
-        render(_workload({"entry_point": ["python"], "config": {"entrypoint": "sh"}}))
+        render(workload({"entry_point": ["python"], "config": {"entrypoint": "sh"}}))
 
 
 def test_an_environment_is_not_an_image() -> None:
     with pytest.raises(RunFailed, match="runs images"):
-        render(_workload({}, ArtifactKind.ENVIRONMENT))
+        render(workload({"environment": "/home/agent/environments/3f2a"}))

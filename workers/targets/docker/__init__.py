@@ -6,6 +6,7 @@ and needs no engine; everything else speaks to the engine through `engine`, and 
 
 from __future__ import annotations
 
+from workers.targets.docker.render import render
 from workers.targets.docker.target import DockerTarget
 
-__all__ = ["DockerTarget"]
+__all__ = ["DockerTarget", "render"]

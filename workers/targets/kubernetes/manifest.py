@@ -1,0 +1,115 @@
+"""From a queue config to an object: what is left out of a Job is filled in, and the object gets the run's name."""
+
+from __future__ import annotations
+
+import re
+
+from workers.targets.identity import fitting, identity, prefixed
+from workers.targets.kubernetes.kinds import Kind, holders
+from workers.targets.kubernetes.pods import Object, Pod, section
+from workers.targets.protocol import Workload
+
+PREFIX = "launchyard/"
+KEEP_SECONDS = f"{PREFIX}keep-seconds"
+"""Annotation: how long the object is to be there after its end was recorded."""
+
+KUEUE = "kueue.x-k8s.io/queue-name"
+
+_NAME_LIMIT = 63
+_LABEL_CHARACTERS = "A-Za-z0-9._-"
+
+
+def typed(config: Object) -> Object:
+    """The manifest with its `apiVersion` and `kind`. Without them it is, or is a part of, a Job.
+
+    Raises:
+        ValueError: when it is of no kind.
+    """
+    api_version, kind = config.pop("apiVersion", None), config.pop("kind", None)
+    # W&B Launch lets these two stand for the parts of `apiVersion`.
+    group, version = config.pop("group", None), config.pop("version", None)
+    if group or version:
+        parts = str(api_version or "").rpartition("/")
+        api_version = f"{group or parts[0]}/{version or parts[2]}"
+    if api_version is None and kind in (None, "Job", "CronJob"):
+        api_version = "batch/v1"
+    # The group's first version had no Job, but W&B Launch takes it for one; CronJob has left it for v1.
+    if api_version == "batch/v1beta1":
+        api_version = "batch/v1"
+    if kind is None and api_version == "batch/v1":
+        kind = "Job"
+    if not isinstance(api_version, str) or not isinstance(kind, str):
+        raise ValueError("an object needs both 'apiVersion' and 'kind', as text, unless it is a Job")
+    manifest = {"apiVersion": api_version, "kind": kind, "metadata": {}, **config}
+    if api_version == "batch/v1":
+        _fill_job(manifest)
+    return manifest
+
+
+def _fill_job(manifest: Object) -> None:
+    """A Job, or a CronJob's, needs one container, which may be empty until the job goes in."""
+    path = "spec.jobTemplate.spec" if manifest["kind"] == "CronJob" else "spec"
+    for pod in holders(manifest, f"{path}.template.spec.containers".split(".")):
+        pod["containers"] = pod.get("containers") or [{}]
+        if not isinstance(pod["containers"], list) or not all(isinstance(one, dict) for one in pod["containers"]):
+            raise ValueError("'containers' must be a list of objects")
+
+
+def name_object(manifest: Object, workload: Workload, kind: Kind, namespace: str | None) -> None:
+    """Give the object the run's name, behind the one that the config gives, and its namespace if the config has one.
+
+    Without one the object goes to the namespace of the cluster's context, which only the agent knows.
+    """
+    metadata = section(manifest, "metadata")
+    prefix = str(metadata.pop("name", None) or metadata.pop("generateName", None) or "")
+    metadata.pop("generateName", None)
+    given = {**metadata, "namespace": metadata.get("namespace") or namespace}
+    manifest["metadata"] = {
+        "name": prefixed(prefix.lower(), workload.name, kind.name_limit),
+        **{name: value for name, value in given.items() if value is not None},
+    }
+
+
+def label(manifest: Object, pods: list[Pod], workload: Workload) -> None:
+    """Write whose it is on the object and on its pods.
+
+    A job's labels get a prefix of ours: without one they could make its pods part of somebody's Service.
+    """
+    labels = {
+        f"label.{PREFIX}{fitting(name, _LABEL_CHARACTERS, _NAME_LIMIT)}": _label_value(value)
+        for name, value in sorted(workload.labels.items())
+    } | {name: _label_value(value) for name, value in identity(workload, PREFIX).items()}
+    for holder in [manifest, *(pod.template for pod in pods if pod.template is not None)]:
+        section(section(holder, "metadata"), "labels").update(labels)
+
+
+def submit_once(manifest: Object, kind: Kind) -> None:
+    """Have the object's controller try nothing again, remove nothing, and start nothing before Kueue admits it."""
+    for path, value in kind.once.items():
+        for holder in holders(manifest, path.split(".")):
+            holder.setdefault(path.rpartition(".")[2], value)
+    metadata = manifest["metadata"]
+    if kind.suspend and KUEUE in metadata["labels"]:
+        for holder in holders(manifest, kind.suspend.split(".")):
+            holder.setdefault(kind.suspend.rpartition(".")[2], True)
+    if kind.clean_up and (seconds := _take(manifest, kind.clean_up)) is not None:
+        section(metadata, "annotations")[KEEP_SECONDS] = str(seconds)
+
+
+def _take(manifest: Object, path: str) -> int | None:
+    """Take out how long the object may stay after its end.
+
+    An agent that is away for longer would not see how a run ended, so it removes the object, and not the controller.
+    """
+    name = path.rpartition(".")[2]
+    values = [holder.pop(name) for holder in holders(manifest, path.split(".")) if name in holder]
+    # Argo has a number for each way to end.
+    seconds = [one for value in values for one in (value.values() if isinstance(value, dict) else [value])]
+    if not all(isinstance(one, int) and one >= 0 for one in seconds):
+        raise ValueError(f"{path!r} must be a number of seconds")
+    return max(seconds, default=None)
+
+
+def _label_value(text: str) -> str:
+    """A value may not begin or end with a mark."""
+    return re.sub(r"^[^A-Za-z0-9]+|[^A-Za-z0-9]+$", "", fitting(text, _LABEL_CHARACTERS, _NAME_LIMIT))

@@ -1,0 +1,84 @@
+"""Where the pods of an object are, found by structure in any kind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from workers.targets.containers import Container
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod as it stands in an object, which is changed through it."""
+
+    path: tuple[str, ...]  # the names on the way to it
+    containers: list[Container]
+    helpers: list[Container] = field(default_factory=list)  # those that run before or beside them
+    template: Object | None = None  # what holds its `metadata`; None where the kind has no place for that
+    is_named: bool = True  # whether its containers have names
+
+
+def by_structure(manifest: Object) -> list[Pod]:
+    """Every pod template: an object `spec` with a list of `containers`, wherever it is."""
+    return list(_walk(manifest, (), None))
+
+
+def of_workflow(manifest: Object) -> list[Pod]:
+    """Argo writes a pod's parts into a template of its own: one `container` or `script`, or a `containerSet`."""
+    found = []
+    for template in _objects(section(manifest, "spec").get("templates")):
+        one = template.get("container", template.get("script"))
+        several = template.get("containerSet")
+        if isinstance(one, dict):
+            containers = [one]
+        else:
+            containers = _objects(several.get("containers")) if isinstance(several, dict) else []
+        if containers:
+            helpers = [*_objects(template.get("initContainers")), *_objects(template.get("sidecars"))]
+            found.append(Pod(("spec", "templates"), containers, helpers, template, is_named=one is None))
+    return found
+
+
+def of_train_job(manifest: Object) -> list[Pod]:
+    """A TrainJob has one trainer in the place of containers; its pods are templates of the runtime that it names.
+
+    The `containers` in its patches only add to that runtime's, and take neither image nor command.
+    """
+    return [Pod(("spec", "trainer"), [section(section(manifest, "spec"), "trainer")], is_named=False)]
+
+
+def section(holder: Object, name: str) -> Object:
+    """The object under a name, made when there is none.
+
+    Raises:
+        ValueError: when something else is there.
+    """
+    if holder.get(name) is None:
+        holder[name] = {}
+    below = holder[name]
+    if not isinstance(below, dict):
+        raise ValueError(f"{name!r} must be an object")
+    return below
+
+
+def _walk(node: Any, path: tuple[str, ...], parent: Object | None) -> Iterator[Pod]:
+    if isinstance(node, list):
+        for item in node:
+            yield from _walk(item, path, None)
+    if not isinstance(node, dict):
+        return
+    if containers := _objects(node.get("containers")):
+        template = parent if path and path[-1] == "spec" else None
+        yield Pod(path, containers, _objects(node.get("initContainers")), template)
+    for name, value in node.items():
+        if name not in {"containers", "initContainers", "metadata"}:
+            yield from _walk(value, (*path, name), node)
+
+
+def _objects(value: Any) -> list[Object]:
+    """A list of objects; empty when it is anything else."""
+    return value if isinstance(value, list) and all(isinstance(item, dict) for item in value) else []

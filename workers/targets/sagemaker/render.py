@@ -1,0 +1,166 @@
+"""From a workload to the request: the operation of SageMaker, its input, and the session in which it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from broker_config.runs import FailureClass, Reason
+from workers.failures import RunFailed
+from workers.targets.containers import image_of
+from workers.targets.identity import fitting, identity, prefixed
+from workers.targets.protocol import Request, Workload
+from workers.targets.sagemaker import operations
+from workers.targets.sagemaker.operations import PROCESSING, TRAINING, Operation, camel_case, member
+
+SESSION_KEYS = ("region", "profile")
+PROCESSING_KEY = "processing_job"
+"""A queue config for processing jobs holds the body of `CreateProcessingJob` under it."""
+
+ROLE = "arn:{partition}:iam::{account}:role/"
+"""What stands before a role that is given by its name. Partition and account are filled in when it is submitted."""
+
+SPLIT = ("LAUNCHYARD_CONFIG", "WANDB_CONFIG", "WANDB_LAUNCH_FILE_OVERRIDES")
+"""Variables whose readers put the parts `NAME_0`, `NAME_1`, ... together again."""
+
+_DROPPED = ("EcrRepoName", "ecr_repo_name")  # W&B Launch took it once, and drops it
+_TAG_CHARACTERS = r"\w .:/=+\-@"
+
+
+def render(workload: Workload) -> Request:
+    """The request for a workload: `input` is the whole body of `operation`, but for what `ROLE` leaves open.
+
+    `secrets` are variables of the agent, by name: what stands in the body is shown to everybody who may see the job.
+
+    Raises:
+        RunFailed: class CONFIG, when the queue config cannot work.
+    """
+    try:
+        return Request(workload.name, _body(workload))
+    except ValueError as error:
+        text = f"queue config of resource sagemaker: {error}"
+        raise RunFailed(FailureClass.CONFIG, Reason.CONFIG_INVALID, text) from error
+
+
+def _body(workload: Workload) -> dict[str, Any]:
+    given = dict(workload.config)
+    if "builder" in given:
+        raise ValueError("'builder' belongs into the agent's config")
+    session = {key: given.pop(key) for key in SESSION_KEYS if key in given}
+    for key in _DROPPED:
+        given.pop(key, None)
+    operation, told = _operation(given)
+    missing = [name for name in operation.required if not told.get(name)]
+    if missing:
+        raise ValueError(f"{operation.name} needs {', '.join(missing)}; add them to the queue config")
+    told[operation.job_name] = prefixed(
+        str(told.get(operation.job_name, "")), workload.name, operations.JOB_NAME_CHARACTERS
+    )
+    told["RoleArn"] = _role(told["RoleArn"])
+    told[operation.program] = _program(operation, _object(told, operation.program), workload)
+    told["Environment"] = _environment(operation, _object(told, "Environment"), workload)
+    told["Tags"] = _tags(told.get("Tags", []), workload)
+    secrets = [name for name in workload.secrets if name not in told["Environment"]]
+    return {"session": session, "operation": operation.name, "input": told, "secrets": secrets}
+
+
+def _operation(given: Mapping[str, Any]) -> tuple[Operation, dict[str, Any]]:
+    """Which operation a config is for, and its input in the service's spelling."""
+    keys = [key for key in given if member(key) == member(PROCESSING_KEY)]
+    if not keys:
+        return TRAINING, camel_case(given)
+    if len(given) > 1:
+        others = ", ".join(sorted(given.keys() - set(keys)))
+        raise ValueError(f"{keys[0]!r} is for processing jobs, and {others} for training jobs; take one of them away")
+    return PROCESSING, _object(camel_case(given), member(PROCESSING_KEY))
+
+
+def _role(role: Any) -> str:
+    if not isinstance(role, str):
+        raise ValueError("'RoleArn' must be the name of a role, or its ARN")
+    return role if role.startswith("arn:") else ROLE + role
+
+
+def _program(operation: Operation, given: Mapping[str, Any], workload: Workload) -> dict[str, Any]:
+    """Image, entry point and arguments. An image or algorithm, and an entry point, of the queue's stay."""
+    program = dict(given)
+    if operation is TRAINING:
+        program.setdefault("TrainingInputMode", "File")
+    if "AlgorithmName" not in program:
+        program[operation.image] = program.get(operation.image) or image_of(workload)
+    if workload.entry_point and not program.get("ContainerEntrypoint"):
+        program["ContainerEntrypoint"] = _words("entry point", workload.entry_point)
+    if workload.args:
+        program["ContainerArguments"] = _words("arguments", workload.args)
+    return program
+
+
+def _words(what: str, words: Sequence[str]) -> list[str]:
+    longest = max(map(len, words))
+    if len(words) > operations.WORDS or longest > operations.WORD_CHARACTERS:
+        raise ValueError(
+            f"the job's {what} are {len(words)} words of up to {longest} characters, and SageMaker takes "
+            f"{operations.WORDS} of {operations.WORD_CHARACTERS}; give long values in the run config"
+        )
+    return list(words)
+
+
+def _environment(operation: Operation, given: Mapping[str, Any], workload: Workload) -> dict[str, str]:
+    if odd := next((name for name, value in given.items() if not isinstance(value, str)), None):
+        raise ValueError(f"variable {odd!r} in 'Environment' must be a text; put it in quotes")
+    limit = operation.variable_characters
+    environment: dict[str, str] = {}
+    for name, value in sorted(_whole(workload.environment(given)).items()):
+        if len(value) <= limit:
+            environment[name] = value
+        elif name in SPLIT:
+            parts = [value[start : start + limit] for start in range(0, len(value), limit)]
+            environment |= {f"{name}_{place}": part for place, part in enumerate(parts)}
+        else:
+            raise ValueError(
+                f"variable {name!r} has {len(value)} characters, and SageMaker takes {limit}; give it in the run config"
+            )
+    if len(environment) > operations.VARIABLES:
+        raise ValueError(
+            f"the job has {len(environment)} variables, long ones counted by their parts, and SageMaker takes "
+            f"{operations.VARIABLES}; have it read some from a file"
+        )
+    return environment
+
+
+def _whole(variables: Mapping[str, str]) -> dict[str, str]:
+    """Variables with those in one piece again that came in parts which may be too long here."""
+    whole = dict(variables)
+    for name in SPLIT:
+        parts = []
+        while (part := whole.pop(f"{name}_{len(parts)}", None)) is not None:
+            parts.append(part)
+        if parts:
+            whole[name] = "".join(parts)
+    return whole
+
+
+def _tags(given: Any, workload: Workload) -> list[dict[str, str]]:
+    """The queue's tags win over the job's labels, and Launchyard's over both.
+
+    A job's labels get a prefix of ours: rights may hang on a tag.
+    """
+    if not isinstance(given, list) or not all(
+        isinstance(tag, Mapping) and isinstance(tag.get("Key"), str) for tag in given
+    ):
+        raise ValueError("'Tags' must be a list of objects with 'Key' and 'Value'")
+    tags = {f"label.launchyard/{name}": value for name, value in sorted(workload.labels.items())}
+    tags |= {tag["Key"]: tag.get("Value", "") for tag in given} | identity(workload, "launchyard/")
+    if len(tags) > operations.TAGS:
+        raise ValueError(f"the job has {len(tags)} tags, and SageMaker takes {operations.TAGS}; give it fewer labels")
+    return [
+        {"Key": key, "Value": fitting(str(value), _TAG_CHARACTERS, operations.TAG_CHARACTERS)}
+        for key, value in tags.items()
+    ]
+
+
+def _object(told: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = told.get(name, {})
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{name!r} must be an object")
+    return dict(value)

@@ -1,0 +1,150 @@
+"""From a workload to the request: a custom job as JSON of `google.cloud.aiplatform.v1.CustomJob`, and where it goes."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import Any
+
+from broker_config.errors import InvalidRequest
+from broker_config.frozen import parse
+from broker_config.runs import FailureClass, Reason
+from workers.failures import RunFailed
+from workers.targets.containers import image_of, place_command, place_env, place_image
+from workers.targets.identity import fitting, identity, prefixed
+from workers.targets.protocol import Request, Workload
+from workers.targets.vertex.config import Spec, VertexConfig
+
+CONTEXT = "projects/{project}/locations/{location}/metadataStores/default/contexts/"
+"""What stands before an experiment that is given by its name. Whoever submits fills in project and location."""
+
+_WHAT = "queue config of resource vertex"
+_PASSED_ON = (
+    *("service_account", "network", "reserved_ip_ranges", "psc_interface_config", "persistent_resource_id"),
+    *("enable_web_access", "enable_dashboard_access", "tensorboard"),
+)
+"""Options that are fields of `CustomJobSpec` by the same name."""
+
+_DISPLAY_NAME_CHARACTERS = 128
+_LABEL_CHARACTERS = 63
+_LABELS = 64
+_VARIABLES = 100
+
+
+def render(workload: Workload) -> Request:
+    """The request for a workload: `custom_job` is created as it is, but for what `CONTEXT` leaves open.
+
+    `place` has the project and the location where the config names them. `secrets` are variables of the agent, by name:
+    what stands in the job is shown to everybody who may see it.
+
+    Raises:
+        RunFailed: class CONFIG, when the queue config cannot work.
+    """
+    try:
+        return Request(workload.name, _body(workload))
+    except InvalidRequest as error:
+        raise RunFailed(FailureClass.CONFIG, Reason.CONFIG_INVALID, str(error)) from error
+    except ValueError as error:
+        raise RunFailed(FailureClass.CONFIG, Reason.CONFIG_INVALID, f"{_WHAT}: {error}") from error
+
+
+def _body(workload: Workload) -> dict[str, Any]:
+    if "builder" in workload.config:
+        raise ValueError("'builder' belongs into the agent's config")
+    config = parse(VertexConfig, workload.config, _WHAT)
+    spec = config.spec
+    job: dict[str, Any] = {
+        "display_name": prefixed(spec.display_name, workload.name, _DISPLAY_NAME_CHARACTERS),
+        "job_spec": {"worker_pool_specs": _pools(spec, workload), **_options(config.options)},
+        "labels": _labels(spec, workload),
+    }
+    if output := _output(spec, workload):
+        job["job_spec"]["base_output_directory"] = {"output_uri_prefix": output}
+    if spec.encryption_spec_key_name:
+        job["encryption_spec"] = {"kms_key_name": spec.encryption_spec_key_name}
+    place = spec.model_dump(include={"project", "location"}, exclude_none=True)
+    return {"place": place, "custom_job": job, "secrets": list(workload.secrets)}
+
+
+def _pools(spec: Spec, workload: Workload) -> list[dict[str, Any]]:
+    pools = deepcopy(spec.worker_pool_specs)
+    containers = []
+    for place, pool in enumerate(pools):
+        container = pool.get("container_spec")
+        if pool and not isinstance(container, dict):
+            raise ValueError(f"worker pool {place} needs a 'container_spec', which may be empty")
+        if isinstance(container, dict):
+            containers.append(container)
+    if not containers:
+        raise ValueError("all worker pools are empty; at least the first needs a 'container_spec'")
+    image = image_of(workload)
+    place_image([[container] for container in containers], "image_uri", image)
+    for container in containers:
+        if container["image_uri"] == image:
+            place_command(container, workload.entry_point, workload.args)
+        place_env(container, workload)
+        if (number := len(container.get("env", ()))) > _VARIABLES:
+            raise ValueError(f"a container has {number} variables, and Vertex AI takes {_VARIABLES}")
+    return pools
+
+
+def _options(options: dict[str, Any]) -> dict[str, Any]:
+    scheduling = {
+        "timeout": _duration(options["timeout"]),
+        "max_wait_duration": _duration(options["max_wait_duration"]),
+        "strategy": options["scheduling_strategy"],
+        "restart_job_on_worker_restart": options["restart_job_on_worker_restart"],
+        "disable_retries": options["disable_retries"],
+    }
+    told = {
+        **{name: options[name] for name in _PASSED_ON},
+        **_experiment(options["experiment"], options["experiment_run"], options["tensorboard"]),
+        "scheduling": {name: value for name, value in scheduling.items() if value is not None},
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _experiment(experiment: str | None, run: str | None, tensorboard: str | None) -> dict[str, str]:
+    """Experiment and run as the contexts that they are. That of a run is named after both."""
+    if experiment is None:
+        if run is not None:
+            raise ValueError("'experiment_run' needs 'experiment'")
+        return {}
+    if tensorboard is not None:
+        raise ValueError("'experiment' brings its own TensorBoard; take 'tensorboard' away")
+    told = {"experiment": _context(experiment)}
+    if run is not None:
+        told["experiment_run"] = _context(run if "/" in run else f"{experiment.rpartition('/')[2]}-{run}")
+    return told
+
+
+def _context(name: str) -> str:
+    return name if "/" in name else CONTEXT + name
+
+
+def _duration(seconds: int | None) -> str | None:
+    """As JSON writes a `google.protobuf.Duration`."""
+    return None if seconds is None else f"{seconds}s"
+
+
+def _output(spec: Spec, workload: Workload) -> str | None:
+    if spec.base_output_dir or not spec.staging_bucket:
+        return spec.base_output_dir
+    bucket = spec.staging_bucket.rstrip("/")
+    return f"{bucket if bucket.startswith('gs://') else f'gs://{bucket}'}/{workload.name}"
+
+
+def _labels(spec: Spec, workload: Workload) -> dict[str, str]:
+    """The queue's labels win over those of the launch, and Launchyard's over both.
+
+    A label is lower case, and its name begins with a letter.
+    """
+    launch = {_label(f"label-{name}"): _label(value) for name, value in sorted(workload.labels.items())}
+    own = {name: _label(value) for name, value in identity(workload, "launchyard-").items()}
+    labels = {**launch, **spec.labels, **own}
+    if len(labels) > _LABELS:
+        raise ValueError(f"the job has {len(labels)} labels, and Vertex AI takes {_LABELS}")
+    return labels
+
+
+def _label(text: str) -> str:
+    return fitting(text.lower(), r"\w-", _LABEL_CHARACTERS)
