@@ -36,8 +36,12 @@ from tests.docs.pages import ROOT
 from workers.builders.docker.options import DockerBuilderOptions
 from workers.config import AgentConfig
 from workers.targets.docker.flags import FLAGS, REFUSED
+from workers.targets.kubernetes.kinds import KINDS
+from workers.targets.kubernetes.render import CLUSTER_KEYS, SERVICE_KEYS
 from workers.targets.local_process.config import LocalProcessConfig
+from workers.targets.sagemaker.render import PROCESSING_KEY, SESSION_KEYS, SPLIT
 from workers.targets.stub import StubConfig
+from workers.targets.vertex.config import RunOptions, Spec
 
 Facts = Mapping[str, str | None]
 """What the first column must name, and the text of the second where that is checked too."""
@@ -184,6 +188,12 @@ FACTS: Mapping[str, Callable[[], Facts]] = {
     "docker-flags": lambda: _names(FLAGS),
     "docker-aliases": lambda: {short: f"`{name}`" for short, name in ALIASES.items()},
     "docker-refused": lambda: _names(REFUSED),
+    "kubernetes-keys": lambda: _names((*CLUSTER_KEYS, "namespace", "group", "version", *SERVICE_KEYS)),
+    "kubernetes-kinds": lambda: _names(KINDS),
+    "sagemaker-keys": lambda: _names((*SESSION_KEYS, PROCESSING_KEY, "EcrRepoName")),
+    "sagemaker-split": lambda: _names(SPLIT),
+    "vertex-spec": lambda: {name: told for name, told in _fields(Spec).items() if name not in RunOptions.model_fields},
+    "vertex-run": lambda: _fields(RunOptions),
     "launch-fields": lambda: _names(LaunchFields.__annotations__),
     "job-fields": lambda: _fields(Job),
     "image-source": lambda: _fields(ImageSource),

@@ -75,11 +75,9 @@ def place_env(container: Container, workload: Workload, secrets: Sequence[Contai
     ):
         raise ValueError("'env' of a container must be a list of variables, each with 'name' and 'value'")
     of_queue = {one["name"] for one in listed}
-    own = {
-        name: {"name": name, "value": literal(value)}
-        for name, value in sorted(workload.env.items())
-        if name not in of_queue or name.startswith("LAUNCHYARD_")
-    } | {one["name"]: one for one in secrets if one["name"] not in of_queue}
+    of_job = {name: {"name": name, "value": literal(value)} for name, value in sorted(workload.env.items())}
+    given = {one["name"]: one for one in secrets} | of_job
+    own = {name: given[name] for name in given if name not in of_queue or name.startswith("LAUNCHYARD_")}
     if own:
         # A variable may refer to those before it, so the job's come first.
         container["env"] = [*own.values(), *(one for one in listed if one["name"] not in own)]

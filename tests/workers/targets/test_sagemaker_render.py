@@ -139,6 +139,18 @@ def test_a_long_run_config_comes_in_parts_that_make_it_again() -> None:
     assert "".join(environment[f"LAUNCHYARD_CONFIG_{place}"] for place in range(len(environment))) == text
 
 
+def test_parts_that_are_still_too_long_are_cut_again() -> None:
+    # Given W&B's config in the parts that an agent makes of it
+    parts = {"WANDB_CONFIG_0": "a" * 32_670, "WANDB_CONFIG_1": "b"}
+
+    # When it is rendered
+    environment = render(workload({"config": REQUIRED, "env": parts})).body["input"]["Environment"]
+
+    # Then every part fits, and together they are the same
+    assert max(map(len, environment.values())) == 512
+    assert "".join(environment[f"WANDB_CONFIG_{place}"] for place in range(64)) == "a" * 32_670 + "b"
+
+
 def test_all_required_keys_that_are_missing_are_named_at_once() -> None:
     told = refusal(render, {"RoleArn": "Trainer"})
 

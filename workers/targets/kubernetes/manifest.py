@@ -33,7 +33,7 @@ def typed(config: Object) -> Object:
         api_version = f"{group or parts[0]}/{version or parts[2]}"
     if api_version is None and kind in (None, "Job", "CronJob"):
         api_version = "batch/v1"
-    # The group's first version had no Job, but W&B Launch takes it for one; CronJob has left it for v1.
+    # W&B Launch takes it for a Job's, which it never was; CronJob has left it for v1.
     if api_version == "batch/v1beta1":
         api_version = "batch/v1"
     if kind is None and api_version == "batch/v1":

@@ -83,11 +83,11 @@ def _role(role: Any) -> str:
 
 def _program(operation: Operation, given: Mapping[str, Any], workload: Workload) -> dict[str, Any]:
     """Image, entry point and arguments. An image or algorithm, and an entry point, of the queue's stay."""
-    program = dict(given)
+    program, image = dict(given), image_of(workload)
     if operation is TRAINING:
         program.setdefault("TrainingInputMode", "File")
     if "AlgorithmName" not in program:
-        program[operation.image] = program.get(operation.image) or image_of(workload)
+        program[operation.image] = program.get(operation.image) or image
     if workload.entry_point and not program.get("ContainerEntrypoint"):
         program["ContainerEntrypoint"] = _words("entry point", workload.entry_point)
     if workload.args:
@@ -132,7 +132,7 @@ def _whole(variables: Mapping[str, str]) -> dict[str, str]:
     """Variables with those in one piece again that came in parts which may be too long here."""
     whole = dict(variables)
     for name in SPLIT:
-        parts = []
+        parts: list[str] = []
         while (part := whole.pop(f"{name}_{len(parts)}", None)) is not None:
             parts.append(part)
         if parts:
