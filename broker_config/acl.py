@@ -69,6 +69,7 @@ def _producer_keys(keys: Keys, queues: Sequence[str]) -> list[str]:
         *_of_queues(keys, queues),
         *(keys.idempotency(name, "*") for name in queues),
         *(keys.run("*"), keys.runs, keys.alarms, keys.ended, keys.wishes, keys.agent_runs("*"), keys.code("*")),
+        *(keys.jobs, keys.job("*", "*")),  # its aliases too
         results.key("*"),
     ]
 

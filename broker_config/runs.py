@@ -142,6 +142,7 @@ class Launch(Frozen):
     queue: str
     entity: Name | None = None  # of the queue, for a caller who wants to be sure
     job: Job
+    job_version: str = ""  # of the named job that it comes from, as "team/train:v3"
     overrides: JsonObject = Field(default_factory=dict)  # laid over the queue config
     template_variables: JsonObject = Field(default_factory=dict)  # values by name, as the queue's schemas want them
     priority: Priority = Priority.MEDIUM
@@ -161,6 +162,7 @@ class RunSpec(Frozen):
     queue: Queue  # as it was at the enqueue
     queue_revision: int
     job: Job
+    job_version: str = ""  # of the named job that it came from, as "team/train:v3"
     overrides: dict[str, Any] = Field(default_factory=dict)
     template_values: dict[str, Value] = Field(default_factory=dict)  # of every template variable of the queue
     priority: Priority

@@ -9,6 +9,7 @@ from typing import Any, Unpack
 from broker_config import macros, rights
 from broker_config.errors import InvalidRequest, NotFound, StaleWrite
 from broker_config.frozen import parse
+from broker_config.named_jobs import JobVersion
 from broker_config.placeholders import Value
 from broker_config.priorities import Priority
 from broker_config.queues import QueueRecord
@@ -20,6 +21,7 @@ from broker_config.store.queues import QueueStore
 from broker_config.templates import check_values
 from producer.handle import RunHandle
 from producer.launches import LaunchFields, Preparation, Prepared
+from producer.named_jobs import Jobs
 from producer.variables import QueueHandle
 
 ENQUEUE_ATTEMPTS = 10
@@ -54,6 +56,11 @@ class Client:
         """Create, read, edit, pause and delete queues."""
         return self.store.queues
 
+    @property
+    def jobs(self) -> Jobs:
+        """Create and read named jobs."""
+        return Jobs(self.store, self.settings)
+
     def close(self) -> None:
         """Close the connections."""
         self.store.close()
@@ -67,13 +74,13 @@ class Client:
     def launch(self, **fields: Unpack[LaunchFields]) -> RunHandle:
         """Put one job on a queue.
 
-        `source` is a source, a folder, a git URL (`https://host/repository.git@ref`) or an image with its tag;
-        `LaunchFields` tells of the others. With an `idempotency_key` that this queue knows, the run of the earlier
-        launch is returned and nothing is written.
+        `source` is a source, a folder, a git URL (`https://host/repository.git@ref`) or an image with its tag, and
+        `job` in its place names a job that has one; `LaunchFields` tells of the others. With an `idempotency_key` that
+        this queue knows, the run of the earlier launch is returned and nothing is written.
 
         Raises:
             InvalidRequest: when a field is wrong, or the queue could not take it. Nothing was written.
-            NotFound: when there is no such queue.
+            NotFound: when there is no such queue or named job.
             Conflict: when the idempotency key stands for another launch.
             BrokerUnavailable: when the broker does not answer.
         """
@@ -87,7 +94,7 @@ class Client:
         Raises:
             InvalidRequest, NotFound, Conflict, BrokerUnavailable: as for `launch`.
         """
-        preparation = Preparation(self.settings.max_code_bytes)
+        preparation = Preparation(self.settings.max_code_bytes, self._find_job)
         orders = [(new_run_id(), preparation.prepare(launch)) for launch in launches]
         by_queue: dict[str, list[Order]] = {}
         for order in orders:
@@ -136,6 +143,9 @@ class Client:
     def _handle(self, run_id: RunId, run: Run | None = None) -> RunHandle:
         return RunHandle(self.store, run_id, self.settings.author, run)
 
+    def _find_job(self, reference: str, queue: str) -> JobVersion:
+        return self.jobs.get(reference, self._record(queue).queue.entity)
+
     def _record(self, queue: str) -> QueueRecord:
         if queue not in self._queues:
             self._queues[queue] = self.store.queues.get(queue)
@@ -172,6 +182,7 @@ class Client:
             queue=record.queue,
             queue_revision=record.revision,
             job=launch.job,
+            job_version=launch.job_version,
             overrides=launch.overrides,
             template_values=_template_values(record, launch),
             priority=launch.priority,

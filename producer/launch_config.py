@@ -63,6 +63,7 @@ class Git(Frozen):
 class LaunchConfig(Frozen):
     """The keys that are honoured."""
 
+    job: str | None = None
     uri: str | None = None
     docker: Docker = Field(default_factory=Docker)
     git: Git = Field(default_factory=Git)
@@ -84,8 +85,8 @@ class LaunchConfig(Frozen):
         given = self.overrides.model_dump(exclude_defaults=True)
         shared = (LaunchFields.__annotations__.keys() & type(self).model_fields.keys()) - {"overrides"}
         given |= self.model_dump(include=set(shared), exclude_none=True, exclude_defaults=True)
-        if self.docker.docker_image and self.uri:
-            raise InvalidRequest("launch config: uri and docker.docker_image each name the source; choose one")
+        if sum(map(bool, (self.job, self.docker.docker_image, self.uri))) > 1:
+            raise InvalidRequest("launch config: job, uri and docker.docker_image each name what to run; choose one")
         if self.docker.docker_image:
             given["source"] = ImageSource(image=self.docker.docker_image)
         if self.uri:

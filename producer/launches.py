@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, Required, TypedDict
 
 from broker_config.errors import InvalidRequest, did_you_mean
 from broker_config.frozen import parse
 from broker_config.jobs import Job
+from broker_config.named_jobs import JobVersion
+from broker_config.overrides import merge
 from broker_config.priorities import Priority, parse_priority
 from broker_config.runs import Launch, RunId, now
 from producer.packing import Archive, pack
@@ -22,15 +25,27 @@ _ID_IN_NAME = 6
 _WORD_IN_NAME = 50
 
 
-class LaunchFields(TypedDict, total=False):
-    """The fields of a launch, flat: those of `broker_config.jobs.Job` beside those of `broker_config.runs.Launch`."""
+class JobFields(TypedDict, total=False):
+    """The fields of `broker_config.jobs.Job`, as a caller may write them."""
 
-    queue: Required[str]
-    source: Required[Given]
     entry_point: Sequence[str]  # argv; an image's own when absent
     args: Sequence[str | int | float]  # appended to the entry point
     env: Mapping[str, str | int | float]  # plain values: no secrets
     run_config: Mapping[str, Any]  # given to the job as JSON in LAUNCHYARD_CONFIG
+    retries: Mapping[str, Any] | None  # fewer than the queue's, by failure class: {"infra": 0}
+    timeouts: Mapping[str, Any] | None  # shorter than the queue's, in seconds: {"run": 3600}
+    build_context: str | None  # folder inside the source that counts as the code
+    dockerfile: str | None  # path inside the build context
+    base_image: str | None  # nothing is built: this image runs, with the code brought into it
+    python_version: str | None  # "3.12"
+
+
+class LaunchFields(JobFields, total=False):
+    """The fields of a launch, flat: those of a job beside those of `broker_config.runs.Launch`."""
+
+    queue: Required[str]
+    source: Given  # this, or
+    job: str  # a named job, as `name`, `name:v2`, `name:alias` or `entity/name:alias`
     overrides: Mapping[str, Any]  # laid over the queue config
     template_variables: Mapping[str, Any]  # values for the queue's template variables, by name
     priority: str | int | Priority
@@ -41,12 +56,6 @@ class LaunchFields(TypedDict, total=False):
     idempotency_key: str | None
     not_before: datetime | float | None  # no agent takes it earlier: a time with its zone, or seconds from now
     after: Sequence[str]  # ids of runs that have to succeed before
-    retries: Mapping[str, Any] | None  # fewer than the queue's, by failure class: {"infra": 0}
-    timeouts: Mapping[str, Any] | None  # shorter than the queue's, in seconds: {"run": 3600}
-    build_context: str | None  # folder inside the source that counts as the code
-    dockerfile: str | None  # path inside the build context
-    base_image: str | None  # nothing is built: this image runs, with the code brought into it
-    python_version: str | None  # "3.12"
 
 
 _FIELDS = frozenset(LaunchFields.__annotations__)
@@ -69,11 +78,22 @@ class Prepared:
         return f"{word or self.launch.queue[:_WORD_IN_NAME]}-{run_id[:_ID_IN_NAME]}"
 
 
-class Preparation:
-    """Checks launches one by one, and packs each folder once however many of them name it."""
+@dataclass(frozen=True, slots=True)
+class MadeJob:
+    """A job that is checked, with the archive of its code if that has to be stored."""
 
-    def __init__(self, max_code_bytes: int) -> None:
+    job: Job
+    hint: str
+    archive: Archive | None = None
+
+
+class Preparation:
+    """Checks launches one by one; each folder is packed, and each named job looked up, once however many name it."""
+
+    def __init__(self, max_code_bytes: int, find: Callable[[str, str], JobVersion] | None = None) -> None:
+        """`find` gives the version that a reference means in a launch on a queue."""
         self._max_code_bytes = max_code_bytes
+        self._find = cache(find) if find else None
         self._packed: dict[Path, Archive] = {}
 
     def prepare(self, launch: Launch | LaunchFields) -> Prepared:
@@ -81,20 +101,47 @@ class Preparation:
 
         Raises:
             InvalidRequest: when a field is unknown, missing or wrong, or the code cannot be packed.
+            NotFound: when there is no such named job.
         """
         if isinstance(launch, Launch):
             return Prepared(launch, hint(launch.job.source))
         fields: dict[str, Any] = dict(launch)
-        _check_names(fields)
+        _check_names(fields, _FIELDS, ["queue"] if "job" in fields else ["queue", "source"], "launch")
+        reference = fields.pop("job", None)
+        if reference is not None and "source" in fields:
+            raise InvalidRequest(f"launch: job {reference!r} has its source; leave source out, or job")
+        of_job = {name: fields.pop(name) for name in [*fields] if name in _JOB_FIELDS}
+        fields["priority"] = parse_priority(fields.get("priority", Priority.MEDIUM))
+        fields["not_before"] = _moment(fields.get("not_before"))
+        if reference is None:
+            made = self._made(of_job, "launch")
+        else:
+            version = self._version(reference, fields.get("queue"))
+            made = MadeJob(_changed(version.job, of_job), version.definition.name)
+            fields = {**fields, "job_version": version.reference}
+            fields["project"] = fields.get("project") or version.definition.project
+        return Prepared(parse(Launch, {**fields, "job": made.job}, "launch"), made.hint, made.archive)
+
+    def job(self, fields: Mapping[str, Any]) -> MadeJob:
+        """Check the fields of a job, flat, with its source.
+
+        Raises:
+            InvalidRequest: as for `prepare`.
+        """
+        _check_names(fields, _JOB_FIELDS, ["source"], "job")
+        return self._made(fields, "job")
+
+    def _made(self, fields: Mapping[str, Any], what: str) -> MadeJob:
         source = meant(fields["source"])
         archive = self._pack(source)
-        job = {name: _plain(name, value) for name, value in fields.items() if name in _JOB_FIELDS}
-        job["source"] = (archive.source if archive else source).model_dump()  # type: ignore[union-attr]
-        rest = {name: value for name, value in fields.items() if name not in _JOB_FIELDS}
-        rest["priority"] = parse_priority(fields.get("priority", Priority.MEDIUM))
-        rest["not_before"] = _moment(fields.get("not_before"))
-        checked = parse(Launch, {**rest, "job": parse(Job, job, "launch")}, "launch")
-        return Prepared(checked, hint(source), archive)
+        given = {name: _plain(name, value) for name, value in fields.items()}
+        given["source"] = (archive.source if archive else source).model_dump()  # type: ignore[union-attr]
+        return MadeJob(parse(Job, given, what), hint(source), archive)
+
+    def _version(self, reference: Any, queue: Any) -> JobVersion:
+        if not (isinstance(reference, str) and isinstance(queue, str) and self._find):
+            raise InvalidRequest(f"launch: job {reference!r} is no name of a job, such as 'train:v2'")
+        return self._find(reference, queue)
 
     def _pack(self, source: Meant) -> Archive | None:
         if not isinstance(source, LocalCode):
@@ -105,11 +152,20 @@ class Preparation:
         return self._packed[folder]
 
 
-def _check_names(fields: Mapping[str, Any]) -> None:
-    problems = [f"unknown field {name!r}{did_you_mean(name, _FIELDS)}" for name in fields if name not in _FIELDS]
-    problems += [f"field {name!r} is missing" for name in ("queue", "source") if name not in fields]
+def _check_names(fields: Mapping[str, Any], known: frozenset[str], needed: Sequence[str], what: str) -> None:
+    problems = [f"unknown field {name!r}{did_you_mean(name, known)}" for name in fields if name not in known]
+    problems += [f"field {name!r} is missing" for name in needed if name not in fields]
     if problems:
-        raise InvalidRequest("launch: " + "; ".join(problems))
+        raise InvalidRequest(f"{what}: " + "; ".join(problems))
+
+
+def _changed(job: Job, fields: Mapping[str, Any]) -> Job:
+    """A named job with the fields of a launch over it: env and run config key by key, the others whole."""
+    given = {name: _plain(name, value) for name, value in fields.items() if value is not None}
+    for name in ("env", "run_config"):
+        if isinstance(given.get(name), Mapping):
+            given[name] = merge(getattr(job, name), given[name])
+    return parse(Job, {**job.model_dump(), **given}, "launch")
 
 
 def _plain(name: str, value: Any) -> Any:

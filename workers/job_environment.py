@@ -19,6 +19,7 @@ def job_environment(run: Run, wandb: Wandb) -> dict[str, str]:
         "LAUNCHYARD_PROJECT": spec.project,
         "LAUNCHYARD_ENTITY": spec.queue.entity,
         "LAUNCHYARD_AUTHOR": spec.author,
+        "LAUNCHYARD_JOB": spec.job_version,
         "LAUNCHYARD_QUEUE": spec.queue.name,
         "LAUNCHYARD_PRIORITY": spec.priority.label,
         "LAUNCHYARD_ATTEMPT": str(run.attempt),

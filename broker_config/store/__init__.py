@@ -10,12 +10,13 @@ from broker_config.store.agents import AgentStore
 from broker_config.store.alarms import Alarms
 from broker_config.store.code import CodeStore
 from broker_config.store.feed import Feed
+from broker_config.store.jobs import JobStore
 from broker_config.store.keys import Keys
 from broker_config.store.logs import LogStore
 from broker_config.store.queues import QueueStore
 from broker_config.store.runs import RunStore
 
-_SCRIPTS = ("enqueue", "claim", "change", "lease", "log", "snooze")
+_SCRIPTS = ("enqueue", "claim", "change", "lease", "log", "snooze", "job")
 
 
 class Store:
@@ -36,6 +37,7 @@ class Store:
         self.alarms = Alarms(self._client, keys, scripts)
         self.logs = LogStore(self._client, keys, scripts["log"])
         self.feed = Feed(self._client, keys)
+        self.jobs = JobStore(self._client, keys, scripts["job"])
         self.code = CodeStore(self._binary_client, keys, settings.max_code_bytes)
 
     def close(self) -> None:

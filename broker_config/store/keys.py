@@ -110,6 +110,19 @@ class Keys:
         """Counter: the fence of the newest agent session."""
         return f"{self.prefix}fences"
 
+    @property
+    def jobs(self) -> str:
+        """Set: all named jobs, each with its entity."""
+        return f"{self.prefix}jobs"
+
+    def job(self, entity: str, name: str) -> str:
+        """Hash: the versions of a named job by their number, and the digest of the newest."""
+        return f"{self.prefix}job:{entity}/{name}"
+
+    def job_aliases(self, entity: str, name: str) -> str:
+        """Hash: the version that each alias of a named job points to."""
+        return f"{self.prefix}job:{entity}/{name}:aliases"
+
     def code(self, digest: str) -> str:
         """String: the bytes of a code archive."""
         return f"{self.prefix}code:{digest}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from broker_config.named_jobs import JobVersion
 from broker_config.queues import QueueRecord
 from broker_config.runs import Event, FailureClass, Run, State
 from broker_config.store.agents import AgentInfo
@@ -39,6 +40,7 @@ def run(record: Run) -> dict[str, Any]:
         "resource": spec.queue.resource,
         "priority": spec.priority.label,
         "project": spec.project,
+        "job_version": spec.job_version,
         "author": spec.author,
         "labels": spec.labels,
         "created_at": spec.created_at.isoformat(),
@@ -62,6 +64,12 @@ def run_with_all(record: Run, events: list[Event]) -> dict[str, Any]:
         "submission": record.submission,
         "events": [event(one) for one in events],
     }
+
+
+def job_version(version: JobVersion) -> dict[str, Any]:
+    """A version of a named job."""
+    definition = version.definition.model_dump(mode="json")
+    return {"reference": version.reference, **definition, **version.model_dump(mode="json", exclude={"definition"})}
 
 
 def event(one: Event) -> dict[str, Any]:

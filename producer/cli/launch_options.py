@@ -18,7 +18,7 @@ from broker_config.texts import read_object
 from producer import launch_config
 from producer.cli import pairs
 from producer.launches import LaunchFields
-from producer.sources import Given, LocalCode, git, uri
+from producer.sources import LocalCode, git, uri
 
 INTERPRETERS = {".py": "python", ".sh": "bash"}
 _PAIR = re.compile(r"[\w.]+=")
@@ -30,6 +30,7 @@ class LaunchOptions:
     """The options; None and empty ones were not given."""
 
     queue: str
+    job: str | None
     uri: str | None
     code: str | None
     repository: str | None
@@ -81,8 +82,10 @@ class LaunchOptions:
         fields: dict[str, Any] = {**config.fields, **self._given, "queue": self.queue}
         for name, text in (("retries", self.retries), ("timeouts", self.timeouts)):
             fields[name] = read_object(text, f"--{name}") if text else None
-        if (source := self._source(fields)) is not None:
-            fields["source"] = source
+        if what := self._what():
+            fields = {**{name: value for name, value in fields.items() if name not in ("job", "source")}, **what}
+        elif not {"job", "source"} & fields.keys():
+            fields["source"] = _present_folder(fields)
         fields["run_config"] = pairs.lay_over(
             fields.get("run_config", {}), pairs.settings(self.run_config, "--run-config")
         )
@@ -111,26 +114,29 @@ class LaunchOptions:
         }
         return {name: value for name, value in given.items() if value}
 
-    def _source(self, fields: Mapping[str, Any]) -> Given | None:
-        """The source that is named here, or the folder in which the command is called if none is named anywhere."""
-        named = [option for option in (self.uri, self.code, self.repository, self.image) if option is not None]
+    def _what(self) -> dict[str, Any]:
+        """The job or source that is named here, if one is."""
+        named = [one for one in (self.job, self.uri, self.code, self.repository, self.image) if one is not None]
         if len(named) > 1:
-            raise InvalidRequest("--uri, --code, --git and --image each name the source; choose one")
-        if self.uri is not None:
-            return uri(self.uri, self.git_version)
-        if self.git_version is not None:
+            raise InvalidRequest("--job, --uri, --code, --git and --image each name what to run; choose one")
+        if self.git_version is not None and self.uri is None:
             raise InvalidRequest("--git-version belongs to --uri; write --git URL@REF")
+        if self.job is not None:
+            return {"job": self.job}
+        if self.uri is not None:
+            return {"source": uri(self.uri, self.git_version)}
         if self.repository is not None:
-            return git(self.repository)
+            return {"source": git(self.repository)}
         if self.image is not None:
-            return ImageSource(image=self.image)
-        if self.code is not None:
-            return LocalCode(self.code)
-        if "source" in fields:
-            return None
-        if not fields.get("entry_point"):
-            raise InvalidRequest("say what to run: a command after --, or a source with --code, --git or --image")
-        return LocalCode(".")
+            return {"source": ImageSource(image=self.image)}
+        return {"source": LocalCode(self.code)} if self.code is not None else {}
+
+
+def _present_folder(fields: Mapping[str, Any]) -> LocalCode:
+    """What runs when nothing says where the code is."""
+    if not fields.get("entry_point"):
+        raise InvalidRequest("say what to run: a command after --, or --job, --code, --git or --image")
+    return LocalCode(".")
 
 
 def _unwrapped(config: launch_config.LaunchConfig, args: Mapping[str, Any], resource: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from producer.cli.session import Session, json_option, pass_session
 
 @click.command(context_settings={"allow_interspersed_args": False})
 @click.option("--queue", "-q", required=True, help="The queue that gets the job.")
+@click.option("--job", "-j", metavar="JOB", help="A named job, with :v0 or an alias if not the newest version.")
 @click.option("--uri", "-u", metavar="URL|DIR", help="A git repository or a folder of code.")
 @click.option("--code", metavar="DIR", help="A folder of code; the present one when no source is named.")
 @click.option("--git", "repository", metavar="URL[@REF]", help="A git repository, at a branch, tag or commit.")

@@ -8,11 +8,11 @@ from itertools import islice
 
 import click
 
-from broker_config.jobs import CodeSource, GitSource, ImageSource
 from broker_config.runs import Event, FailureClass, Run, State
 from producer.cli import documents, output, pairs
 from producer.cli.following import as_document, follow
 from producer.cli.following import show as show_item
+from producer.cli.job_fields import job_fields
 from producer.cli.session import Session, json_option, pass_session
 from producer.handle import LogLine, RunHandle
 
@@ -81,7 +81,7 @@ def show(session: Session, run: str) -> None:
 
 
 def _fields(run: Run) -> list[tuple[str, str]]:
-    spec, job = run.spec, run.spec.job
+    spec = run.spec
     return [
         ("run", f"{spec.id} ({spec.name})"),
         ("state", run.state.value),
@@ -98,10 +98,9 @@ def _fields(run: Run) -> list[tuple[str, str]]:
         ("after", ", ".join(spec.after)),
         ("launched", f"{output.clock(spec.created_at)} by {spec.author}"),
         ("took", output.age(run.started_at, run.ended_at)),
-        ("source", _source(job.source)),
-        ("command", " ".join([*job.entry_point, *job.args])),
-        ("env", pairs.to_yaml(job.env) if job.env else ""),
-        ("run config", pairs.to_yaml(job.run_config) if job.run_config else ""),
+        ("project", spec.project),
+        ("job", spec.job_version),
+        *job_fields(spec.job),
         ("labels", pairs.to_yaml(spec.labels) if spec.labels else ""),
         ("variables", pairs.to_yaml(spec.template_values) if spec.template_values else ""),
         ("resource config", pairs.to_yaml(spec.resource_config) if spec.resource_config else ""),
@@ -114,14 +113,6 @@ def _attempt(run: Run) -> str:
     counts = {failure: run.retries(failure) for failure in FailureClass}
     told = ", ".join(f"{count} after {failure}" for failure, count in counts.items() if count)
     return f"{run.attempt} ({told})" if told else ""
-
-
-def _source(source: ImageSource | GitSource | CodeSource) -> str:
-    if isinstance(source, ImageSource):
-        return f"image {source.image}"
-    if isinstance(source, GitSource):
-        return f"git {source.repository} at {source.ref or 'its HEAD'}"
-    return f"code {source.digest[:19]} ({source.size_bytes:,} bytes packed)"
 
 
 def _timeline(events: list[Event]) -> None:

@@ -15,6 +15,8 @@ from broker_config.celery_app import create_app
 from broker_config.connection import connect
 from broker_config.embedded import EmbeddedBroker
 from broker_config.errors import BrokerUnavailable
+from broker_config.jobs import ImageSource, Job
+from broker_config.named_jobs import JobDefinition, JobReference
 from broker_config.priorities import Priority
 from broker_config.queues import Queue, QueueRecord
 from broker_config.runs import Run, State
@@ -127,6 +129,21 @@ def test_a_producer_enqueues_reads_and_cancels(guarded: Guarded, stores: Stores,
     assert store.queues.list() == [record]
     assert [(info.name, is_alive) for info, is_alive in store.agents.list()] == [(hand.name, True)]
     assert stores("agent").code.get(source.digest) == b"code"
+
+
+def test_a_producer_creates_and_reads_named_jobs(stores: Stores) -> None:
+    # Given
+    store = stores("producer")
+    job = Job(source=ImageSource(image="a:1"))
+
+    # When
+    version = store.jobs.create(JobDefinition(entity="team", name="train", job=job), "alice", ["production"])
+
+    # Then
+    assert store.jobs.get("team", JobReference("train", "production")) == version
+    assert (store.jobs.list(), store.jobs.versions("team", "train")) == ([version], [version])
+    with pytest.raises(BrokerUnavailable, match="lacks a permission"):
+        stores("agent").jobs.list()
 
 
 def test_a_producer_waits_for_celery_results(redis_with_users: Guarded) -> None:

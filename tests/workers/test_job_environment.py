@@ -47,6 +47,7 @@ def test_a_job_is_told_who_it_is() -> None:
         "LAUNCHYARD_PROJECT": "digits",
         "LAUNCHYARD_ENTITY": "vision",
         "LAUNCHYARD_AUTHOR": "alice",
+        "LAUNCHYARD_JOB": "",
         "LAUNCHYARD_QUEUE": "gpu-queue",
         "LAUNCHYARD_PRIORITY": "high",
         "LAUNCHYARD_ATTEMPT": "1",

@@ -1,0 +1,87 @@
+"""Named jobs from the caller's side: create versions, list them, and find the one that a reference means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Unpack
+
+from broker_config.frozen import parse
+from broker_config.named_jobs import JobDefinition, JobVersion, parse_reference
+from broker_config.queues import DEFAULT_ENTITY
+from broker_config.settings import Settings
+from broker_config.store import Store
+from producer.launches import JobFields, Preparation
+from producer.sources import Given
+
+_NAME_LENGTH = 64
+
+
+class NewVersion(JobFields, total=False):
+    """The fields of a version: those of a job, flat, and what is said about it."""
+
+    name: str | None  # made up from the source when absent
+    source: Given
+    entity: str | None
+    project: str | None  # what its runs belong to unless their launch says so
+    description: str
+    aliases: Sequence[str]
+
+
+class Jobs:
+    """The named jobs of one installation."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store = store
+        self._settings = settings
+
+    def create(self, **fields: Unpack[NewVersion]) -> JobVersion:
+        """Write the next version of a job, and have the aliases point to it.
+
+        When the newest version says the same it is returned, and none is written.
+
+        Raises:
+            InvalidRequest: when a field is unknown, missing or wrong, or the code cannot be packed.
+        """
+        about = {name: fields.get(name) for name in ("entity", "project", "description")}
+        ours = {*about, "name", "aliases"}
+        made = Preparation(self._settings.max_code_bytes).job(
+            {name: value for name, value in fields.items() if name not in ours}
+        )
+        name = fields.get("name") or re.sub(r"[^A-Za-z0-9._-]+", "-", made.hint)[:_NAME_LENGTH].strip("._-")
+        definition = parse(
+            JobDefinition,
+            {
+                "name": name,
+                "job": made.job,
+                "entity": about["entity"] or DEFAULT_ENTITY,
+                "project": about["project"],
+                "description": about["description"] or "",
+            },
+            f"job {name!r}",
+        )
+        if made.archive:
+            self._store.code.put(made.archive.data)
+        return self._store.jobs.create(definition, self._settings.author, fields.get("aliases", ()))
+
+    def get(self, reference: str, entity: str | None = None) -> JobVersion:
+        """The version that a reference such as `train:v2` means; `entity` counts when the reference names none.
+
+        Raises:
+            InvalidRequest: when it is no reference.
+            NotFound: when there is no such version.
+        """
+        return self._store.jobs.get(entity or DEFAULT_ENTITY, parse_reference(reference))
+
+    def versions(self, reference: str, entity: str | None = None) -> list[JobVersion]:
+        """All versions of the job that a reference means, newest first.
+
+        Raises:
+            InvalidRequest, NotFound: as for `get`.
+        """
+        definition = self.get(reference, entity).definition
+        return self._store.jobs.versions(definition.entity, definition.name)
+
+    def list(self) -> list[JobVersion]:
+        """The newest version of every job."""
+        return self._store.jobs.list()
