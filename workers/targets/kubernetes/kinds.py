@@ -81,7 +81,8 @@ KINDS: Mapping[str, Kind] = {
     "kubeflow.org/JAXJob": _kubeflow("jaxReplicaSpecs", "jax"),
     # The workers run sshd, from where the launcher's mpirun starts the job.
     "kubeflow.org/MPIJob": _kubeflow("mpiReplicaSpecs", "mpi", starter="Launcher"),
-    "trainer.kubeflow.org/TrainJob": Kind(find_pods=pods.of_train_job, suspend="spec.suspend", name_limit=47),
+    # Its pods have 63 characters for object, role, two numbers and five letters; a role is `dataset-initializer`.
+    "trainer.kubeflow.org/TrainJob": Kind(find_pods=pods.of_train_job, suspend="spec.suspend", name_limit=33),
     "ray.io/RayJob": Kind(
         once={"spec.backoffLimit": 0},
         suspend="spec.suspend",
@@ -93,7 +94,8 @@ KINDS: Mapping[str, Kind] = {
         once={f"spec.replicatedJobs.*.template.spec.{name}": value for name, value in _JOB_ONCE.items()},
         suspend="spec.suspend",
         clean_up="spec.ttlSecondsAfterFinished",
-        name_limit=47,
+        # So are these; 40 leaves 12 to the names of its jobs.
+        name_limit=40,
     ),
     "argoproj.io/Workflow": Kind(find_pods=pods.of_workflow, clean_up="spec.ttlStrategy"),
 }
