@@ -8,7 +8,6 @@ import socket
 import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Protocol
 
 from broker_config import __version__
@@ -113,7 +112,7 @@ class Agent:
         self._heartbeat.every(DEADLINE_SECONDS, self._deadlines.check)
         self._heartbeat.every(RECONCILE_SECONDS, self._reconcile)
         self._heartbeat.every(FORGET_SECONDS, Sweeper(self.store.runs, self._members.targets).sweep)
-        self._heartbeat.every(FORGET_SECONDS, partial(self._reconciler.forget, self._workspaces))
+        self._heartbeat.every(FORGET_SECONDS, self._forget)
         self._heartbeat.start()
 
     def _put_together(self) -> None:
@@ -257,3 +256,6 @@ class Agent:
     def _reconcile(self) -> None:
         self._take_up()
         self._reconciler.send_lost_orders([queue for queue in self._config.queues if queue not in self._paused])
+
+    def _forget(self) -> None:
+        self._reconciler.forget(self._workspaces)

@@ -15,6 +15,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class _Duty:
+    name: str
     seconds: float
     call: Callable[[], None]
     due: float = field(default=0.0)
@@ -29,8 +30,9 @@ class Heartbeat:
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
 
     def every(self, seconds: float, call: Callable[[], None]) -> None:
-        """Add a duty before the start."""
-        self._duties.append(_Duty(seconds, call))
+        """Add a duty before the start: a function or method, as the log calls it by its name."""
+        # Asked for here, where a callable that has none is found at once, and not when the duty first fails.
+        self._duties.append(_Duty(call.__name__, seconds, call))
 
     def start(self) -> None:
         """Begin."""
@@ -52,7 +54,7 @@ class Heartbeat:
         try:
             duty.call()
         except LaunchyardError as error:
-            logger.warning("duty-retry %s: %s", duty.call.__name__, error)
+            logger.warning("duty-retry %s: %s", duty.name, error)
         except Exception:
-            logger.exception("duty-fault %s", duty.call.__name__)
+            logger.exception("duty-fault %s", duty.name)
         duty.due = time.monotonic() + duty.seconds
