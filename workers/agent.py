@@ -135,7 +135,7 @@ class Agent:
         )
         self._adopter = Adopter(runs, self._recorder, self._holdings, self._carry_on, self._let_go)
         self._reconciler = Reconciler(runs, self._holdings.ids)
-        reach = Reach(frozenset(self._config.queues), self._site, members.is_local)
+        reach = Reach(self.name, frozenset(self._config.queues), self._site, members.is_local)
         self._takeover = Takeover(runs, self.store.agents, self._recorder, reach)
 
     def stop(self) -> None:

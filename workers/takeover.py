@@ -24,6 +24,7 @@ logger = logging.getLogger(__name__)
 class Reach:
     """What this agent may follow."""
 
+    agent: str  # its own name: what it holds itself is no orphan, even when its lease ran out with the broker away
     queues: frozenset[str]
     site: str  # names the machine and the home folder
     is_local: Callable[[str], bool]  # whether a resource's objects live on the agent's machine
@@ -43,7 +44,8 @@ class Takeover:
 
         On the way, runs that were not submitted are given back, and those out of reach are marked.
         """
-        gone = {info.name: info for info, is_alive in self._agents.list() if not is_alive}
+        listed = self._agents.list()
+        gone = {info.name: info for info, is_alive in listed if not is_alive and info.name != self._reach.agent}
         if run_ids is None:
             found = [run for name in gone for run in self._runs.held_by(name)]
         else:
