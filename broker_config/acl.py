@@ -16,7 +16,7 @@ from broker_config.priorities import Priority, list_key
 from broker_config.store.keys import Keys
 
 # redis-py does without CLIENT SETINFO, which Redis 7.0 does not know and so cannot be allowed there.
-CONNECTION = ("hello", "ping", "select")
+CONNECTION = ("hello", "info", "ping", "select", "wait")
 SCRIPTS = ("evalsha", "script|load", "time")
 READ = ("exists", "get", "hget", "hgetall", "hmget", "smembers", "xread", "zrange", "zrevrange", "zscan")
 WRITE = ("expire", "hincrby", "hset", "lpush", "publish", "set", "setex", "sadd", "srem", "xadd", "zadd", "zrem")

@@ -7,13 +7,15 @@ from contextlib import contextmanager
 from typing import Any, Protocol, cast
 
 import redis
-from redis.backoff import ExponentialWithJitterBackoff
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.client import Pipeline
 from redis.commands.core import Script
 from redis.retry import Retry
+from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedSSLConnection
 
+from broker_config import sentinels
 from broker_config.embedded import EmbeddedBroker
-from broker_config.errors import BrokerUnavailable
+from broker_config.errors import BrokerFull, BrokerUnavailable, NotPermitted
 from broker_config.settings import Settings
 
 RETRIES = 3
@@ -51,6 +53,7 @@ class TextClient(Protocol):
     def pipeline(self, transaction: bool = True) -> Pipeline: ...
     def transaction(self, func: Callable[[Pipeline], None], *watches: str) -> Any: ...
     def register_script(self, script: str) -> Script: ...
+    def info(self, section: str) -> dict[str, Any]: ...
     def close(self) -> None: ...
 
 
@@ -68,8 +71,8 @@ def broker_url(settings: Settings) -> str:
 
 
 def tls_options(settings: Settings) -> dict[str, Any]:
-    """Keyword arguments of redis-py's TLS connection; empty when the URL is not `rediss://`."""
-    if not (settings.broker_url or "").startswith("rediss://"):
+    """Keyword arguments of redis-py's TLS connection; empty when the URL is not `rediss://` or `sentinels://`."""
+    if not (settings.broker_url or "").startswith(("rediss://", "sentinels://")):
         return {}
     options: dict[str, Any] = {"ssl_cert_reqs": "required"}
     if settings.broker_ca:
@@ -77,17 +80,58 @@ def tls_options(settings: Settings) -> dict[str, Any]:
     return options
 
 
+class _Found:
+    """A connection that asks the sentinels anew whenever it connects.
+
+    redis-py's asks when it is taken from its pool, and repeats a command that failed on the server that it had: for
+    one that is frozen, that is a timeout a try.
+    """
+
+    def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        if not self._sock:  # type: ignore[attr-defined]
+            self.connect()  # type: ignore[attr-defined]
+        super().send_packed_command(command, check_health)  # type: ignore[misc]
+
+
+class _FoundConnection(_Found, SentinelManagedConnection):
+    pass
+
+
+class _FoundTlsConnection(_Found, SentinelManagedSSLConnection):
+    pass
+
+
+def sentinel_options(settings: Settings) -> dict[str, Any]:
+    """Keyword arguments of a connection to a sentinel."""
+    tls = tls_options(settings)
+    return {
+        "password": settings.sentinel_password,
+        "socket_connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        "socket_timeout": CONNECT_TIMEOUT_SECONDS,
+        # The next sentinel is asked instead, and what asked is tried again as a whole.
+        "retry": Retry(NoBackoff(), 0),
+        **({"ssl": True, **tls} if tls else {}),
+    }
+
+
 def connect(settings: Settings, *, text: bool = True) -> redis.Redis:
     """A client whose replies are text, or bytes. It connects with its first command."""
-    return redis.Redis.from_url(
-        broker_url(settings).replace("redis+socket://", "unix://", 1),
-        decode_responses=text,
-        socket_connect_timeout=CONNECT_TIMEOUT_SECONDS,
-        socket_timeout=REPLY_TIMEOUT_SECONDS,
-        health_check_interval=30,
-        retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), RETRIES),
+    options: dict[str, Any] = {
+        "decode_responses": text,
+        "socket_connect_timeout": CONNECT_TIMEOUT_SECONDS,
+        "socket_timeout": REPLY_TIMEOUT_SECONDS,
+        "health_check_interval": 30,
+        "retry": Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), RETRIES),
         **tls_options(settings),
-    )
+    }
+    found = sentinels.read(settings.broker_url)
+    if found is None:
+        return redis.Redis.from_url(broker_url(settings).replace("redis+socket://", "unix://", 1), **options)
+    options["connection_class"] = _FoundTlsConnection if found.tls else _FoundConnection
+    login = {"db": found.database, "username": found.username, "password": found.password}
+    # redis-py's own hints leave these two out.
+    asked = Sentinel(found.hosts, sentinel_kwargs=sentinel_options(settings))  # type: ignore[no-untyped-call]
+    return cast(redis.Redis, asked.master_for(found.master, **login, **options))  # type: ignore[no-untyped-call]
 
 
 def connect_text(settings: Settings) -> TextClient:
@@ -96,11 +140,13 @@ def connect_text(settings: Settings) -> TextClient:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Turn redis-py's errors of this block into ours.
+def translated(client: TextClient | redis.Redis | None = None) -> Iterator[None]:
+    """Turn redis-py's errors of this block into ours. With a `client`, a full broker is asked how full it is.
 
     Raises:
-        BrokerUnavailable: when the broker cannot be reached, is loading, is full, or refuses the user.
+        BrokerUnavailable: when the broker cannot be reached, is loading, or refuses the login.
+        BrokerFull: when it has no memory left for a write.
+        NotPermitted: when its user may not do this.
     """
     try:
         yield
@@ -109,6 +155,23 @@ def translated() -> Iterator[None]:
     except (redis.ConnectionError, redis.TimeoutError) as error:
         raise BrokerUnavailable(f"the broker does not answer: {error}; is it running and the URL right?") from error
     except redis.exceptions.OutOfMemoryError as error:
-        raise BrokerUnavailable(f"the broker is out of memory and took nothing: {error}") from error
+        raise BrokerFull(
+            f"the broker is out of memory{_fullness(client)} and took nothing; the runs that it has go on. Raise its "
+            "maxmemory, or shorten LAUNCHYARD_RETENTION_SECONDS"
+        ) from error
     except redis.exceptions.NoPermissionError as error:
-        raise BrokerUnavailable(f"the broker's user lacks a permission: {error}") from error
+        raise NotPermitted(
+            f"the broker's user lacks a permission: {error}. ACL LOG on the server names the key; give the user the "
+            "rules that broker_config.acl has for its role, for every queue that it uses",
+            delay_seconds=15.0,
+        ) from error
+
+
+def _fullness(client: TextClient | redis.Redis | None) -> str:
+    if client is None:
+        return ""
+    try:
+        memory: Any = client.info("memory")
+    except redis.RedisError:
+        return ""
+    return f" ({memory['used_memory_human']} of {memory['maxmemory_human']} used)"

@@ -61,9 +61,30 @@ class TemporaryError(LaunchyardError):
 
 
 class BrokerUnavailable(TemporaryError):
-    """The broker cannot be reached or does not take writes."""
+    """The broker cannot be reached, or is not ready."""
 
     code = "broker-unavailable"
+
+
+class BrokerFull(TemporaryError):
+    """The broker has no memory left for what was to be written. Nothing of it was."""
+
+    code = "broker-full"
+
+
+class NotReplicated(TemporaryError):
+    """The broker has what was written, and fewer replicas have it than the settings ask for."""
+
+    code = "not-replicated"
+
+
+class NotPermitted(TemporaryError):
+    """The broker's user lacks a right. It stops an agent at its start and fails a producer's call.
+
+    Temporary all the same: rights can be changed under a running agent, and its runs must not pay for that.
+    """
+
+    code = "not-permitted"
 
 
 class RunUnsuccessful(LaunchyardError):

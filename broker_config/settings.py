@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
+from broker_config import sentinels
 from broker_config.errors import ConfigError, InvalidRequest
 from broker_config.frozen import Frozen, parse
 
 PREFIX = "LAUNCHYARD_"
-BROKER_SCHEMES = ("redis", "rediss", "redis+socket")
+BROKER_SCHEMES = ("redis", "rediss", "redis+socket", *sentinels.SCHEMES)
 
 
 class Settings(Frozen):
@@ -29,10 +30,19 @@ class Settings(Frozen):
     """Folder of everything that this machine keeps: the embedded broker's data, environments, runs, settings."""
 
     broker_url: str | None = None
-    """`redis://[user:password@]host:port/db`, `rediss://` for TLS, or `redis+socket:///path`. None: embedded."""
+    """`redis://[user:password@]host:port/db`, `rediss://` for TLS, or `redis+socket:///path`. None: embedded.
+
+    Behind Sentinel: `sentinel://[user:password@]host:port,host:port/db?master=NAME`, `sentinels://` for TLS.
+    """
 
     broker_ca: Path | None = None
     """Certificate authority that signed the broker's certificate. None: the system's."""
+
+    sentinel_password: str | None = None
+    """What the sentinels ask for, where it is not the servers' own password. None: they ask for nothing."""
+
+    min_replicas: int = Field(default=0, ge=0)
+    """Replicas that must have a run before its enqueue returns, and before a job is submitted or released."""
 
     key_prefix: str = Field(default="launchyard:", pattern=r"^[A-Za-z0-9._-]+:$")
     """First part of every key of ours, so that two installations can share a broker's database with care."""
@@ -61,7 +71,11 @@ class Settings(Frozen):
             return None
         # The URL may hold a password, so no error text repeats a part of it.
         if not url.startswith(tuple(f"{scheme}://" for scheme in BROKER_SCHEMES)):
-            raise ValueError("the broker URL must begin with redis://, rediss:// or redis+socket://")
+            raise ValueError(
+                "the broker URL must begin with redis://, rediss://, redis+socket://, sentinel:// or sentinels://"
+            )
+        if sentinels.read(url):
+            return url
         if not _has_readable_address(url):
             raise ValueError(
                 "the broker URL has no readable host, port or path after its scheme; "

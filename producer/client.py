@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, partial
 from typing import Any, Unpack
 
-from broker_config import macros, rights
+from broker_config import macros, rights, sentinels
 from broker_config.errors import InvalidRequest, NotFound, StaleWrite
 from broker_config.frozen import parse
 from broker_config.named_jobs import JobVersion
@@ -22,10 +23,14 @@ from broker_config.templates import check_values
 from producer.handle import RunHandle
 from producer.launches import LaunchFields, Preparation, Prepared
 from producer.named_jobs import Jobs
+from producer.patience import ask_patiently
 from producer.variables import QueueHandle
 
 ENQUEUE_ATTEMPTS = 10
 """How often a launch is tried anew when its queue is edited in the middle of it."""
+
+FAILOVER_SECONDS = 60.0
+"""How long a launch waits for a failover: longer than Sentinel's default of 30 s until it calls a server dead."""
 
 Order = tuple[RunId, Prepared]
 
@@ -50,6 +55,8 @@ class Client:
             self.settings = parse(Settings, {**settings.model_dump(), **overrides}, "settings")
         self.store = Store(self.settings)
         self._queues: dict[str, QueueRecord] = {}
+        # Behind Sentinel another server takes over by itself. One that stands alone may be away for ever.
+        self._failover_seconds = FAILOVER_SECONDS if sentinels.read(self.settings.broker_url) else 0.0
 
     @property
     def queues(self) -> QueueStore:
@@ -82,7 +89,10 @@ class Client:
             InvalidRequest: when a field is wrong, or the queue could not take it. Nothing was written.
             NotFound: when there is no such queue or named job.
             Conflict: when the idempotency key stands for another launch.
-            BrokerUnavailable: when the broker does not answer.
+            BrokerUnavailable: when the broker does not answer; behind Sentinel, for longer than a failover takes.
+            BrokerFull: when the broker has no memory left. Nothing was written.
+            NotReplicated: when it is written, and too few replicas have it.
+            NotPermitted: when the broker's user may not launch on this queue.
         """
         return self.enqueue_many([fields])[0]
 
@@ -92,10 +102,17 @@ class Client:
         All are checked before the first is written. Each queue's runs are written in steps of several hundred.
 
         Raises:
-            InvalidRequest, NotFound, Conflict, BrokerUnavailable: as for `launch`.
+            InvalidRequest, NotFound, Conflict, TemporaryError, NotPermitted: as for `launch`. Of a broker that fails in
+                the middle, an error may leave the first steps written; with idempotency keys, launch all of them again.
         """
         preparation = Preparation(self.settings.max_code_bytes, self._find_job)
         orders = [(new_run_id(), preparation.prepare(launch)) for launch in launches]
+        # The ids are made, so what was written before a failover is not written again after it.
+        written = ask_patiently(partial(self._write, orders), time.monotonic() + self._failover_seconds)
+        return [self._handle(written[run_id]) for run_id, _ in orders]
+
+    def _write(self, orders: list[Order]) -> dict[RunId, RunId]:
+        """Check and write. Returns, for each id, the run that there is now: an earlier one where its key was known."""
         by_queue: dict[str, list[Order]] = {}
         for order in orders:
             by_queue.setdefault(order[1].launch.queue, []).append(order)
@@ -106,7 +123,7 @@ class Client:
         written: dict[RunId, RunId] = {}
         for queue, group in by_queue.items():
             written.update(zip((run_id for run_id, _ in group), self._enqueue(queue, group), strict=True))
-        return [self._handle(written[run_id]) for run_id, _ in orders]
+        return written
 
     def _check(self, by_queue: dict[str, list[Order]]) -> None:
         for queue, group in by_queue.items():

@@ -95,9 +95,11 @@ class Agent:
 
         Raises:
             ConfigError: when the name is in use or the builder of the config cannot work here.
+            NotPermitted: when the broker's user may not do what an agent does.
         """
         self._intake = intake
         self._members.check()
+        self._check_eviction()
         self._session.open()
         self._put_together()
         # Before the first order is fetched: what was wished of the agent, and what its last session held.
@@ -114,6 +116,15 @@ class Agent:
         self._heartbeat.every(FORGET_SECONDS, Sweeper(self.store.runs, self._members.targets).sweep)
         self._heartbeat.every(FORGET_SECONDS, self._forget)
         self._heartbeat.start()
+
+    def _check_eviction(self) -> None:
+        policy = self.store.eviction_policy()
+        if policy != "noeviction":
+            logger.warning(
+                "broker-evicts policy=%s: when its memory is full the broker deletes keys, runs and leases among them; "
+                "set maxmemory-policy noeviction there",
+                policy,
+            )
 
     def _put_together(self) -> None:
         runs, members = self.store.runs, self._members
@@ -185,6 +196,8 @@ class Agent:
         self._adopter.take_over(self._takeover.orphans(run_ids))
 
     def _carry_on(self, adopted: Run) -> None:
+        if self._finisher.end_again(adopted):
+            return
         self._wishes.note(adopted)
         self._ledger.adopt(adopted, self.name)
         self._resumers.submit(self._course.carry_on, adopted)

@@ -62,6 +62,7 @@ app = create_app(task.settings)
 # Flower asks for results through the current app.
 app.set_default()
 app.conf.worker_concurrency = THREADS
+app.conf.worker_consumer = "workers.steps:AgentConsumer"
 app.register_task(task)
 # They would tell of orders what the agent tells of runs, and of every run that it "succeeded" when it was submitted.
 for name in ("celery.app.trace", "celery.worker.strategy"):

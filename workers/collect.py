@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from broker_config.errors import LaunchyardError
+from broker_config.errors import BrokerFull, LaunchyardError
 from broker_config.runs import Run, State
 from broker_config.store.logs import LogStore
 from workers.targets.protocol import LogChunk, Observation, Target
@@ -117,9 +117,8 @@ class Collector:
     def _read(self, tail: _Tail) -> None:
         while True:
             chunk = self._next_chunk(tail)
-            if chunk.lines:
-                start = tail.place.position
-                tail.place.position = self._logs.append_from(start, tail.run.id, list(chunk.lines), chunk.position)
+            if chunk.lines and not self._store(tail, chunk):
+                break
             # Where the log was at another place than this thread believed, what follows that place is still to be read.
             if not chunk.more and (not chunk.lines or tail.place.position == chunk.position):
                 break
@@ -128,6 +127,20 @@ class Collector:
             return
         tail.period = SHORTEST_PERIOD_SECONDS if chunk.lines else min(tail.period * 1.5, LONGEST_PERIOD_SECONDS)
         self._again(tail, tail.period)
+
+    def _store(self, tail: _Tail, chunk: LogChunk) -> bool:
+        """Whether the lines are in the run's log, where there is room for them."""
+        try:
+            tail.place.position = self._logs.append_from(
+                tail.place.position, tail.run.id, list(chunk.lines), chunk.position
+            )
+        except BrokerFull as error:
+            tail.failures += 1
+            if tail.end is None or tail.failures < LAST_READ_ATTEMPTS:
+                raise
+            logger.warning("log-dropped run=%s: %s", tail.run.id, error)
+            return False
+        return True
 
     def _next_chunk(self, tail: _Tail) -> LogChunk:
         try:

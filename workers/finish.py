@@ -7,6 +7,7 @@ one that dies after it leaves an object at the target that has ended and takes n
 from __future__ import annotations
 
 import logging
+from collections import OrderedDict
 from collections.abc import Callable
 
 from broker_config.errors import LaunchyardError, StaleWrite
@@ -15,6 +16,9 @@ from workers.record import Recorder
 from workers.requests import Ledger
 from workers.targets.protocol import Observation, Phase, Target
 from workers.verdict import Verdict, verdict
+
+REMEMBERED_ENDS = 1000
+"""More than an agent records while a failover lasts."""
 
 logger = logging.getLogger(__name__)
 
@@ -26,33 +30,54 @@ class Finisher:
         self._recorder = recorder
         self._ledger = ledger
         self._let_go = let_go
+        self._ends: OrderedDict[str, tuple[Observation, FailureClass | None]] = OrderedDict()
 
     def observed(self, run: Run, seen: Observation, target: Target) -> None:
         """The job ended at the target."""
         failure = FailureClass.CANCELLED if seen.phase is Phase.CANCELLED else seen.failure
-        if not self.end(run, seen, failure):
+        ended = self.end(run, seen, failure)
+        if ended is None:
             return
         try:
+            # While the object is there, an end that a failover of the broker loses is seen again.
+            self._recorder.wait_for_replicas(ended)
             target.release(run.submission)
         except LaunchyardError as error:
             logger.warning("release-failed run=%s: %s", run.id, error)
 
-    def end(self, run: Run, seen: Observation, failure: FailureClass | None) -> bool:
+    def end_again(self, run: Run) -> bool:
+        """Record an end anew that this session recorded and a failover of the broker lost. False: there is none."""
+        known = self._ends.get(run.object_name)
+        if known is None or not run.state.is_live:
+            return False
+        logger.warning("end-lost run=%s: recorded again", run.id)
+        self.end(run, *known)
+        return True
+
+    def end(self, run: Run, seen: Observation, failure: FailureClass | None) -> Run | None:
         """Record the end of the run, or of this attempt, whether the job ran or not.
 
-        False: the run is another session's to finish.
+        None: the run is another session's to finish.
         """
 
         def judge(current: Run) -> Verdict:
             return verdict(current, seen, failure, now())
 
+        # By the attempt's own name: a run that is tried again has another one afterwards.
+        name = run.object_name
         is_mine = True
         try:
             run = self._recorder.conclude(run, judge)
+            self._remember(name, seen, failure)
         except StaleWrite:
             logger.warning("run-lost run=%s: another session finishes it", run.id)
             is_mine = False
         self._ledger.close(run)
         self._let_go(run)
         logger.info("run-ended run=%s state=%s reason=%s", run.id, run.state, seen.reason)
-        return is_mine
+        return run if is_mine else None
+
+    def _remember(self, name: str, seen: Observation, failure: FailureClass | None) -> None:
+        self._ends[name] = (seen, failure)
+        if len(self._ends) > REMEMBERED_ENDS:
+            self._ends.popitem(last=False)

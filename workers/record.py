@@ -49,6 +49,15 @@ class Recorder:
             raise StaleWrite(f"run {run.id} is not agent {self._agent}'s any more")
         return current
 
+    def wait_for_replicas(self, run: Run) -> None:
+        """Return when as many replicas of the broker as the settings ask for have the record as it was written.
+
+        Raises:
+            NotReplicated: when they have not in time.
+            StaleWrite: when a failover of the broker lost it.
+        """
+        self._runs.wait_for_replicas(run)
+
     def note(self, run: Run, reason: Reason, text: str) -> Run:
         """Say why the run is where it is, once for the same reason."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from functools import partial
+from time import sleep
 from types import MethodType
 from typing import Any
 
@@ -12,7 +13,9 @@ from celery import bootsteps
 from celery.bootsteps import RUN  # type: ignore[attr-defined]  # not in the stubs
 from celery.platforms import EX_OK
 from celery.worker import state as worker_state
+from celery.worker.consumer import Consumer
 from celery.worker.control import control_command
+from redis.exceptions import NoPermissionError, ResponseError
 
 from broker_config.errors import LaunchyardError
 from broker_config.messages import RUN_TASK
@@ -24,6 +27,29 @@ logger = logging.getLogger(__name__)
 
 EXIT_CONFIG = 78  # EX_CONFIG of sysexits.h
 EVENT_PERIOD_SECONDS = 0.1
+REFUSED_SECONDS = 2.0
+
+
+class AgentConsumer(Consumer):
+    """Celery's side of the broker: what it does when the broker answers with an error instead of an order.
+
+    Celery connects anew at once, as the connection stands. That helps with a server that has become a replica.
+    """
+
+    gate: Gate | None = None
+    """None until the agent has started."""
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        # Runs that are held go on, and are followed, when rights are changed under an agent.
+        if isinstance(exc, NoPermissionError) and (self.gate is None or self.gate.is_idle):
+            cure = "give the broker's user the rules of broker_config.acl.agent, for every queue of this agent"
+            logger.critical("agent-refused: %s; %s", exc, cure)
+            raise SystemExit(EXIT_CONFIG) from exc
+        if isinstance(exc, ResponseError):
+            # It needs somebody's help: memory, or the rights that were taken away.
+            logger.warning("broker-refuses: %s", exc)
+            sleep(REFUSED_SECONDS)
+        super().on_connection_error_after_connected(exc)
 
 
 class AgentStep(bootsteps.StartStopStep):
@@ -45,6 +71,7 @@ class AgentStep(bootsteps.StartStopStep):
         self._ledger.reconnect(consumer.event_dispatcher)
         if not self._started:
             self._start_agent()
+            consumer.gate = self._gate
         self._install_gate(consumer)
         self._batch_events(consumer)
 

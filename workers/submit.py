@@ -17,7 +17,7 @@ from workers.job_environment import job_environment
 from workers.macros import Macros
 from workers.prepare import Prepared
 from workers.record import Recorder
-from workers.targets.protocol import Target, Workload
+from workers.targets.protocol import Request, Target, Workload
 from workers.wandb import Wandb
 
 logger = logging.getLogger(__name__)
@@ -69,20 +69,11 @@ class Submitter:
         Raises:
             RunFailed: when the target refuses it.
             RunCancelled: when the wish to cancel came first.
-            TemporaryError: when the agent stops while the target does not answer.
+            TemporaryError: when the agent stops while the target does not answer, or too few replicas have the intent.
             StaleWrite: when the run is another session's by now.
         """
         request = target.render(workload(prepared, self._wandb, self._macros))
-        run = self._recorder.reach(
-            prepared.run,
-            State.SUBMITTING,
-            Reason.SUBMITTING,
-            f"Submitting {request.name}.",
-            image=prepared.artifact.reference,
-            submission=request.name,
-            submitted_at=now(),
-            request_digest=request.digest,
-        )
+        run = self._intend(prepared, request)
         while True:
             if now() - (run.submitted_at or run.since) > CONFIRMED:
                 # This process was frozen, the target did not answer, or the run was another session's.
@@ -102,3 +93,19 @@ class Submitter:
                     raise
             else:
                 return run
+
+    def _intend(self, prepared: Prepared, request: Request) -> Run:
+        """Write what will be submitted."""
+        run = self._recorder.reach(
+            prepared.run,
+            State.SUBMITTING,
+            Reason.SUBMITTING,
+            f"Submitting {request.name}.",
+            image=prepared.artifact.reference,
+            submission=request.name,
+            submitted_at=now(),
+            request_digest=request.digest,
+        )
+        # A failover that lost it would let another agent submit the job again, where names are those of a machine.
+        self._recorder.wait_for_replicas(run)
+        return run

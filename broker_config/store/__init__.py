@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from broker_config.connection import connect, connect_text
+from broker_config.connection import connect, connect_text, translated
 from broker_config.settings import Settings
 from broker_config.store.agents import AgentStore
 from broker_config.store.alarms import Alarms
@@ -14,9 +14,10 @@ from broker_config.store.jobs import JobStore
 from broker_config.store.keys import Keys
 from broker_config.store.logs import LogStore
 from broker_config.store.queues import QueueStore
+from broker_config.store.replication import Replication
 from broker_config.store.runs import RunStore
 
-_SCRIPTS = ("enqueue", "claim", "change", "lease", "log", "snooze", "job")
+_SCRIPTS = ("enqueue", "claim", "change", "fence", "lease", "log", "snooze", "job")
 
 
 class Store:
@@ -32,13 +33,19 @@ class Store:
             for name in _SCRIPTS
         }
         self.queues = QueueStore(self._client, keys)
-        self.runs = RunStore(self._client, keys, scripts, settings.retention_seconds)
+        replication = Replication(self._client, keys, settings.min_replicas)
+        self.runs = RunStore(self._client, keys, scripts, settings.retention_seconds, replication)
         self.agents = AgentStore(self._client, keys, scripts)
         self.alarms = Alarms(self._client, keys, scripts)
         self.logs = LogStore(self._client, keys, scripts["log"])
         self.feed = Feed(self._client, keys)
         self.jobs = JobStore(self._client, keys, scripts["job"])
         self.code = CodeStore(self._binary_client, keys, settings.max_code_bytes)
+
+    def eviction_policy(self) -> str:
+        """What the broker does with keys when its memory is full; `noeviction` is the only one that loses no run."""
+        with translated():
+            return str(self._client.info("memory")["maxmemory_policy"])
 
     def close(self) -> None:
         """Close the connections."""

@@ -56,11 +56,12 @@ class AgentStore:
         self._client = client
         self._keys = keys
         self._lease = scripts["lease"]
+        self._fence = scripts["fence"]
 
     def new_fence(self) -> int:
-        """A number larger than that of every agent session before."""
+        """A number that no agent session had before, and larger than those that this broker knows."""
         with translated():
-            return int(self._client.incr(self._keys.fences))
+            return int(self._fence(keys=[self._keys.fences]))
 
     def take(self, name: str, session: str, seconds: float, replaces: str = "") -> str:
         """Take the lease on a name if it is free or held by `replaces`. Returns the session that holds it now."""

@@ -33,7 +33,7 @@ class CodeStore:
             )
         digest = f"sha256:{hashlib.sha256(archive).hexdigest()}"
         key = self._keys.code(digest)
-        with translated():
+        with translated(self._client):
             # Asked first: an archive that is there already need not travel.
             if not self._client.exists(key):
                 self._client.set(key, archive, nx=True)

@@ -10,13 +10,14 @@ from typing import Any
 from redis.commands.core import Script
 
 from broker_config import messages
-from broker_config.connection import TextClient, translated
+from broker_config.connection import TextClient
 from broker_config.errors import Conflict, InvalidRequest, NotFound, StaleWrite
 from broker_config.priorities import first_place, list_key
 from broker_config.queues import QueueRecord
 from broker_config.runs import Launch, RunId, RunSpec
 from broker_config.store.alarms import first_alarm, register_dependents
 from broker_config.store.keys import Keys
+from broker_config.store.replication import Replication
 
 BATCH = 100
 """Runs that one step writes: large enough to amortise the round trip, small enough not to hold up the broker."""
@@ -28,11 +29,14 @@ Encoded = tuple[RunSpec, Launch, str]
 class Enqueuer:
     """Writes new runs."""
 
-    def __init__(self, client: TextClient, keys: Keys, script: Script, retention_seconds: int) -> None:
+    def __init__(
+        self, client: TextClient, keys: Keys, script: Script, retention_seconds: int, replication: Replication
+    ) -> None:
         self._client = client
         self._keys = keys
         self._script = script
         self._retention_seconds = retention_seconds
+        self._replication = replication
 
     def enqueue(self, record: QueueRecord, launches: Sequence[tuple[RunSpec, Launch]], max_bytes: int) -> list[RunId]:
         """Write runs of one queue. See `RunStore.enqueue`."""
@@ -78,8 +82,7 @@ class Enqueuer:
     def _write(
         self, record: QueueRecord, names: list[str], arguments: list[Any], batch: Sequence[Encoded]
     ) -> list[RunId]:
-        with translated():
-            outcome, *replies = self._script(keys=names, args=arguments)
+        outcome, *replies = self._replication.call(self._script, names, arguments)
         if outcome == "missing":
             raise NotFound(f"queue {record.name!r} does not exist")
         if outcome == "edited":

@@ -107,7 +107,7 @@ class Keys:
 
     @property
     def fences(self) -> str:
-        """Counter: the fence of the newest agent session."""
+        """Number: the fence of the newest agent session."""
         return f"{self.prefix}fences"
 
     @property

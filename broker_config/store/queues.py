@@ -33,7 +33,7 @@ class QueueStore:
         time = now().isoformat()
         key = self._keys.queue(queue.name)
         fields = {"queue": queue.model_dump_json(), "created_at": time, "updated_at": time}
-        with translated(), self._client.pipeline() as pipe:
+        with translated(self._client), self._client.pipeline() as pipe:
             # Revisions are never used again, so a producer that knows a deleted queue of this name finds out.
             pipe.hsetnx(key, "revision", self._new_revision())
             for name, value in fields.items():

@@ -22,6 +22,7 @@ from broker_config.store.alarms import milliseconds
 from broker_config.store.enqueue import Enqueuer
 from broker_config.store.keys import Keys
 from broker_config.store.orders import Orders
+from broker_config.store.replication import Replication
 
 CHANGE_ATTEMPTS = 50
 
@@ -53,13 +54,21 @@ class Change:
 class RunStore:
     """Enqueue, claim, change and read runs."""
 
-    def __init__(self, client: TextClient, keys: Keys, scripts: dict[str, Script], retention_seconds: int) -> None:
+    def __init__(
+        self,
+        client: TextClient,
+        keys: Keys,
+        scripts: dict[str, Script],
+        retention_seconds: int,
+        replication: Replication,
+    ) -> None:
         self._client = client
         self._keys = keys
         self._scripts = scripts
         self._retention_seconds = retention_seconds
         self._orders = Orders(client, keys)
-        self._enqueuer = Enqueuer(client, keys, scripts["enqueue"], retention_seconds)
+        self._enqueuer = Enqueuer(client, keys, scripts["enqueue"], retention_seconds, replication)
+        self._replication = replication
 
     def enqueue(self, record: QueueRecord, launches: Sequence[tuple[RunSpec, Launch]], max_bytes: int) -> list[RunId]:
         """Write new runs of one queue, each with its record, event and message in one step.
@@ -72,6 +81,8 @@ class RunStore:
             NotFound: when the queue is gone.
             StaleWrite: when the queue was edited since `record` was read.
             Conflict: when an idempotency key stands for another launch.
+            BrokerFull: when the broker has no memory left for them.
+            NotReplicated: when too few replicas have them. They are enqueued all the same.
         """
         return self._enqueuer.enqueue(record, launches, max_bytes)
 
@@ -191,7 +202,7 @@ class RunStore:
 
         Raises:
             NotFound: when the record has expired.
-            StaleWrite: when the change carries a fence that is not the claim's any more.
+            StaleWrite: when the change carries a fence that is not the claim's any more, or a failover lost the run.
         """
         for _ in range(CHANGE_ATTEMPTS):
             change = decide(run)
@@ -200,10 +211,20 @@ class RunStore:
             try:
                 return self.change(run, change)
             except StaleWrite:
-                run = self.get(run.id)
-                if change.fence is not None and run.fence != change.fence:
+                found = self.get_many([run.id])
+                if change.fence is not None and [other.fence for other in found] != [change.fence]:
                     raise
+                run = found[0] if found else self.get(run.id)
         raise StaleWrite(f"run {run.id} kept changing while it was written {CHANGE_ATTEMPTS} times")
+
+    def wait_for_replicas(self, run: Run) -> None:
+        """Return when as many replicas as the settings ask for have the run's record as it was written here.
+
+        Raises:
+            NotReplicated: when they have not in time.
+            StaleWrite: when a failover lost the record, or it is another session's.
+        """
+        self._replication.wait_for(run)
 
     def request_cancel(self, run: Run, actor: str) -> Run:
         """Write the wish to cancel. A queued run is cancelled at once; an ended one stays as it is."""

@@ -18,6 +18,7 @@ EXIT_CODES: dict[type[errors.LaunchyardError], int] = {
     errors.Conflict: 5,
     errors.StaleWrite: 5,
     errors.ConfigError: 6,
+    errors.NotPermitted: 6,
     errors.TemporaryError: 7,
     errors.WaitTimeout: 8,
 }

@@ -14,7 +14,7 @@ from broker_config import acl
 from broker_config.celery_app import create_app
 from broker_config.connection import connect
 from broker_config.embedded import EmbeddedBroker
-from broker_config.errors import BrokerUnavailable
+from broker_config.errors import NotPermitted
 from broker_config.jobs import ImageSource, Job
 from broker_config.named_jobs import JobDefinition, JobReference
 from broker_config.priorities import Priority
@@ -142,7 +142,7 @@ def test_a_producer_creates_and_reads_named_jobs(stores: Stores) -> None:
     # Then
     assert store.jobs.get("team", JobReference("train", "production")) == version
     assert (store.jobs.list(), store.jobs.versions("team", "train")) == ([version], [version])
-    with pytest.raises(BrokerUnavailable, match="lacks a permission"):
+    with pytest.raises(NotPermitted, match="lacks a permission"):
         stores("agent").jobs.list()
 
 
@@ -169,11 +169,11 @@ def test_a_producer_can_claim_nothing(guarded: Guarded, stores: Stores, record: 
     run = enqueue(store, record)
 
     # Then
-    with pytest.raises(BrokerUnavailable, match="lacks a permission"):
+    with pytest.raises(NotPermitted, match="lacks a permission"):
         store.agents.take("agent@evil", "session", 60)
-    with pytest.raises(BrokerUnavailable, match="lacks a permission"):
+    with pytest.raises(NotPermitted, match="lacks a permission"):
         store.agents.new_fence()
-    with pytest.raises(BrokerUnavailable, match="lacks a permission"):
+    with pytest.raises(NotPermitted, match="lacks a permission"):
         store.runs.claim(run.spec, hand.name, hand.fence, hand.session)
     assert stores("agent").runs.get(run.id) == run
 
@@ -190,7 +190,7 @@ def test_a_producer_makes_no_queue_and_tells_no_agent_what_to_do(stores: Stores,
         lambda: store.queues.delete("gpu-queue"),
         lambda: store.agents.set_wish("agent@hand", Wish(mode=Mode.PAUSED)),
     ):
-        with pytest.raises(BrokerUnavailable, match="lacks a permission"):
+        with pytest.raises(NotPermitted, match="lacks a permission"):
             action()
     assert stores("owner").queues.get("gpu-queue") == record
 
@@ -200,7 +200,7 @@ def test_a_queue_of_others_is_closed_to_a_producer(guarded: Guarded, stores: Sto
     other = stores("admin").queues.create(Queue(name="other", resource="stub"))
 
     # Then
-    with pytest.raises(BrokerUnavailable, match="lacks a permission"):
+    with pytest.raises(NotPermitted, match="lacks a permission"):
         enqueue(stores("producer"), other)
     with pytest.raises(NoPermissionError):
         guarded.client("producer").lpush("other", "forged")

@@ -20,6 +20,8 @@ def test_the_defaults_are_these() -> None:
         "home": Path.home() / ".launchyard",
         "broker_url": None,
         "broker_ca": None,
+        "sentinel_password": None,
+        "min_replicas": 0,
         "key_prefix": "launchyard:",
         "retention_seconds": 14 * 24 * 3600,
         "max_message_bytes": 1024 * 1024,

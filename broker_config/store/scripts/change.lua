@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Change a run's record if nobody else did since it was read, and write the event that says so.
 -- KEYS: record, spec, events, logs, waiting, counts, the agent's runs, ended runs, wishes, message list,
 --       Celery result, the runs of the agent that holds the run afterwards, alarms, dependents

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Give a queued run to an agent, if it is still to be had.
 -- KEYS: record, queue, waiting, counts, events, the agent's runs, the agent's lease, Celery result, alarms,
 --       spec

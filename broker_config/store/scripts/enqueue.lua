@@ -62,6 +62,7 @@ if written > 0 then
   for key, list in pairs(orders) do redis.call('LPUSH', key, unpack(list)) end
   if #places > 0 then redis.call('ZADD', KEYS[2], unpack(places)) end
   redis.call('ZADD', KEYS[4], unpack(everywhere))
-  redis.call('HINCRBY', KEYS[3], 'queued', written)
 end
+-- Also when nothing is new: a WAIT that follows stands for this write, and so for those of the earlier try.
+redis.call('HINCRBY', KEYS[3], 'queued', written)
 return runs

@@ -1,3 +1,4 @@
+#!lua flags=allow-oom
 -- Take, renew or give back the lease on an agent's name.
 -- KEYS: lease ; ARGV: operation, session, milliseconds, the session that may be replaced or ''
 -- Returns the session that holds the lease afterwards ('' when nobody does).
