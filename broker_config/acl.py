@@ -57,7 +57,7 @@ def agent(prefix: str, queues: Sequence[str], database: int = 0) -> str:
             results.key("*"),
             *("_kombu.binding*", "unacked*", "*.celery.pidbox*", "celeryev*"),
         ],
-        [keys.code("*")],
+        [keys.code("*"), keys.queues],
         # A subscription to a pattern needs a rule with the very same pattern.
         [results.key("*"), *(f"/{database}.{name}" for name in ("celery.pidbox", "celeryev/*", "celeryev/worker.*"))],
         AGENT,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import isfinite
 from typing import Annotated, Any, TypeVar
 
@@ -61,11 +61,14 @@ def is_unicode(text: str) -> bool:
 
 M = TypeVar("M", bound=BaseModel)
 
+Place = tuple[str | int, ...]
+"""Where in a document something stands: keys, and numbers of items, from the outside in."""
 
-def parse(model: type[M], data: Mapping[str, Any], what: str) -> M:
+
+def parse(model: type[M], data: Mapping[str, Any], what: str, place: Callable[[Place], str] = lambda _: "") -> M:
     """Validate `data` as `model`.
 
-    `what` names the thing in the error, as in "queue 'gpu'".
+    `what` names the thing in the error, as in "queue 'gpu'"; `place` adds to it where a file says what is wrong.
 
     Raises:
         InvalidRequest: when a field is unknown, missing or of the wrong type; every such field is named.
@@ -74,16 +77,21 @@ def parse(model: type[M], data: Mapping[str, Any], what: str) -> M:
         return model.model_validate(data)
     except ValidationError as error:
         details = error.errors(include_url=False)
-        raise InvalidRequest(f"{what}: " + "; ".join(_sentence(model, d) for d in details)) from error
+        sentences = "; ".join(_sentence(model, detail) + place(detail["loc"]) for detail in details)
+        raise InvalidRequest(f"{what}: {sentences}" if what else sentences) from error
 
 
 def _sentence(model: type[BaseModel], detail: ErrorDetails) -> str:
     path = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
-        known = model.model_fields if len(detail["loc"]) == 1 else ()
+        known = _names(model) if len(detail["loc"]) == 1 else ()
         return f"unknown field {path!r}{did_you_mean(str(detail['loc'][-1]), known)}"
     if detail["type"] == "missing":
         return f"field {path!r} is missing"
     # Errors that we raise in validators carry their own sentence; pydantic puts a prefix before it.
     message = detail["msg"].removeprefix("Value error, ")
     return f"{path}: {message}" if path else message
+
+
+def _names(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]

@@ -1,4 +1,4 @@
-"""Settings shared by producers and agents. This module and `workers.config` alone read the environment."""
+"""Settings shared by producers and agents. This module and `workers.config.load` alone read the environment."""
 
 from __future__ import annotations
 

@@ -30,6 +30,7 @@ from workers.held import Holds
 from workers.holdings import Holdings
 from workers.members import Members, Served
 from workers.prepare import Preparer
+from workers.queues import served_queues
 from workers.reconcile import Reconciler
 from workers.record import Recorder
 from workers.requests import Dropped, Ledger
@@ -51,6 +52,9 @@ HELD_SECONDS = 0.5
 DEADLINE_SECONDS = 1.0
 RECONCILE_SECONDS = 10.0
 FORGET_SECONDS = 60.0
+STATUS_SECONDS = {0: 300.0, 1: 20.0, 2: 20.0}
+"""How often the log says how many runs are held, by verbosity."""
+
 RESUME_THREADS = 4
 
 
@@ -94,11 +98,13 @@ class Agent:
         """Take the name, take up what its last session held, and begin the duties.
 
         Raises:
-            ConfigError: when the name is in use or the builder of the config cannot work here.
+            ConfigError: when the name is in use, a queue is another entity's, or the builder of the config cannot work
+                here.
             NotPermitted: when the broker's user may not do what an agent does.
         """
         self._intake = intake
-        self._members.check()
+        queues = served_queues(self.store.queues, self._config.queues, self._config.entity)
+        self._members.check({queue.resource for queue in queues})
         self._check_eviction()
         self._session.open()
         self._put_together()
@@ -113,6 +119,7 @@ class Agent:
         self._heartbeat.every(HELD_SECONDS, Holds(self.store, self.name).look)
         self._heartbeat.every(DEADLINE_SECONDS, self._deadlines.check)
         self._heartbeat.every(RECONCILE_SECONDS, self._reconcile)
+        self._heartbeat.every(STATUS_SECONDS[self._config.verbosity], self._tell_status)
         self._heartbeat.every(FORGET_SECONDS, Sweeper(self.store.runs, self._members.targets).sweep)
         self._heartbeat.every(FORGET_SECONDS, self._forget)
         self._heartbeat.start()
@@ -134,13 +141,13 @@ class Agent:
         known = macros.from_environment(self._config.macro_environment)
         stages = Stages(
             members,
-            Admission(known),
+            Admission(known, self._config.secure_mode),
             Preparer(self._recorder, self.store.logs, self._workspaces, members.source, members.builder_for),
             Submitter(self._recorder, self._stopping.wait, wandb.from_environment(), known),
             self._finisher,
         )
         grace = self._config.stopped_run_timeout
-        self._deadlines = Deadlines(runs, self._recorder, self._cancel_at_target)
+        self._deadlines = Deadlines(runs, self._recorder, self._cancel_at_target, self._config.start_timeout)
         self._course = Course(
             runs, self._recorder, stages, self._wishes, self._deadlines, self._stopping, self._let_go, grace
         )
@@ -239,6 +246,10 @@ class Agent:
                 wish=self._wish,
             )
         )
+
+    def _tell_status(self) -> None:
+        limit = "any" if self._config.max_jobs < 0 else self._config.max_jobs
+        logger.info("agent-status runs=%d/%s queues=%s", self._gate.live, limit, ",".join(self._config.queues))
 
     def _follow_wish(self) -> None:
         """Do what an operator wishes of this agent."""

@@ -14,7 +14,7 @@ from typing import Any
 from celery import Task
 from celery.exceptions import SecurityWarning
 from celery.signals import celeryd_after_setup, celeryd_init
-from click import Option
+from click import IntRange, Option
 
 from broker_config.celery_app import create_app
 from broker_config.errors import ConfigError, InvalidRequest
@@ -44,6 +44,7 @@ class RunTask(Task):  # type: ignore[type-arg]
     typing = False
     settings: Settings
     config: AgentConfig
+    notes: tuple[str, ...] = ()
     agent: Agent
     ledger: Ledger
 
@@ -72,6 +73,8 @@ app.steps["consumer"].add(AgentStep)
 warnings.filterwarnings("ignore", category=SecurityWarning)
 app.user_options["worker"].add(Option(["--max-jobs"], type=int, help="Most runs at once; -1: no limit."))
 app.user_options["worker"].add(Option(["--launch-config"], help="Path of launch-config.yaml."))
+app.user_options["worker"].add(Option(["--entity"], help="Serve queues of this entity only; an empty one: of any."))
+app.user_options["worker"].add(Option(["--verbosity"], type=IntRange(0, 2), help="How much is logged."))
 
 
 @celeryd_init.connect
@@ -83,12 +86,13 @@ def read_config(conf: Any, options: dict[str, Any], **_: Any) -> None:
     """
     path = options.get("launch_config")
     try:
-        task.config = load_config(
+        loaded = load_config(
             Path(path) if path else None,
             task.settings.home,
             queues=options.get("queues") or None,
-            max_jobs=options.get("max_jobs"),
+            **{key: options.get(key) for key in ("entity", "max_jobs", "verbosity")},
         )
+        task.config, task.notes = loaded.config, loaded.notes
         if not task.config.queues:
             raise ConfigError("the agent has no queue to serve; name one with -Q, or list queues in launch-config.yaml")
         if conf.worker_pool != "threads":
@@ -98,6 +102,11 @@ def read_config(conf: Any, options: dict[str, Any], **_: Any) -> None:
 
 
 @celeryd_after_setup.connect
-def select_queues(**_: Any) -> None:
-    """Serve the queues of the config, wherever it got them from."""
+def follow_config(**_: Any) -> None:
+    """Serve the queues of the config, wherever it got them from, and say what its reader should know."""
     app.amqp.queues.select(list(task.config.queues))
+    if task.config.verbosity == 2:
+        logging.getLogger().setLevel(logging.DEBUG)
+    # Only now does what is logged reach anybody.
+    for note in task.notes:
+        logger.warning("config-note: %s", note)

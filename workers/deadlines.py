@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from broker_config.errors import StaleWrite
 from broker_config.runs import Reason, Run, State, now
 from broker_config.store.runs import RunStore
+from broker_config.timeouts import Timeouts
 from workers.record import Recorder
 from workers.verdict import sentence
 
@@ -23,17 +24,15 @@ AGAIN_SECONDS = 5.0
 """How often the target is asked to end what has to end."""
 
 
-def passed(run: Run, at: datetime) -> Reason | None:
+def passed(run: Run, limits: Timeouts, at: datetime) -> Reason | None:
     """The limit that a submitted run has passed; None when it has passed none."""
-    limits = run.spec.timeouts
     if run.state is State.RUNNING:
         return Reason.RUN_TIMEOUT if _is_over(run.started_at, limits.run, at) else None
     return Reason.START_TIMEOUT if _is_over(run.submitted_at, limits.start, at) else None
 
 
-def next_look(run: Run, at: datetime) -> datetime | None:
+def next_look(run: Run, limits: Timeouts, at: datetime) -> datetime | None:
     """The earliest time at which a submitted run can pass a limit; None when it has none left."""
-    limits = run.spec.timeouts
     if run.end_reason:
         return at + timedelta(seconds=AGAIN_SECONDS)
     if run.state is State.RUNNING:
@@ -54,17 +53,25 @@ def _plus(time: datetime, seconds: float | None) -> datetime | None:
 class Deadlines:
     """Called by the agent's heartbeat. Reads a record when a limit may have been passed, and not before."""
 
-    def __init__(self, runs: RunStore, recorder: Recorder, end_at_target: Callable[[Run], None]) -> None:
+    def __init__(
+        self,
+        runs: RunStore,
+        recorder: Recorder,
+        end_at_target: Callable[[Run], None],
+        start_timeout: float | None,
+    ) -> None:
+        """`start_timeout` holds for runs whose queue and job say nothing of it, in seconds."""
         self._runs = runs
         self._recorder = recorder
         self._end_at_target = end_at_target
+        self._start_timeout = start_timeout
         self._looks: dict[str, datetime] = {}
         self._ending: set[str] = set()
         self._lock = threading.Lock()
 
     def follow(self, run: Run) -> None:
         """Look after a run that is about to be submitted, or was, until `forget`."""
-        limits = run.spec.timeouts
+        limits = self._limits(run)
         if run.end_reason:
             self._ending.add(run.id)
         if run.end_reason or limits.start or limits.run:
@@ -91,15 +98,20 @@ class Deadlines:
             if run.state.is_live:
                 self._check(run, at)
 
+    def _limits(self, run: Run) -> Timeouts:
+        limits = run.spec.timeouts
+        return limits if limits.start else limits.model_copy(update={"start": self._start_timeout})
+
     def _check(self, run: Run, at: datetime) -> None:
-        reason = passed(run, at)
+        limits = self._limits(run)
+        reason = passed(run, limits, at)
         try:
             if reason and not run.end_reason and run.submission:
                 run = self._recorder.condemn(run, reason, f"{sentence(run, reason)} It is ended at its target.")
         except StaleWrite:
             self.forget(run.id)
             return
-        look = next_look(run, at)
+        look = next_look(run, limits, at)
         with self._lock:
             if run.id not in self._looks:
                 return

@@ -11,8 +11,16 @@ from typing import Any
 
 from broker_config.errors import ConfigError, did_you_mean
 
+PLANNED = {"builders": {"kaniko"}, "targets": {"kubernetes", "sagemaker", "vertex"}}
+"""Members that configs may name, and that a later version will have."""
+
 EXTRAS = {"docker": "docker", "kubernetes": "kubernetes", "boto3": "aws", "botocore": "aws", "google": "gcp"}
 """Which extra of ours brings a package that a member imports."""
+
+
+def names(family: str) -> set[str]:
+    """The members of a family that are installed."""
+    return {entry.name for entry in entry_points(group=f"launchyard.{family}")}
 
 
 def load(family: str, name: str) -> Any:
@@ -22,6 +30,10 @@ def load(family: str, name: str) -> Any:
         ConfigError: when no installed package has such a member, or a package that it imports is missing.
     """
     members = {entry.name: entry for entry in entry_points(group=f"launchyard.{family}")}
+    if name not in members and name in PLANNED.get(family, ()):
+        raise ConfigError(
+            f"{family[:-1]} {name!r} is not in this version of Launchyard; it has: {', '.join(sorted(members))}"
+        )
     if name not in members:
         raise ConfigError(f"{family[:-1]} {name!r} does not exist{did_you_mean(name, members)}")
     try:

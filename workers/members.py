@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from workers import families
 from workers.builders.protocol import ArtifactKind, Builder
 from workers.collect import Collector
 from workers.config import AgentConfig
+from workers.config.builder import VenvConfig
 from workers.failures import RunFailed
 from workers.sources.protocol import Source
 from workers.targets.protocol import Target
@@ -49,23 +50,22 @@ class Members:
     def __init__(self, home: Path, code: CodeStore, config: AgentConfig, follow: Callable[[Target], Served]) -> None:
         self._home = home
         self._code = code
-        self._image_options = {key: value for key, value in config.builder.items() if key != "type"}
-        self._venv_options = config.venv
-        self._builder_type = config.builder.get("type")
+        self._config = config
+        self._builder_type = config.builder.type if config.builder else None
         self._follow = follow
         self._made: dict[tuple[str, str], Any] = {}
         self._lock = threading.RLock()
 
-    def check(self) -> None:
-        """Make the builders that the config names.
+    def check(self, resources: Iterable[str]) -> None:
+        """Make the builders that the config names, and choose one when it names none and a resource runs images.
 
         Raises:
-            ConfigError: when it cannot work here: better at the agent's start than with its first run.
+            ConfigError: when one cannot work here: better at the agent's start than with its first run.
         """
-        if self._builder_type:
-            self._builder(self._builder_type)
-        if self._venv_options:
-            self._builder(ENVIRONMENT_BUILDER)
+        if self._builder_type or any(runs_images(resource) for resource in resources):
+            self.builder_for(ArtifactKind.IMAGE)
+        if self._config.venv != VenvConfig():
+            self.builder_for(ArtifactKind.ENVIRONMENT)
 
     def source(self, name: str) -> Source:
         """The source of that name."""
@@ -100,24 +100,26 @@ class Members:
                 member.stop()
 
     def _builder(self, name: str) -> Builder:
-        options = self._venv_options if name == ENVIRONMENT_BUILDER else self._image_options
-        builder: Builder = self._once("builders", name, lambda: families.load("builders", name)(self._home, options))
+        block = self._config.block_of(name)
+        builder: Builder = self._once("builders", name, lambda: families.load("builders", name)(self._home, block))
         return builder
 
     def _chosen_builder(self) -> str:
         with self._lock:
             if self._builder_type:
-                return str(self._builder_type)
+                return self._builder_type
             for name in BUILDER_PREFERENCE[:-1]:
                 try:
                     self._builder(name)
                 except ConfigError as error:
-                    logger.info("builder-skipped %s: %s", name, error)
+                    logger.warning("builder-skipped %s: %s", name, error)
                 else:
                     break
             else:
                 name = BUILDER_PREFERENCE[-1]
-            logger.info("builder-chosen %s: the agent's config names none", name)
+            logger.warning(
+                "builder-chosen %s: the agent's config names none; to keep it, write builder: {type: %s}", name, name
+            )
             self._builder_type = name
             return name
 
@@ -126,6 +128,14 @@ class Members:
             if (family, name) not in self._made:
                 self._made[family, name] = make()
             return self._made[family, name]
+
+
+def runs_images(resource: str) -> bool:
+    """Whether jobs on that resource are images. False where this agent has no such target: each run will say so."""
+    try:
+        return families.load("targets", resource).artifact is ArtifactKind.IMAGE
+    except ConfigError:
+        return False
 
 
 def or_run_failed(make: Callable[[], Any]) -> Any:

@@ -86,4 +86,7 @@ def sentence(run: Run, reason: Reason) -> str:
         Reason.START_TIMEOUT: ("did not run within its start timeout", limits.start),
         Reason.RUN_TIMEOUT: ("ran longer than its run timeout", limits.run),
     }[reason]
-    return f"The run {what} of {limit or 0:g} s; see launchyard queue show {run.spec.queue.name}."
+    if limit is None:
+        # Only a start may be limited by the agent, where the queue says nothing of it.
+        return f"The run {what}; see start_timeout in its agent's config."
+    return f"The run {what} of {limit:g} s; see launchyard queue show {run.spec.queue.name}."

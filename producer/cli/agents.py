@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -13,7 +11,7 @@ import click
 from broker_config.settings import environment_for
 from broker_config.store.agents import Mode, Wish
 from producer.cli import documents, output
-from producer.cli.programs import agent_arguments
+from producer.cli.programs import AgentOptions, agent_arguments
 from producer.cli.session import Session, json_option, pass_session
 
 WAIT_SECONDS = 0.5
@@ -49,19 +47,10 @@ def agents(session: Session) -> None:
     output.next_command("launchyard runs" if found else "launchyard agent -q QUEUE")
 
 
-@dataclass(frozen=True)
-class AgentOptions:
-    """What stands on the command line; None and empty ones leave it to the agent's config."""
-
-    queues: Sequence[str] = ()
-    max_jobs: int | None = None
-    config: Path | None = None
-    name: str | None = None
-
-
 @click.group(invoke_without_command=True)
 @click.option("--queue", "-q", "queues", multiple=True, help="A queue to serve; the config's when absent.")
-@click.option("--max-jobs", type=click.IntRange(min=-1), help="Most runs at once; -1: no limit.")
+@click.option("--entity", "-e", help="The entity whose queues it serves; the config's when absent.")
+@click.option("--max-jobs", "-j", type=click.IntRange(min=-1), help="Most runs at once; -1: no limit.")
 @click.option(
     "--config",
     "-c",
@@ -69,6 +58,14 @@ class AgentOptions:
     help="A launch-config.yaml; the one in the home folder when absent.",
 )
 @click.option("--name", help="The agent's name on this host; two agents need two names.", show_default="agent")
+@click.option(
+    "--log-file",
+    "-l",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    callback=lambda _ctx, _parameter, path: None if path == Path("-") else path,
+    help="Where its log goes; '-' and no file: to the terminal.",
+)
+@click.option("--verbose", "-v", "verbosity", count=True, help="Log more; twice: everything.")
 @json_option
 @pass_session
 @click.pass_context
@@ -82,7 +79,7 @@ def agent(ctx: click.Context, session: Session, /, **options: object) -> None:
     given = AgentOptions(**options)  # type: ignore[arg-type]  # click gives them as declared above
     for queue in given.queues:
         session.client.store.queues.get(queue)
-    arguments = agent_arguments(given.queues, given.max_jobs, given.config, given.name)
+    arguments = agent_arguments(given)
     if session.as_json:
         output.line({"type": "agent", "pid": os.getpid(), "queues": list(given.queues)})
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 DEFAULT_AGENT_NAME = "agent"
@@ -11,20 +12,36 @@ DEFAULT_AGENT_NAME = "agent"
 _CELERY = (sys.executable, "-m", "celery", "-A", "workers")
 
 
-def agent_arguments(
-    queues: Sequence[str], max_jobs: int | None = None, config: Path | None = None, name: str | None = None
-) -> list[str]:
+@dataclass(frozen=True)
+class AgentOptions:
+    """What a command line says of an agent; None and empty ones leave it to the agent's config."""
+
+    queues: Sequence[str] = ()
+    entity: str | None = None  # an empty one is any
+    max_jobs: int | None = None
+    config: Path | None = None
+    name: str | None = None
+    log_file: Path | None = None
+    verbosity: int = 0
+
+
+def agent_arguments(options: AgentOptions) -> list[str]:
     """An agent. Settings are not among the arguments: they go through the environment."""
-    arguments = [*_CELERY, "--quiet", "worker", "--hostname", f"{name or DEFAULT_AGENT_NAME}@%h", "--loglevel", "INFO"]
+    name = options.name or DEFAULT_AGENT_NAME
+    arguments = [*_CELERY, "--quiet", "worker", "--hostname", f"{name}@%h", "--loglevel", "INFO"]
     # Agents learn of each other through the store, so Celery's own chatter between workers is left out.
     arguments += ["--without-gossip", "--without-mingle"]
-    if queues:
-        arguments += ["-Q", ",".join(queues)]
-    if max_jobs is not None:
-        arguments += ["--max-jobs", str(max_jobs)]
-    if config is not None:
-        arguments += ["--launch-config", str(config.absolute())]
-    return arguments
+    if options.queues:
+        arguments += ["-Q", ",".join(options.queues)]
+    if options.verbosity:
+        arguments += ["--verbosity", str(options.verbosity)]
+    given = {
+        "--entity": options.entity,
+        "--max-jobs": options.max_jobs,
+        "--launch-config": options.config and options.config.absolute(),
+        "--logfile": options.log_file and options.log_file.absolute(),
+    }
+    return [*arguments, *(word for flag, value in given.items() if value is not None for word in (flag, str(value)))]
 
 
 def flower_arguments(port: int) -> list[str]:

@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Any
 
 from broker_config.embedded import EmbeddedBroker
 from broker_config.errors import ConfigError
@@ -15,7 +14,7 @@ from broker_config.store import Store
 from producer.cli import flower
 from producer.cli.children import Child
 from producer.cli.flower import Flower
-from producer.cli.programs import agent_arguments, flower_arguments
+from producer.cli.programs import AgentOptions, agent_arguments, flower_arguments
 
 AGENT_START_TIMEOUT_SECONDS = 90.0
 
@@ -56,9 +55,10 @@ class Yard:
         embedded.stop()
         self._tell("broker", "stopped; its data is kept")
 
-    def start_agent(self, name: str, queues: Sequence[str], **options: Any) -> Child:
-        """Start an agent for these queues."""
-        return self._start("agent", agent_arguments(queues, name=name, **options), {})
+    def start_agent(self, name: str, queues: Sequence[str], max_jobs: int | None = None) -> Child:
+        """Start an agent for these queues, whoever owns them."""
+        options = AgentOptions(queues=queues, entity="", max_jobs=max_jobs, name=name)
+        return self._start("agent", agent_arguments(options), {})
 
     def start_flower(self, port: int | None = None) -> Flower | None:
         """Start Flower, if it is installed."""

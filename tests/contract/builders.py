@@ -11,6 +11,7 @@ from workers.builders.noop import NoopBuilder
 from workers.builders.protocol import Builder, BuildOrder
 from workers.builders.stub import StubBuilder
 from workers.builders.venv import VenvBuilder
+from workers.config.builder import NoopBuilderConfig, OtherBuilderConfig, VenvConfig
 from workers.sources.protocol import Fetched
 
 
@@ -40,7 +41,7 @@ class Stub:
     keeps = False
 
     def make(self, home: Path) -> Builder:
-        return StubBuilder(home, {})
+        return StubBuilder(home, OtherBuilderConfig(type="stub"))
 
     def order(self, home: Path, content: str) -> BuildOrder:
         return order_of(home, content)
@@ -51,7 +52,7 @@ class Noop:
     keeps = False
 
     def make(self, home: Path) -> Builder:
-        return NoopBuilder(home, {})
+        return NoopBuilder(home, NoopBuilderConfig())
 
     def order(self, home: Path, content: str) -> BuildOrder:
         return order_of(home, content)
@@ -62,7 +63,7 @@ class Venv:
     keeps = True
 
     def make(self, home: Path) -> Builder:
-        return VenvBuilder(home, {})
+        return VenvBuilder(home, VenvConfig())
 
     def order(self, home: Path, content: str) -> BuildOrder:
         code = home / content

@@ -33,8 +33,11 @@ from producer.cli import main
 from producer.cli.exits import EXIT_CODES, FATES
 from producer.launches import LaunchFields
 from tests.docs.pages import ROOT
-from workers.builders.docker.options import DockerBuilderOptions
 from workers.config import AgentConfig
+from workers.config.builder import DockerBuilderConfig, KanikoBuilderConfig, VenvConfig
+from workers.config.cloud import AwsEnvironment, AzureEnvironment, GcpEnvironment
+from workers.config.load import FILE_VARIABLE, VARIABLES, WANDB_VARIABLES
+from workers.config.registry import RegistryConfig
 from workers.targets.docker.flags import FLAGS, REFUSED
 from workers.targets.kubernetes.kinds import KINDS
 from workers.targets.kubernetes.render import CLUSTER_KEYS, SERVICE_KEYS
@@ -72,8 +75,7 @@ def _settings() -> Facts:
 
 
 def _agent_variables() -> Facts:
-    source = inspect.getsource(inspect.getmodule(AgentConfig) or AgentConfig)
-    return _names(sorted(set(re.findall(r"LAUNCHYARD_[A-Z_]+", source))))
+    return {FILE_VARIABLE: None, **{name: f"`{key}`" for name, key in {**VARIABLES, **WANDB_VARIABLES}.items()}}
 
 
 def _job_variables() -> Facts:
@@ -174,7 +176,13 @@ FACTS: Mapping[str, Callable[[], Facts]] = {
     "settings": _settings,
     "agent-config": lambda: _fields(AgentConfig),
     "agent-variables": _agent_variables,
-    "docker-builder": lambda: _fields(DockerBuilderOptions),
+    "aws-environment": lambda: _fields(AwsEnvironment),
+    "gcp-environment": lambda: _fields(GcpEnvironment),
+    "azure-environment": lambda: _fields(AzureEnvironment),
+    "registry-config": lambda: _fields(RegistryConfig),
+    "docker-builder": lambda: _fields(DockerBuilderConfig),
+    "kaniko-builder": lambda: _fields(KanikoBuilderConfig),
+    "venv-config": lambda: _fields(VenvConfig),
     "queue-fields": lambda: _fields(Queue),
     "template-variable": lambda: _fields(TemplateVariable),
     "macros": lambda: dict(BUILT_IN),

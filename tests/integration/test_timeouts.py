@@ -7,6 +7,7 @@ from collections.abc import Callable
 from broker_config.queues import QueueRecord
 from broker_config.retries import RetryPolicy
 from broker_config.runs import FailureClass, Reason, RunId, State
+from broker_config.settings import Settings
 from broker_config.store import Store
 from broker_config.timeouts import Timeouts
 from tests.agents import AgentProcess, eventually
@@ -89,6 +90,26 @@ def test_a_run_that_does_not_start_in_time_is_ended_at_its_target(
     # Then
     assert (run.state, run.failure, run.reason) == (State.FAILED, FailureClass.TIMEOUT, Reason.START_TIMEOUT)
     assert run.started_at is None
+
+
+def test_the_agents_start_timeout_holds_where_the_queue_has_none(
+    store: Store, queue: QueueRecord, runs: Runs, agent: AgentMaker, settings: Settings
+) -> None:
+    # Given
+    (settings.home / "launch-config.yaml").write_text("start_timeout: 1\n")
+    agent("gpu-queue").start()
+    # When one run has the agent's limit, and the other its queue's own
+    (hasty,) = runs.enqueue(queue, starting_seconds=600)
+    patient = limited(store, queue, Timeouts(start=60))
+    (waiting,) = runs.enqueue(patient, starting_seconds=3)
+
+    # Then
+    first, second = runs.wait_ended([hasty, waiting])
+    assert (first.failure, first.reason) == (FailureClass.TIMEOUT, Reason.START_TIMEOUT)
+    assert first.text.startswith(
+        "The run did not run within its start timeout; see start_timeout in its agent's config."
+    )
+    assert second.state is State.SUCCEEDED
 
 
 def test_the_run_timeout_counts_from_the_start_of_the_job(

@@ -100,11 +100,12 @@ def test_the_next_attempt_is_counted_and_held_until_its_backoff_is_over() -> Non
 def test_limits_are_counted_from_the_records_timestamps(
     fields: dict[str, object], after_seconds: float, reason: Reason | None, look_seconds: float
 ) -> None:
-    run = run_with(Timeouts(start=30, run=60), **fields)
+    run = run_with(**fields)
+    limits = Timeouts(start=30, run=60)
     at = AT + timedelta(seconds=after_seconds)
 
-    assert passed(run, at) is reason
-    assert next_look(run, at) == AT + timedelta(seconds=look_seconds)
+    assert passed(run, limits, at) is reason
+    assert next_look(run, limits, at) == AT + timedelta(seconds=look_seconds)
 
 
 @pytest.mark.parametrize(

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from broker_config.errors import ConfigError
 from broker_config.runs import FailureClass, Reason
 from workers.builders.protocol import Artifact, BuildOrder
+from workers.config.builder import NoopBuilderConfig
 from workers.failures import RunFailed
 
 
 class NoopBuilder:
     """Refuses jobs that bring code."""
 
-    def __init__(self, home: Path, options: dict[str, Any]) -> None:
-        if options:
-            raise ConfigError(f"builder noop takes no option; remove {', '.join(sorted(options))}")
+    def __init__(self, home: Path, config: NoopBuilderConfig) -> None:
+        pass
 
     def key(self, order: BuildOrder) -> str:
         return order.fetched.digest

@@ -38,8 +38,9 @@ class BuildOrder:
 class Builder(Protocol):
     """A way to make an artifact.
 
-    1. Made once an agent with the home folder and the builder block of its config (without `type`); raises
-       `ConfigError` there when that block or this machine cannot work.
+    1. Made once an agent with the home folder and its block of the agent's config: a model of `workers.config.builder`,
+       which for a member of another package is `OtherBuilderConfig` with its options as they stand in the file. Raises
+       `ConfigError` there when those options or this machine cannot work.
     2. `key` names the artifact by everything that changes it (content, Dockerfile, base, arguments, platform), and by
        nothing else.
     3. `find` returns the artifact of a key when it exists already, and never builds.
@@ -51,7 +52,7 @@ class Builder(Protocol):
        `TemporaryError` when the machinery did (no answer, no space).
     """
 
-    def __init__(self, home: Path, options: dict[str, Any]) -> None: ...
+    def __init__(self, home: Path, config: Any) -> None: ...
 
     def key(self, order: BuildOrder) -> str: ...
 

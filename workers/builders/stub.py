@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from broker_config.errors import ConfigError
 from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder
+from workers.config.builder import OtherBuilderConfig
 from workers.failures import RunCancelled
 
 
 class StubBuilder:
     """Builds an image in name only."""
 
-    def __init__(self, home: Path, options: dict[str, Any]) -> None:
-        if options:
-            raise ConfigError(f"builder stub takes no option; remove {', '.join(sorted(options))}")
+    def __init__(self, home: Path, config: OtherBuilderConfig) -> None:
+        if config.options:
+            raise ConfigError(f"builder stub takes no option; remove {', '.join(sorted(config.options))}")
         self._built: set[str] = set()
 
     def key(self, order: BuildOrder) -> str:

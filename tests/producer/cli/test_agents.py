@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from producer.cli.programs import agent_arguments, flower_arguments
+from producer.cli.programs import AgentOptions, agent_arguments, flower_arguments
 from tests.producer.cli.conftest import Processes
 
 SOON = 30.0
@@ -29,8 +29,14 @@ def wait_for_agent(processes: Processes) -> dict[str, object]:
 
 def test_the_agents_command_line_holds_no_setting(tmp_path: Path) -> None:
     # Given options, when the command line is made, then they are there and nothing else is
-    arguments = agent_arguments(["a", "b"], 5, tmp_path / "c.yaml", "mine")
-    assert arguments[-6:] == ["-Q", "a,b", "--max-jobs", "5", "--launch-config", str(tmp_path / "c.yaml")]
+    options = AgentOptions(
+        queues=["a", "b"], entity="", max_jobs=5, config=tmp_path / "c.yaml", name="mine", verbosity=2
+    )
+    arguments = agent_arguments(options)
+    assert arguments[-10:] == [
+        *("-Q", "a,b", "--verbosity", "2", "--entity", "", "--max-jobs", "5"),
+        *("--launch-config", str(tmp_path / "c.yaml")),
+    ]
     assert "mine@%h" in arguments
     assert not any("redis" in word for word in arguments + flower_arguments(5555))
 
@@ -59,6 +65,22 @@ def test_an_agent_for_an_unknown_queue_is_refused(processes: Processes) -> None:
     processes.call("queue", "create", "gpu", "-r", "stub")
     answer = processes.call("agent", "-q", "gpuu")
     assert (answer.code, "did you mean 'gpu'" in answer.err) == (4, True)
+
+
+def test_an_agent_of_another_entity_refuses_a_queue_and_names_the_cure(processes: Processes) -> None:
+    # Given a queue of one team
+    processes.call("queue", "create", "gpu", "-r", "stub", "--entity", "vision")
+
+    # When an agent of another team is to serve it
+    answer = processes.call("agent", "-q", "gpu", "-e", "language")
+
+    # Then it ends with the code of a config that cannot work
+    assert answer.code == 78
+    assert "queue 'gpu' belongs to entity 'vision', and this agent serves entity 'language'; set the" in answer.err
+
+    # And one of the team serves it
+    processes.start("agent", "-q", "gpu", "-e", "vision", "-j", "2", "-v")
+    assert wait_for_agent(processes)["queues"] == ["gpu"]
 
 
 def test_ctrl_c_while_following_leaves_the_run_alone(processes: Processes) -> None:

@@ -25,6 +25,7 @@ from tests.services import require
 from tests.workers.builders.wheels import OFFLINE, write_wheel
 from workers.builders.docker import DockerBuilder, buildx
 from workers.builders.protocol import Artifact, BuildOrder
+from workers.config.builder import DockerBuilderConfig
 from workers.failures import RunCancelled, RunFailed
 from workers.sources.protocol import Fetched
 
@@ -44,7 +45,7 @@ class BuilderLab:
     log: list[str] = field(default_factory=list)
 
     def builder(self, **options: Any) -> DockerBuilder:
-        return DockerBuilder(self.home, options)
+        return DockerBuilder(self.home, DockerBuilderConfig(**options))
 
     def order(self, files: Mapping[str, str], **job: Any) -> BuildOrder:
         """An order for code with these files; the same files have the same digest."""
@@ -283,22 +284,7 @@ def test_an_image_that_was_built_and_not_pushed_is_not_found(lab: BuilderLab, pu
     lab.images.append(f"{pushed_to.address}/refused/train:{key[:16]}")
 
 
-# --- options ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("options", "why"),
-    [
-        ({"destinaton": "x/y"}, "did you mean 'destination'"),
-        ({"destination": "registry/train:latest"}, "destination"),
-        ({"destination": "--help"}, "destination"),
-        ({"platform": "windows/amd64"}, "linux/amd64"),
-        ({"build-args": ["A=1"]}, "build-args"),
-    ],
-)
-def test_options_that_cannot_work_stop_the_agent(home: Path, options: dict[str, Any], why: str) -> None:
-    with pytest.raises(ConfigError, match=why):
-        DockerBuilder(home, options)
+# --- without an engine ------------------------------------------------------------------------------------------------
 
 
 def test_without_an_engine_there_is_no_builder(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -306,7 +292,7 @@ def test_without_an_engine_there_is_no_builder(home: Path, monkeypatch: pytest.M
     monkeypatch.setenv("DOCKER_HOST", f"unix://{home}/no-engine.sock")
     # When
     with pytest.raises(ConfigError) as failed:
-        DockerBuilder(home, {})
+        DockerBuilder(home, DockerBuilderConfig())
     # Then
     assert "DOCKER_HOST" in str(failed.value)
 

@@ -11,13 +11,14 @@ from broker_config.jobs import CodeSource, Job
 from broker_config.runs import FailureClass
 from workers.builders.protocol import BuildOrder
 from workers.builders.venv import VenvBuilder
+from workers.config.builder import VenvConfig
 from workers.failures import RunFailed
 from workers.sources.protocol import Fetched
 
 
 @pytest.fixture
 def builder(home: Path) -> VenvBuilder:
-    return VenvBuilder(home, {})
+    return VenvBuilder(home, VenvConfig())
 
 
 def key_of(

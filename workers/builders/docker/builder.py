@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from broker_config.errors import TemporaryError
 from broker_config.runs import FailureClass, Reason
 from workers.builders.docker import buildx, classic
 from workers.builders.docker.dockerfile import Dockerfile, dockerfile
 from workers.builders.docker.engine import Engine
-from workers.builders.docker.options import parse_options
 from workers.builders.docker.output import follow
 from workers.builders.docker.plan import KEY_LABEL, Plan, Running, digest
 from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder
+from workers.config.builder import DockerBuilderConfig
 from workers.failures import RunFailed
+
+LOCAL_REPOSITORY = "launchyard/job"
+"""Images that stay on the engine. The name has no registry, so a push of it by mistake goes nowhere of ours."""
 
 _KEY_VERSION = 1
 """Raised when images of the same parts come to be built differently."""
@@ -44,8 +46,8 @@ _PASSING = (
 class DockerBuilder:
     """Builds with BuildKit where the docker CLI has buildx, and with the engine's classic builder elsewhere."""
 
-    def __init__(self, home: Path, options: dict[str, Any]) -> None:
-        self._options = parse_options(options)
+    def __init__(self, home: Path, config: DockerBuilderConfig) -> None:
+        self._config = config
         self._engine = Engine()
 
     def key(self, order: BuildOrder) -> str:
@@ -55,14 +57,14 @@ class DockerBuilder:
                 "source": order.fetched.digest,
                 # Cache mounts change how fast an image is built, not what is in it.
                 "dockerfile": _dockerfile(order, cache_mounts=False).text,
-                "platform": self._options.platform or self._engine.platform,
-                "build-args": self._options.build_args,
+                "platform": self._config.platform or self._engine.platform,
+                "build-args": self._config.build_args,
             }
         )
 
     def find(self, order: BuildOrder, key: str) -> Artifact | None:
         reference = self._reference(key)
-        if self._options.destination:
+        if self._config.destination:
             # An image that is here may still have to be pushed.
             return _image(reference) if self._engine.is_pushed(reference) else None
         labels = self._engine.image_labels(reference)
@@ -75,8 +77,8 @@ class DockerBuilder:
             folder=_folder(order),
             reference=self._reference(key),
             key=key,
-            platform=self._options.platform,
-            build_args=self._options.build_args,
+            platform=self._config.platform,
+            build_args=self._config.build_args,
         )
         how = (
             "docker buildx"
@@ -88,7 +90,7 @@ class DockerBuilder:
         last = follow(running.lines(), running.end, log, cancelled)
         if (words := running.failure(last)) is not None:
             raise _failed(words, last)
-        if self._options.destination:
+        if self._config.destination:
             self._engine.push(plan.reference, log, cancelled)
         return _image(plan.reference)
 
@@ -97,7 +99,7 @@ class DockerBuilder:
         return buildx.is_there()
 
     def _reference(self, key: str) -> str:
-        return f"{self._options.repository}:{key[:_TAG_LENGTH]}"
+        return f"{self._config.destination or LOCAL_REPOSITORY}:{key[:_TAG_LENGTH]}"
 
 
 def _image(reference: str) -> Artifact:

@@ -13,15 +13,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
 
-from broker_config.errors import ConfigError, InvalidRequest, TemporaryError
-from broker_config.frozen import Frozen, parse
+from broker_config.errors import TemporaryError
 from broker_config.runs import FailureClass, Reason
 from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder
 from workers.builders.venv.commands import Surroundings, run_command, stop_if_cancelled
 from workers.builders.venv.installers import RUNNING, choose_installer, no_such_python
 from workers.builders.venv.requirements import Requirements, read_requirements
+from workers.config.builder import VenvConfig
 from workers.failures import RunFailed
 
 _FORMAT = 1
@@ -39,19 +38,6 @@ _TEMPORARY = re.compile(
 """What uv and pip say when the index, the network or the disk is at fault."""
 
 
-class VenvOptions(Frozen):
-    """The block `venv` of the agent's config."""
-
-    installer: Literal["uv", "pip"] | None = None
-    """None: uv where there is one, else pip."""
-
-    install_args: tuple[str, ...] = ()
-    """Given to `uv pip install` or `pip install`, such as an index; credentials belong into its own config."""
-
-    download_python: bool = False
-    """Whether uv may download a version of Python that the machine has not."""
-
-
 class VenvBuilder:
     """Makes each environment once a machine, in `<home>/environments/<key>`.
 
@@ -59,12 +45,9 @@ class VenvBuilder:
     and counts from the moment when its last file, the ready marker, is there.
     """
 
-    def __init__(self, home: Path, options: dict[str, Any]) -> None:
-        try:
-            self._options = parse(VenvOptions, options, "builder venv")
-        except InvalidRequest as error:
-            raise ConfigError(str(error)) from error
-        self._installer = choose_installer(self._options.installer, self._options.download_python)
+    def __init__(self, home: Path, config: VenvConfig) -> None:
+        self._config = config
+        self._installer = choose_installer(config.installer, config.download_python)
         self._folder = home / "environments"
         self._folder.mkdir(parents=True, exist_ok=True)
 
@@ -76,7 +59,7 @@ class VenvBuilder:
             "platform": sysconfig.get_platform(),
             "texts": requirements.texts,
             "code": order.fetched.digest if requirements.needs_code else None,
-            "install_args": self._options.install_args if requirements.lines else None,
+            "install_args": self._config.install_args if requirements.lines else None,
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -119,7 +102,7 @@ class VenvBuilder:
             return
         listed = path / "launchyard-requirements.txt"
         listed.write_text("\n".join(requirements.lines) + "\n", encoding="utf-8")
-        outcome = run_command(self._installer.install(path, listed, self._options.install_args), around)
+        outcome = run_command(self._installer.install(path, listed, self._config.install_args), around)
         if outcome.code:
             raise _failed("installing the requirements", outcome.lines)
 

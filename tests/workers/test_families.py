@@ -1,0 +1,22 @@
+"""Members of the plug-in families, by name."""
+
+from __future__ import annotations
+
+import pytest
+
+from broker_config.errors import ConfigError
+from workers import families
+
+
+def test_a_member_that_is_planned_is_told_apart_from_one_that_nobody_knows() -> None:
+    with pytest.raises(
+        ConfigError, match=r"^builder 'kaniko' is not in this version of Launchyard; it has: docker, noop"
+    ):
+        families.load("builders", "kaniko")
+    with pytest.raises(ConfigError, match=r"^builder 'kanico' does not exist; known: docker, noop"):
+        families.load("builders", "kanico")
+
+
+def test_what_is_called_planned_is_not_there() -> None:
+    for family, planned in families.PLANNED.items():
+        assert planned.isdisjoint(families.names(family))

@@ -1,0 +1,94 @@
+"""The agent's config as a whole."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from broker_config.frozen import Frozen
+from broker_config.queues import Name
+from workers.config.builder import (
+    BuilderConfig,
+    DockerBuilderConfig,
+    KanikoBuilderConfig,
+    NoopBuilderConfig,
+    VenvConfig,
+    cloud_of,
+)
+from workers.config.cloud import Environment
+from workers.config.registry import RegistryConfig
+
+EnvironmentName = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")]
+
+
+class AgentConfig(Frozen):
+    """What an agent may be told. Keys have W&B Launch's names and meanings."""
+
+    entity: Name | None = None
+    """The team or user whose queues this agent serves. Absent: any."""
+
+    queues: tuple[Name, ...] = ()
+    """Queues to serve. `celery worker -Q` and `launchyard agent -q` replace them."""
+
+    max_jobs: int = Field(default=1, ge=-1)
+    """Most runs that this agent holds at once, builds included. -1: no limit."""
+
+    secure_mode: bool = False
+    """Refuse jobs that change what a container runs: its command, its entry point, host namespaces, init containers."""
+
+    start_timeout: float | None = Field(default=None, gt=0)
+    """Seconds from a run's submission until its job runs, for runs whose queue has no limit. Absent: no limit."""
+
+    stopped_run_timeout: float = Field(default=60.0, ge=0)
+    """Seconds between asking a cancelled job to end and ending it by force."""
+
+    lease_seconds: float = Field(default=30.0, ge=3)
+    """How long this agent may be silent until others take its runs over."""
+
+    verbosity: Literal[0, 1, 2] = 0
+    """0: how many runs are held is logged every 5 minutes. 1: every 20 seconds. 2: and every detail."""
+
+    macro_environment: tuple[EnvironmentName, ...] = ()
+    """Variables of the agent's environment that stand for themselves as macros: `${NAME}` in the config of a queue."""
+
+    environment: Environment | None = None
+    """The cloud whose credentials the agent uses."""
+
+    registry: RegistryConfig | None = None
+    """Where images go when the builder has no `destination`."""
+
+    builder: BuilderConfig | None = None
+    """What builds images. Absent: docker where it works, else noop."""
+
+    venv: VenvConfig = Field(default_factory=VenvConfig)
+    """Options of the environments that are made for local-process queues."""
+
+    @model_validator(mode="after")
+    def _kaniko_reaches_its_stores(self) -> AgentConfig:
+        if not isinstance(self.builder, KanikoBuilderConfig):
+            return self
+        if not self.destination:
+            raise ValueError("builder: kaniko pushes what it builds; write a destination, registry/path/name")
+        store = self.builder.build_context_store
+        if self.environment and cloud_of(store) != self.environment.type:
+            raise ValueError(
+                f"builder.build-context-store: {store!r} needs an environment of type {cloud_of(store)}, "
+                f"and this one is of type {self.environment.type}"
+            )
+        return self
+
+    @property
+    def destination(self) -> str | None:
+        """The repository that images are pushed to; None when they stay where they were built."""
+        own: str | None = getattr(self.builder, "destination", None)
+        return own or (self.registry.uri if self.registry else None)
+
+    def block_of(self, builder: str) -> BuilderConfig | VenvConfig:
+        """What a builder of that type is told: its block, or the defaults where the config names no builder."""
+        if builder == "venv":
+            return self.venv
+        block = self.builder or (DockerBuilderConfig() if builder == "docker" else NoopBuilderConfig())
+        if "destination" in type(block).model_fields:
+            return block.model_copy(update={"destination": self.destination})
+        return block

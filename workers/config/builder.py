@@ -1,0 +1,150 @@
+"""The blocks `builder` and `venv` of the agent's config."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
+
+from broker_config.frozen import Frozen, JsonObject
+from workers.config.images import Repository
+
+STORES = {
+    "aws": re.compile(r"s3://[a-z0-9][a-z0-9.-]*(?:/.*)?"),
+    "gcp": re.compile(r"gs://[a-z0-9][\w.-]*(?:/.*)?"),
+    "azure": re.compile(r"https://[a-z0-9]+\.blob\.core\.windows\.net/[a-z0-9$-]+(?:/.*)?"),
+}
+"""How build contexts are named, by the environment that can reach them."""
+
+_KANIKO_ARGUMENT = re.compile(r"--[a-z][a-z-]*=.*")
+
+
+class _Builder(Frozen):
+    """Keys are written with hyphens, as W&B Launch does, or with underscores."""
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
+
+
+class NoopBuilderConfig(_Builder):
+    """Nothing is built; jobs bring an image."""
+
+    type: Literal["noop"] = "noop"
+
+
+class DockerBuilderConfig(_Builder):
+    """Images are built by the Docker engine."""
+
+    type: Literal["docker"] = "docker"
+
+    destination: Repository | None = None
+    """Repository to push to, as `registry/path/name` without a tag. Absent: the block `registry` says it, and without
+    that images stay on this engine. The push uses the credentials of the agent's `docker login`."""
+
+    platform: Literal["linux/amd64", "linux/arm64"] | None = None
+    """What to build for. Absent: the engine's own platform."""
+
+    build_args: dict[str, str] = Field(default_factory=dict, alias="build-args")
+    """Values for the `ARG`s of Dockerfiles. They can be read from the image, so no secret belongs here."""
+
+
+def _check_store(store: str) -> str:
+    if cloud_of(store) is None:
+        raise ValueError(
+            f"{store!r} is not a store of build contexts; write s3://BUCKET/PATH, gs://BUCKET/PATH or "
+            "https://ACCOUNT.blob.core.windows.net/CONTAINER"
+        )
+    return store
+
+
+def cloud_of(store: str) -> str | None:
+    """The type of environment that a store of build contexts is in."""
+    return next((cloud for cloud, pattern in STORES.items() if pattern.fullmatch(store)), None)
+
+
+def _check_kaniko_job(job: dict[str, Any]) -> dict[str, Any]:
+    """Part of a Kubernetes Job with at most one container, whose arguments can be merged by name."""
+    containers = job
+    for key in ("spec", "template", "spec"):
+        containers = containers.get(key) or {}
+        if not isinstance(containers, dict):
+            raise ValueError(f"{key!r} must be a mapping, as in the manifest of a Kubernetes Job")
+    listed = containers.get("containers") or []
+    if not isinstance(listed, list) or len(listed) > 1 or not all(isinstance(one, dict) for one in listed):
+        raise ValueError("spec.template.spec.containers must be a list with one container, kaniko's own")
+    for argument in (listed[0].get("args") or []) if listed else ():
+        if not isinstance(argument, str) or not _KANIKO_ARGUMENT.fullmatch(argument):
+            raise ValueError(f"kaniko's argument {argument!r} must be written as --name=value")
+    return job
+
+
+class KanikoBuilderConfig(_Builder):
+    """Images are built by kaniko, as Jobs of a Kubernetes cluster. Keys and defaults are W&B Launch's."""
+
+    type: Literal["kaniko"] = "kaniko"
+
+    destination: Repository | None = None
+    """Repository to push to, as `registry/path/name` without a tag. Absent: the block `registry` says it."""
+
+    platform: Literal["linux/amd64", "linux/arm64"] | None = None
+    """What to build for. Absent: the platform of the node that builds."""
+
+    build_context_store: Annotated[str, AfterValidator(_check_store)] = Field(alias="build-context-store")
+    """Where a build's code is put for kaniko to fetch: `s3://`, `gs://` or `https://*.blob.core.windows.net/`."""
+
+    build_job_name: str = Field(
+        default="wandb-launch-container-build", alias="build-job-name", pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"
+    )
+    """How the names of build Jobs begin."""
+
+    secret_name: str | None = Field(default=None, alias="secret-name")
+    """Kubernetes Secret with a file of cloud credentials for kaniko; where workload identity gives none."""
+
+    secret_key: str | None = Field(default=None, alias="secret-key")
+    """The file's key in that Secret."""
+
+    kaniko_image: str = Field(default="gcr.io/kaniko-project/executor:v1.11.0", alias="kaniko-image", min_length=1)
+    """Image of kaniko's executor."""
+
+    kaniko_config: Annotated[JsonObject, AfterValidator(_check_kaniko_job)] = Field(
+        default_factory=dict, alias="kaniko-config"
+    )
+    """Part of a Kubernetes Job that is laid over the build Job: one container; arguments as `--name=value`."""
+
+    @model_validator(mode="after")
+    def _secret_is_whole(self) -> KanikoBuilderConfig:
+        if bool(self.secret_name) != bool(self.secret_key):
+            given, missing = ("secret-name", "secret-key") if self.secret_name else ("secret-key", "secret-name")
+            raise ValueError(f"{given} needs {missing} beside it: the Secret, and the key of the file in it")
+        return self
+
+
+class OtherBuilderConfig(_Builder):
+    """A builder of another package, which reads its options itself."""
+
+    type: str
+    options: JsonObject = Field(default_factory=dict)
+
+
+BuilderConfig = NoopBuilderConfig | DockerBuilderConfig | KanikoBuilderConfig | OtherBuilderConfig
+
+BUILDERS: Mapping[str, type[BuilderConfig]] = {
+    "docker": DockerBuilderConfig,
+    "kaniko": KanikoBuilderConfig,
+    "noop": NoopBuilderConfig,
+}
+"""The models of the types that W&B Launch knows."""
+
+
+class VenvConfig(Frozen):
+    """The environments that are made for local-process queues."""
+
+    installer: Literal["uv", "pip"] | None = None
+    """Absent: uv where there is one, else pip."""
+
+    install_args: tuple[str, ...] = ()
+    """Given to `uv pip install` or `pip install`, such as an index; credentials belong into its own config."""
+
+    download_python: bool = False
+    """Whether uv may download a version of Python that the machine has not."""
