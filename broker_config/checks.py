@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from broker_config import macros, resources, templates
-from broker_config.errors import InvalidRequest
+from broker_config.errors import InvalidConfig
 from broker_config.findings import Finding, Severity, error
 from broker_config.placeholders import fill, is_open
 from broker_config.pointers import leaves, to_pointer
 from broker_config.queues import Queue
+from broker_config.texts.document import Document
 
 
 def check_queue(queue: Queue) -> list[Finding]:
@@ -17,19 +20,29 @@ def check_queue(queue: Queue) -> list[Finding]:
         *macros.check(queue.config),
         *_check_rights(queue),
     ]
-    if not any(finding.severity is Severity.ERROR for finding in found):
+    if not any(finding.is_error for finding in found):
         found += _check_config(queue)
-    return sorted(found, key=lambda finding: finding.severity is not Severity.ERROR)
+    return sorted(found, key=lambda finding: not finding.is_error)
 
 
 def refuse_errors(queue: Queue) -> None:
     """Whether a queue can be written.
 
     Raises:
-        InvalidRequest: when something in it cannot work; every such place is named.
+        InvalidConfig: when something in it cannot work; every such place is named.
     """
-    if errors := [str(finding) for finding in check_queue(queue) if finding.severity is Severity.ERROR]:
-        raise InvalidRequest(f"queue {queue.name!r}: config: " + "; ".join(errors))
+    findings = check_queue(queue)
+    if errors := [str(finding) for finding in findings if finding.is_error]:
+        raise InvalidConfig(f"queue {queue.name!r}: config: " + "; ".join(errors), findings)
+
+
+def located(findings: Sequence[Finding], document: Document, config: str) -> list[Finding]:
+    """Findings with their places in the text that the config was read from, in the order of these places.
+
+    `config` is the JSON Pointer of the config in that text.
+    """
+    ordered = sorted(findings, key=lambda finding: document.mark(config + finding.pointer))
+    return [finding._replace(place=document.place(config + finding.pointer)) for finding in ordered]
 
 
 def _check_rights(queue: Queue) -> list[Finding]:

@@ -6,9 +6,11 @@ errors, and so are not here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import ClassVar
+
+from broker_config.findings import Finding
 
 
 class LaunchyardError(Exception):
@@ -24,6 +26,16 @@ class InvalidRequest(LaunchyardError):
     """The caller's input cannot be accepted. Nothing was written."""
 
     code = "invalid-request"
+
+
+class InvalidConfig(InvalidRequest):
+    """A queue's config cannot work; `findings` says where, and warnings are among them. Nothing was written."""
+
+    code = "invalid-config"
+
+    def __init__(self, message: str, findings: Sequence[Finding]) -> None:
+        super().__init__(message)
+        self.findings = findings
 
 
 class NotFound(LaunchyardError):

@@ -19,9 +19,15 @@ class Finding(NamedTuple):
     severity: Severity
     pointer: str  # JSON Pointer (RFC 6901) of the place in the config; "" is all of it
     text: str  # one clause that says what is wrong, and the cure
+    place: str = ""  # file, line and column, where the config was read from a text
 
     def __str__(self) -> str:
-        return f"{self.pointer}: {self.text}" if self.pointer else self.text
+        where = self.place or self.pointer
+        return f"{where}: {self.text}" if where else self.text
+
+    @property
+    def is_error(self) -> bool:
+        return self.severity is Severity.ERROR
 
 
 def error(pointer: str, text: str) -> Finding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from math import isfinite
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
@@ -81,16 +81,47 @@ def parse(model: type[M], data: Mapping[str, Any], what: str, place: Callable[[P
         raise InvalidRequest(f"{what}: {sentences}" if what else sentences) from error
 
 
+class Problem(NamedTuple):
+    """One thing that is wrong with data."""
+
+    place: Place
+    text: str
+    given: Any  # the wrong value; None where a field is missing or unknown
+
+
+def problems(model: type[BaseModel], data: Mapping[str, Any]) -> list[Problem]:
+    """Why data cannot be this model; nothing if it can."""
+    try:
+        model.model_validate(data)
+    except ValidationError as error:
+        return [
+            Problem(detail["loc"], _clause(model, detail), None if detail["type"] in _OF_FIELDS else detail["input"])
+            for detail in error.errors(include_url=False)
+        ]
+    return []
+
+
+_OF_FIELDS = frozenset({"extra_forbidden", "missing"})
+
+
 def _sentence(model: type[BaseModel], detail: ErrorDetails) -> str:
-    path = ".".join(str(part) for part in detail["loc"])
+    clause = _clause(model, detail)
+    path = _path(detail)
+    return f"{path}: {clause}" if path and detail["type"] not in _OF_FIELDS else clause
+
+
+def _clause(model: type[BaseModel], detail: ErrorDetails) -> str:
     if detail["type"] == "extra_forbidden":
         known = _names(model) if len(detail["loc"]) == 1 else ()
-        return f"unknown field {path!r}{did_you_mean(str(detail['loc'][-1]), known)}"
+        return f"unknown field {_path(detail)!r}{did_you_mean(str(detail['loc'][-1]), known)}"
     if detail["type"] == "missing":
-        return f"field {path!r} is missing"
+        return f"field {_path(detail)!r} is missing"
     # Errors that we raise in validators carry their own sentence; pydantic puts a prefix before it.
-    message = detail["msg"].removeprefix("Value error, ")
-    return f"{path}: {message}" if path else message
+    return detail["msg"].removeprefix("Value error, ")
+
+
+def _path(detail: ErrorDetails) -> str:
+    return ".".join(str(part) for part in detail["loc"])
 
 
 def _names(model: type[BaseModel]) -> list[str]:

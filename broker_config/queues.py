@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
+from broker_config.errors import InvalidRequest
 from broker_config.frozen import Frozen, JsonObject, parse
 from broker_config.pointers import from_pointer
 from broker_config.retries import RetryPolicy
 from broker_config.template_shapes import TemplateVariables
 from broker_config.timeouts import Timeouts
+from broker_config.wrappers import RESOURCE_ALIASES, unwrap
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 
@@ -25,9 +27,6 @@ RESERVED_PREFIXES = ("celery-task-meta-", "celeryev")
 
 DEFAULT_ENTITY = "default"
 """Owns the queues of installations that do not tell teams apart."""
-
-RESOURCE_ALIASES = {"local-container": "docker", "local": "docker", "gcp-vertex": "vertex"}
-"""W&B Launch's names for target resources that have a shorter one here."""
 
 
 def check_name(name: str) -> str:
@@ -85,6 +84,14 @@ class Queue(Frozen):
     @classmethod
     def _resolve_alias(cls, resource: str) -> str:
         return RESOURCE_ALIASES.get(resource, resource)
+
+    @field_validator("config", mode="before")
+    @classmethod
+    def _unwrap(cls, config: Any, info: ValidationInfo) -> Any:
+        try:
+            return unwrap(config, info.data.get("resource", "")).config
+        except InvalidRequest as error:
+            raise ValueError(str(error)) from error
 
 
 class QueueRecord(Frozen):

@@ -15,7 +15,7 @@ from pydantic import Field
 from broker_config.errors import InvalidRequest
 from broker_config.frozen import Frozen, JsonObject, parse
 from broker_config.jobs import ImageSource
-from broker_config.queues import RESOURCE_ALIASES
+from broker_config.wrappers import RESOURCE_ALIASES
 from producer.launches import LaunchFields
 from producer.sources import uri
 

@@ -3,10 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
 
 from broker_config.findings import Finding
+from broker_config.frozen import Frozen
+from broker_config.jobs import InsidePath
+from broker_config.resources import models
 from broker_config.resources.protocol import Guard
+
+StopSignal = Literal["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"]
+
+
+class LocalProcessConfig(Frozen):
+    """Queue config of resource `local-process`; the empty one suits most queues."""
+
+    working_dir: InsidePath = "."
+    """Folder inside the code in which the job starts."""
+
+    env: dict[str, str] = Field(default_factory=dict)
+    """Variables for every job of the queue; a job's own come over them."""
+
+    inherit_env: tuple[str, ...] = ()
+    """More variables of the agent that a job may see, by name; a secret reaches a job in this way."""
+
+    stop_signal: StopSignal = "SIGTERM"
+    """What a cancelled job gets first; SIGKILL follows after the grace."""
+
+    nice: int = Field(default=0, ge=0, le=19)
+    """Added to the agent's niceness: 19 gives way to everything else on the machine."""
 
 
 class LocalProcessResource:
@@ -19,5 +45,5 @@ class LocalProcessResource:
     def canonical(self, config: Mapping[str, Any]) -> dict[str, Any]:
         return dict(config)
 
-    def check(self, config: Mapping[str, Any]) -> Sequence[Finding]:  # noqa: ARG002
-        return ()
+    def check(self, config: Mapping[str, Any]) -> Sequence[Finding]:
+        return models.check(LocalProcessConfig, config)

@@ -69,8 +69,12 @@ class Document:
             raise InvalidRequest(f"{self.place('')}: this must be an object: names, each with its value")
         return self.data
 
-    def place(self, pointer: str) -> str:
-        """Where a value stands, as `gpu.yaml:12:5`; for one that is missing, where the nearest value around it does."""
+    def mark(self, pointer: str) -> Mark:
+        """Where a value stands; for one that is missing, where the nearest value around it does."""
         while pointer and pointer not in self.marks:
             pointer = pointer.rpartition("/")[0]
-        return f"{self.name}:{self.marks.get(pointer, Mark(1, 1))}"
+        return self.marks.get(pointer, Mark(1, 1))
+
+    def place(self, pointer: str) -> str:
+        """The same, as `gpu.yaml:12:5`."""
+        return f"{self.name}:{self.mark(pointer)}"

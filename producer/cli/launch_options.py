@@ -12,9 +12,10 @@ from typing import Any
 
 from broker_config.errors import InvalidRequest
 from broker_config.jobs import ImageSource
-from broker_config.queues import RESOURCE_ALIASES, Queue
+from broker_config.queues import Queue
 from broker_config.templates import read_values
 from broker_config.texts import read_object
+from broker_config.wrappers import RESOURCE_ALIASES
 from producer import launch_config
 from producer.cli import pairs
 from producer.launches import LaunchFields

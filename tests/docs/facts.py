@@ -20,14 +20,17 @@ from pydantic_core import PydanticUndefined
 from broker_config import errors, priorities
 from broker_config.jobs import CodeSource, GitSource, ImageSource, Job
 from broker_config.macros import BUILT_IN
-from broker_config.queues import RESOURCE_ALIASES, Queue
-from broker_config.resources.docker import ALIASES, GUARDED
+from broker_config.queues import Queue
+from broker_config.resources.docker import GUARDED, flags
+from broker_config.resources.local_process import LocalProcessConfig
+from broker_config.resources.stub import StubConfig
 from broker_config.retries import RetryPolicy
 from broker_config.runs import TRANSITIONS, FailureClass, Reason, State
 from broker_config.settings import PREFIX, Settings
 from broker_config.store.keys import Keys
 from broker_config.templates import TemplateVariable
 from broker_config.timeouts import Timeouts
+from broker_config.wrappers import RESOURCE_ALIASES
 from producer import launch_config
 from producer.cli import main
 from producer.cli.exits import EXIT_CODES, FATES
@@ -38,12 +41,9 @@ from workers.config.builder import DockerBuilderConfig, KanikoBuilderConfig, Ven
 from workers.config.cloud import AwsEnvironment, AzureEnvironment, GcpEnvironment
 from workers.config.load import FILE_VARIABLE, VARIABLES, WANDB_VARIABLES
 from workers.config.registry import RegistryConfig
-from workers.targets.docker.flags import FLAGS, REFUSED
 from workers.targets.kubernetes.kinds import KINDS
 from workers.targets.kubernetes.render import CLUSTER_KEYS, SERVICE_KEYS
-from workers.targets.local_process.config import LocalProcessConfig
 from workers.targets.sagemaker.render import PROCESSING_KEY, SESSION_KEYS, SPLIT
-from workers.targets.stub import StubConfig
 from workers.targets.vertex.config import RunOptions, Spec
 
 Facts = Mapping[str, str | None]
@@ -193,9 +193,9 @@ FACTS: Mapping[str, Callable[[], Facts]] = {
     "priorities": lambda: {priority.label: str(priority.value) for priority in priorities.Priority},
     "local-process-config": lambda: _fields(LocalProcessConfig),
     "stub-config": lambda: _fields(StubConfig),
-    "docker-flags": lambda: _names(FLAGS),
-    "docker-aliases": lambda: {short: f"`{name}`" for short, name in ALIASES.items()},
-    "docker-refused": lambda: _names(REFUSED),
+    "docker-flags": lambda: _names(flags.FLAGS),
+    "docker-aliases": lambda: {short: f"`{name}`" for short, name in flags.ALIASES.items()},
+    "docker-refused": lambda: _names(flags.REFUSED),
     "kubernetes-keys": lambda: _names((*CLUSTER_KEYS, "namespace", "group", "version", *SERVICE_KEYS)),
     "kubernetes-kinds": lambda: _names(KINDS),
     "sagemaker-keys": lambda: _names((*SESSION_KEYS, PROCESSING_KEY, "EcrRepoName")),

@@ -16,26 +16,13 @@ from math import inf
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pydantic import Field
-
 from broker_config.errors import InvalidRequest, TemporaryError
-from broker_config.frozen import Frozen, parse
+from broker_config.frozen import parse
+from broker_config.resources.stub import StubConfig
 from broker_config.runs import FailureClass, Reason
 from workers.builders.protocol import ArtifactKind
 from workers.failures import RunFailed
 from workers.targets.protocol import LogChunk, Observation, Phase, Request, Workload
-
-
-class StubConfig(Frozen):
-    """Queue config of the stub: how the pretended job behaves."""
-
-    seconds: float = Field(default=0.0, ge=0)
-    exit_code: int = 0
-    lines: tuple[str, ...] = ()
-    ignores_cancel: bool = False  # ends by force after the grace
-    starting_seconds: float = Field(default=0.0, ge=0)  # before it runs
-    fail_attempts: int = Field(default=0, ge=0)  # the first attempts fail, whatever the exit code says
-    failure: FailureClass = FailureClass.USER  # of an attempt that fails
 
 
 class StubTarget:

@@ -127,7 +127,7 @@ def test_nothing_is_written_when_the_queue_was_edited_since(
     store: Store, queue: QueueRecord, snapshot: Snapshot
 ) -> None:
     # Given
-    store.queues.edit(queue.queue.model_copy(update={"config": {"gpus": 2}}))
+    store.queues.edit(queue.queue.model_copy(update={"config": {"seconds": 2}}))
     before = snapshot()
 
     # Then
@@ -257,7 +257,7 @@ def test_the_message_carries_the_queue_config_as_it_was(store: Store, queue: Que
     (run_id,) = store.runs.enqueue(queue, [pair(queue)], MAX_BYTES)
 
     # When
-    store.queues.edit(queue.queue.model_copy(update={"config": {"gpus": 8}}))
+    store.queues.edit(queue.queue.model_copy(update={"config": {"seconds": 8}}))
 
     # Then
     assert store.runs.get(run_id).spec.queue == queue.queue

@@ -76,7 +76,7 @@ def test_an_error_is_json_where_json_is_asked_for(launchyard: Call) -> None:
 
 def test_an_edit_changes_what_is_named_and_keeps_the_rest(launchyard: Call) -> None:
     # Given a queue with a config
-    launchyard("queue", "create", "gpu", "-r", "stub", "--config-json", "{a: {b: 1, c: 2}, d: 3}")
+    launchyard("queue", "create", "gpu", "-r", "elsewhere", "--config-json", "{a: {b: 1, c: 2}, d: 3}")
 
     # When one value is set, one removed and prioritization turned on
     answer = launchyard("queue", "edit", "gpu", "--set", "a.b=[x]", "--set", "d=null", "--prioritization", "--json")

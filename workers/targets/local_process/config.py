@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import signal
 from pathlib import PurePosixPath
-from typing import Any, Literal
-
-from pydantic import Field
+from typing import Any
 
 from broker_config.errors import InvalidRequest
-from broker_config.frozen import Frozen, parse
-from broker_config.jobs import InsidePath
+from broker_config.frozen import parse
+from broker_config.resources.local_process import LocalProcessConfig
 from broker_config.runs import FailureClass, Reason
 from workers.builders.protocol import ArtifactKind
 from workers.failures import RunFailed
@@ -26,27 +24,6 @@ INHERITED = (
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
 )
 """Variables of the agent that every job sees: where things are on this machine, and none that holds a credential."""
-
-StopSignal = Literal["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"]
-
-
-class LocalProcessConfig(Frozen):
-    """Queue config of resource `local-process`; the empty one suits most queues."""
-
-    working_dir: InsidePath = "."
-    """Folder inside the code in which the job starts."""
-
-    env: dict[str, str] = Field(default_factory=dict)
-    """Variables for every job of the queue; a job's own come over them."""
-
-    inherit_env: tuple[str, ...] = ()
-    """More variables of the agent that a job may see, by name; a secret reaches a job in this way."""
-
-    stop_signal: StopSignal = "SIGTERM"
-    """What a cancelled job gets first; SIGKILL follows after the grace."""
-
-    nice: int = Field(default=0, ge=0, le=19)
-    """Added to the agent's niceness: 19 gives way to everything else on the machine."""
 
 
 def render(workload: Workload) -> Request:

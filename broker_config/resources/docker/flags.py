@@ -10,10 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from broker_config.errors import did_you_mean
-from broker_config.resources.docker import long_name
-from workers.targets.docker import flag_values as values
-from workers.targets.docker.flag_values import Scalar
-from workers.targets.docker.mounts import mount
+from broker_config.resources.docker import flag_values as values
+from broker_config.resources.docker.flag_values import Scalar
+from broker_config.resources.docker.mounts import mount
 
 Body = dict[str, Any]
 Flag = Callable[[Body, Sequence[Scalar]], None]
@@ -148,6 +147,23 @@ FLAGS: Mapping[str, Flag] = {
 }
 """By the flag's long name, without its dashes."""
 
+ALIASES: Mapping[str, str] = {
+    "c": "cpu-shares",
+    "d": "detach",
+    "e": "env",
+    "h": "hostname",
+    "i": "interactive",
+    "l": "label",
+    "m": "memory",
+    "net": "network",
+    "p": "publish",
+    "t": "tty",
+    "u": "user",
+    "v": "volume",
+    "w": "workdir",
+}
+"""Short flags, and the old name of one, with the long ones that they mean."""
+
 _NO_TERMINAL = "a run has no terminal; its output is in its log"
 _FILE = "it names a file of the agent's machine; list what it holds in the queue config instead"
 
@@ -181,13 +197,28 @@ def given_flags(config: Mapping[str, Any]) -> dict[str, list[Scalar]]:
     """
     given: dict[str, list[Scalar]] = {}
     for key, value in config.items():
-        name = long_name(key)
-        if name in REFUSED:
-            raise ValueError(f"flag {key!r} cannot be set: {REFUSED[name]}")
-        if name not in FLAGS:
-            raise ValueError(f"flag {key!r} does not exist in docker run, or not here{_near(name)}")
-        given.setdefault(name, []).extend(_scalars(key, value))
+        given.setdefault(flag_of(key), []).extend(scalars(key, value))
     return given
+
+
+def flag_of(key: str) -> str:
+    """The long name of the flag that a key means.
+
+    Raises:
+        ValueError: when it is unknown or refused.
+    """
+    name = long_name(key)
+    if name in REFUSED:
+        raise ValueError(f"flag {key!r} cannot be set: {REFUSED[name]}")
+    if name not in FLAGS:
+        raise ValueError(f"flag {key!r} does not exist in docker run, or not here{_near(name)}")
+    return name
+
+
+def long_name(key: str) -> str:
+    """The long name of a flag that is written short, or with `_` for `-`."""
+    name = key.replace("_", "-")
+    return ALIASES.get(name, name)
 
 
 def _near(name: str) -> str:
@@ -196,7 +227,12 @@ def _near(name: str) -> str:
     return hint if hint.startswith("; did you mean") else ""
 
 
-def _scalars(key: str, value: Any) -> list[Scalar]:
+def scalars(key: str, value: Any) -> list[Scalar]:
+    """The values of one flag.
+
+    Raises:
+        ValueError: when one is no value of a flag.
+    """
     listed = list(value) if isinstance(value, list | tuple) else [value]
     for item in listed:
         if not isinstance(item, str | int | float):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from broker_config.errors import did_you_mean
-from workers.targets.docker.flag_values import Scalar, boolean, one_of, size, text
+from broker_config.resources.docker.flag_values import Scalar, boolean, one_of, size, text
 
 
 def _octal(value: Scalar) -> int:

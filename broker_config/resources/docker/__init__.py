@@ -6,28 +6,15 @@ container itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-from broker_config.findings import Finding
+from broker_config.findings import Finding, error
+from broker_config.placeholders import is_open
+from broker_config.pointers import to_pointer
+from broker_config.resources.docker.flag_values import Scalar
+from broker_config.resources.docker.flags import FLAGS, Flag, flag_of, long_name, scalars
 from broker_config.resources.protocol import Guard
-
-ALIASES: Mapping[str, str] = {
-    "c": "cpu-shares",
-    "d": "detach",
-    "e": "env",
-    "h": "hostname",
-    "i": "interactive",
-    "l": "label",
-    "m": "memory",
-    "net": "network",
-    "p": "publish",
-    "t": "tty",
-    "u": "user",
-    "v": "volume",
-    "w": "workdir",
-}
-"""Short flags, and the old name of one, with the long ones that they mean."""
 
 _FILES = "it can show the job any folder of the machine"
 _DEVICES = "it gives the job devices of the machine"
@@ -68,14 +55,33 @@ class DockerResource:
             flags[flag] = [*_listed(flags[flag]), *_listed(value)] if flag in flags else value
         return flags
 
-    def check(self, config: Mapping[str, Any]) -> Sequence[Finding]:  # noqa: ARG002
-        return ()
+    def check(self, config: Mapping[str, Any]) -> Sequence[Finding]:
+        return [finding for key, value in config.items() for finding in _check_flag(key, value)]
 
 
-def long_name(key: str) -> str:
-    """The long name of a flag that is written short, or with `_` for `-`."""
-    name = key.replace("_", "-")
-    return ALIASES.get(name, name)
+def _check_flag(key: str, value: Any) -> Iterator[Finding]:
+    pointer = to_pointer((key,))
+    try:
+        flag = FLAGS[flag_of(key)]
+        values = scalars(key, value)
+    except ValueError as refusal:
+        yield error(pointer, str(refusal))
+        return
+    # One by one, so that the item of a list is named that cannot work; then whether they can stand together.
+    items = [(f"{pointer}/{place}", [one]) for place, one in enumerate(values)] if isinstance(value, list) else []
+    for place, given in [*items, (pointer, values)]:
+        problem = None if is_open(given) else _refusal(flag, given)
+        if problem:
+            yield error(place, problem)
+            return
+
+
+def _refusal(flag: Flag, given: Sequence[Scalar]) -> str | None:
+    try:
+        flag({"env": {}, "container": {"HostConfig": {}}}, given)
+    except ValueError as problem:
+        return str(problem)
+    return None
 
 
 def _listed(value: Any) -> list[Any]:

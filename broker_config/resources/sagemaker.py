@@ -1,0 +1,72 @@
+"""Training and processing jobs of Amazon SageMaker: a queue config is the body of `CreateTrainingJob`.
+
+A config for processing jobs holds the body of `CreateProcessingJob` under `processing_job`. Fields may be written as
+the service does, `ResourceConfig`, or as W&B Launch does too, `resource_config`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from broker_config.findings import Finding, error, warning
+from broker_config.resources import sdks
+from broker_config.resources.protocol import Guard
+from broker_config.resources.shapes import TEXT
+
+SESSION_KEYS = ("region", "profile")
+"""Keys of W&B Launch that choose where and as whom the service is called."""
+
+_DROPPED = "EcrRepoName"
+_PROCESSING = "ProcessingJob"
+_ODD = {"volume_size_in_gb": "VolumeSizeInGB"}
+_IDENTITY = "it can give the job the rights of another role"
+_ELSEWHERE = "it can send the job to another account or region"
+
+
+class SageMakerResource:
+    """Every field is checked, on every level: the service takes none that it does not know."""
+
+    named_lists: ClassVar[Mapping[str, str]] = {"Tags": "Key", "InputDataConfig": "ChannelName"}
+    guarded: ClassVar[Sequence[Guard]] = (
+        *(Guard(f"{place}/RoleArn", _IDENTITY) for place in ("", f"/{_PROCESSING}")),
+        *(Guard(f"/{key}", _ELSEWHERE) for key in SESSION_KEYS),
+    )
+    insecure: ClassVar[Sequence[Guard]] = ()
+
+    def canonical(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        return {key if key in SESSION_KEYS else member(key): value for key, value in config.items()}
+
+    def check(self, config: Mapping[str, Any]) -> Sequence[Finding]:
+        return list(_check(config))
+
+
+def member(key: str) -> str:
+    """A field's name as the service writes it: `resource_config` is `ResourceConfig`."""
+    return _ODD.get(key) or "".join(word[:1].upper() + word[1:] for word in key.split("_"))
+
+
+def _check(config: Mapping[str, Any]) -> Iterator[Finding]:
+    body: dict[str, Any] = {}
+    for key, value in config.items():
+        if key in SESSION_KEYS:
+            yield from TEXT.check(value, (key,))
+        elif key == "builder":
+            yield error("/builder", "'builder' belongs into the agent's config")
+        elif member(key) == _DROPPED:
+            yield warning(f"/{key}", f"{key!r} has no effect; the image's own registry is used")
+        else:
+            body[key] = value
+    types = sdks.load("sagemaker")
+    if types is None:
+        yield sdks.missing("sagemaker")
+        return
+    processing = [key for key in body if member(key) == _PROCESSING]
+    if not processing:
+        yield from types.shape_of("CreateTrainingJob").check(body, ())
+    elif len(body) > 1:
+        yield error(
+            "", f"{processing[0]!r} is for processing jobs, the fields beside it are for training jobs; keep one"
+        )
+    else:
+        yield from types.shape_of("CreateProcessingJob").check(body[processing[0]], (processing[0],))
