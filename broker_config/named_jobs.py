@@ -15,6 +15,7 @@ from pydantic import Field
 
 from broker_config.errors import InvalidRequest
 from broker_config.frozen import Frozen, parse
+from broker_config.inputs import Input
 from broker_config.jobs import Job
 from broker_config.queues import Name
 
@@ -32,6 +33,7 @@ class JobDefinition(Frozen):
     job: Job
     project: Name | None = None  # what its runs belong to unless their launch says so
     description: str = Field(default="", max_length=1000)
+    inputs: Input | None = None  # what its run config has to obey in a launch
 
 
 class JobVersion(Frozen):

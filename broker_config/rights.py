@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
+from functools import cached_property
+from itertools import chain
 from typing import Any, NamedTuple
 
 from broker_config import resources
@@ -18,38 +20,6 @@ ANY_DEPTH = "**"
 _EVERYTHING: Path = ("*",)
 
 
-def check(queue: Queue, overrides: Mapping[str, Any], values: Mapping[str, Value]) -> None:
-    """Whether a job may have these overrides, and these values of template variables.
-
-    Raises:
-        InvalidRequest: when its queue's owner does not let it; every place is named.
-    """
-    what = f"queue {queue.name!r}"
-    chosen = [name for name, variable in queue.template_variables.items() if values.get(name) != variable.default]
-    if queue.overridable == "nothing" and chosen:
-        raise InvalidRequest(f"{what} does not let a job choose its template variables; leave out {', '.join(chosen)}")
-    if not overrides:
-        return
-    if queue.overridable in {"nothing", "variables"}:
-        cure = f"; choose with: {', '.join(queue.template_variables)}" if queue.overridable == "variables" else ""
-        raise InvalidRequest(f"{what} takes no overrides{cure or '; leave them out, or ask its owner'}")
-    resource = resources.load(queue.resource)
-    rights = _Rights(queue, resource)
-    problems = dict.fromkeys([*rights.not_named(overrides), *rights.guarded(overrides)])
-    if problems:
-        raise InvalidRequest(f"{what}: " + "; ".join(problems))
-
-
-def insecure(resource: Resource, config: Mapping[str, Any]) -> list[str]:
-    """What an agent in secure mode refuses in a config, whoever wrote it: one clause for each place."""
-    return [
-        f"{to_pointer(path)}: {guard.why}"
-        for path, value in _walk(resource.canonical(config), resource.named_lists)
-        for guard in resource.insecure
-        if value and _is_at(guard, path, value)
-    ]
-
-
 class _Leaf(NamedTuple):
     """A value in a guarded place."""
 
@@ -58,36 +28,55 @@ class _Leaf(NamedTuple):
     depth: int  # of the guarded name in the leaf's path
 
 
-class _Rights:
-    """The rights that one queue gives."""
+class Rights:
+    """The rights that one queue gives to the jobs on it. What is known of the queue is found out once."""
 
-    def __init__(self, queue: Queue, resource: Resource) -> None:
-        self._resource = resource
-        self._config = resource.canonical(queue.config)
-        given = queue.overridable
-        self._entries = [_EVERYTHING] if isinstance(given, str) else [self._entry(text) for text in given]
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+        self._what = f"queue {queue.name!r}"
 
-    def _entry(self, text: str) -> Path:
-        """A place that the owner names, with the resource's own spelling of its first word."""
-        first, *rest = from_pointer(text)
-        return (next(iter(self._resource.canonical({first: None}))), *rest)
+    def check(self, overrides: Mapping[str, Any], values: Mapping[str, Value]) -> None:
+        """Whether a job may have these overrides, and these values of all template variables.
 
-    def not_named(self, overrides: Mapping[str, Any]) -> Iterator[str]:
+        Raises:
+            InvalidRequest: when the queue's owner does not let it; every place is named.
+        """
+        if self._queue.overridable == "nothing":
+            self._check_choice(values)
+        if not overrides:
+            return
+        self._check_whether_any()
+        laid_over = self._resource.canonical(overrides)
+        if problems := dict.fromkeys((*self._not_named(laid_over), *self._guarded(laid_over))):
+            raise InvalidRequest(f"{self._what}: " + "; ".join(problems))
+
+    def _check_choice(self, values: Mapping[str, Value]) -> None:
+        variables = self._queue.template_variables
+        if chosen := [name for name, variable in variables.items() if values.get(name) != variable.default]:
+            names = ", ".join(chosen)
+            raise InvalidRequest(f"{self._what} does not let a job choose its template variables; leave out {names}")
+
+    def _check_whether_any(self) -> None:
+        if self._queue.overridable in {"nothing", "variables"}:
+            choose = ", ".join(self._queue.template_variables) if self._queue.overridable == "variables" else ""
+            cure = f"choose with: {choose}" if choose else "leave them out, or ask its owner"
+            raise InvalidRequest(f"{self._what} takes no overrides; {cure}")
+
+    def _not_named(self, overrides: Mapping[str, Any]) -> Iterator[str]:
         """A clause for each place that the overrides write and that the owner does not name."""
-        named_lists = self._resource.named_lists
-        known_already = dict(_walk(self._config, named_lists))
-        for path, value in _walk(self._resource.canonical(overrides), named_lists):
+        if self._entries == [_EVERYTHING]:
+            return
+        for path, value in _walk(overrides, self._resource.named_lists):
             # To say again what the owner wrote changes nothing: an item's name, above all.
-            is_write = not any(children(value)) and repr(known_already.get(path, ...)) != repr(value)
+            is_write = not any(children(value)) and repr(self._written.get(path, ...)) != repr(value)
             if is_write and not any(_covers(entry, path) for entry in self._entries):
-                known = ", ".join(to_pointer(entry) for entry in self._entries)
-                yield f"a job may not override {to_pointer(path)!r}; it may override: {known}"
+                named = ", ".join(to_pointer(entry) for entry in self._entries) or "nothing"
+                yield f"a job may not override {to_pointer(path)!r}; it may override: {named}"
 
-    def guarded(self, overrides: Mapping[str, Any]) -> Iterator[str]:
+    def _guarded(self, overrides: Mapping[str, Any]) -> Iterator[str]:
         """A clause for each guarded place that the overrides would change and that the owner does not name."""
-        resource = self._resource
-        merged = merge(self._config, resource.canonical(overrides), resource.named_lists)
-        before, after = self._leaves(self._config), self._leaves(merged)
+        before = self._guarded_before
+        after = self._leaves(merge(self._config, overrides, self._resource.named_lists))
         for path in dict.fromkeys((*before, *after)):
             if _is_same(before.get(path), after.get(path)):
                 continue
@@ -97,15 +86,91 @@ class _Rights:
                 cure = "the queue's owner can name it in 'overridable'"
                 yield f"a job may not override {place!r}: {leaf.guard.why}; {cure}"
 
+    @cached_property
+    def _resource(self) -> Resource:
+        return resources.load(self._queue.resource)
+
+    @cached_property
+    def _entries(self) -> list[Path]:
+        """The places that the owner names, with the resource's own spelling of their first words."""
+        if isinstance(self._queue.overridable, str):
+            return [_EVERYTHING]
+        places = map(from_pointer, self._queue.overridable)
+        return [(*self._resource.canonical({first: None}), *rest) for first, *rest in places]
+
+    @cached_property
+    def _config(self) -> dict[str, Any]:
+        return self._resource.canonical(self._queue.config)
+
+    @cached_property
+    def _written(self) -> Mapping[Path, Any]:
+        return dict(_walk(self._config, self._resource.named_lists))
+
+    @cached_property
+    def _guards(self) -> _Guards:
+        return _Guards(self._resource.guarded)
+
+    @cached_property
+    def _guarded_before(self) -> Mapping[Path, _Leaf]:
+        return self._leaves(self._config)
+
     def _leaves(self, config: Mapping[str, Any]) -> dict[Path, _Leaf]:
+        """The leaves in guarded places of a config."""
         found: dict[Path, _Leaf] = {}
         for path, value in _walk(config, self._resource.named_lists):
-            guard = next((guard for guard in self._resource.guarded if _is_at(guard, path, value)), None)
-            if guard is not None:
+            if (guard := self._guards.of(path, value)) is not None:
                 inside = [(path, value), *_walk(value, self._resource.named_lists, path)]
                 here = {place: _Leaf(leaf, guard, len(path)) for place, leaf in inside if not any(children(leaf))}
                 found = {**here, **found}  # what is inside a guarded place belongs to that one
         return found
+
+
+def insecure(resource: Resource, config: Mapping[str, Any]) -> list[str]:
+    """What an agent in secure mode refuses in a config, whoever wrote it: one clause for each place."""
+    guards = _Guards(resource.insecure)
+    places = _walk(resource.canonical(config), resource.named_lists)
+    return [f"{to_pointer(path)}: {guard.why}" for path, value in places if value and (guard := guards.of(path, value))]
+
+
+class _Guards:
+    """Guards by the last names of their paths, since most places of a config have none."""
+
+    def __init__(self, guards: Iterable[Guard]) -> None:
+        self._by_name: dict[str, list[tuple[Path, Guard]]] = {}
+        self._by_pattern: list[tuple[Path, Guard]] = []
+        for guard in guards:
+            pattern = from_pointer(guard.path)
+            is_name = "*" not in pattern[-1]
+            place = self._by_name.setdefault(pattern[-1], []) if is_name else self._by_pattern
+            place.append((pattern, guard))
+
+    def of(self, path: Path, value: Any) -> Guard | None:
+        """The guard of a place that holds this value."""
+        for pattern, guard in chain(self._by_name.get(path[-1], ()), self._by_pattern):
+            if guard.only in (None, value) and _is_at(pattern, path):
+                return guard
+        return None
+
+
+def _is_at(pattern: Path, path: Path) -> bool:
+    if pattern[0] == ANY_DEPTH:
+        pattern = pattern[1:]
+        path = path[-len(pattern) :]
+    return len(path) == len(pattern) and _covers(pattern, path)
+
+
+def _covers(entry: Path, path: Path) -> bool:
+    return len(entry) <= len(path) and all(fnmatchcase(part, one) for part, one in zip(path, entry, strict=False))
+
+
+def _names(entry: Path, depth: int) -> bool:
+    """Whether an entry goes as far as the guarded name, and writes it out."""
+    return len(entry) >= depth and "*" not in entry[depth - 1]
+
+
+def _is_same(one: _Leaf | None, other: _Leaf | None) -> bool:
+    # By type too: 1 is not true.
+    return one is not None and other is not None and repr(one.value) == repr(other.value)
 
 
 def _walk(value: Any, named_lists: Mapping[str, str], path: Path = ()) -> Iterator[tuple[Path, Any]]:
@@ -115,25 +180,3 @@ def _walk(value: Any, named_lists: Mapping[str, str], path: Path = ()) -> Iterat
     for name, item in inside:
         yield (*path, name), item
         yield from _walk(item, named_lists, (*path, name))
-
-
-def _is_same(one: _Leaf | None, other: _Leaf | None) -> bool:
-    # By type too: 1 is not true.
-    return one is not None and other is not None and repr(one.value) == repr(other.value)
-
-
-def _is_at(guard: Guard, path: Path, value: Any) -> bool:
-    pattern = from_pointer(guard.path)
-    if pattern[0] == ANY_DEPTH:
-        pattern = pattern[1:]
-        path = path[-len(pattern) :]
-    return len(path) == len(pattern) and _covers(pattern, path) and guard.only in (None, value)
-
-
-def _covers(entry: Sequence[str], path: Path) -> bool:
-    return len(entry) <= len(path) and all(fnmatchcase(part, one) for part, one in zip(path, entry, strict=False))
-
-
-def _names(entry: Path, depth: int) -> bool:
-    """Whether an entry goes as far as the guarded name, and writes it out."""
-    return len(entry) >= depth and "*" not in entry[depth - 1]

@@ -7,23 +7,20 @@ from collections.abc import Iterable, Iterator
 from functools import cache, partial
 from typing import Any, Unpack
 
-from broker_config import macros, rights, sentinels
+from broker_config import sentinels
 from broker_config.errors import InvalidRequest, NotFound, StaleWrite
 from broker_config.frozen import parse
 from broker_config.named_jobs import JobVersion
-from broker_config.placeholders import Value
-from broker_config.priorities import Priority
-from broker_config.queues import QueueRecord
 from broker_config.runs import Launch, Run, RunId, RunSpec, new_run_id, now
 from broker_config.settings import Settings, load_settings
 from broker_config.store import Store
 from broker_config.store.enqueue import check_sizes
 from broker_config.store.queues import QueueStore
-from broker_config.templates import check_values
 from producer.handle import RunHandle
 from producer.launches import LaunchFields, Preparation, Prepared
 from producer.named_jobs import Jobs
 from producer.patience import ask_patiently
+from producer.terms import Terms
 from producer.variables import QueueHandle
 
 ENQUEUE_ATTEMPTS = 10
@@ -54,7 +51,7 @@ class Client:
         else:
             self.settings = parse(Settings, {**settings.model_dump(), **overrides}, "settings")
         self.store = Store(self.settings)
-        self._queues: dict[str, QueueRecord] = {}
+        self._terms: dict[str, Terms] = {}
         # Behind Sentinel another server takes over by itself. One that stands alone may be away for ever.
         self._failover_seconds = FAILOVER_SECONDS if sentinels.read(self.settings.broker_url) else 0.0
 
@@ -116,22 +113,24 @@ class Client:
         by_queue: dict[str, list[Order]] = {}
         for order in orders:
             by_queue.setdefault(order[1].launch.queue, []).append(order)
-        self._check(by_queue)
+        terms = self._check(by_queue)
         for archive in {id(prepared.archive): prepared.archive for _, prepared in orders}.values():
             if archive:
                 self.store.code.put(archive.data)
         written: dict[RunId, RunId] = {}
         for queue, group in by_queue.items():
-            written.update(zip((run_id for run_id, _ in group), self._enqueue(queue, group), strict=True))
+            written.update(zip((run_id for run_id, _ in group), self._enqueue(terms[queue], group), strict=True))
         return written
 
-    def _check(self, by_queue: dict[str, list[Order]]) -> None:
+    def _check(self, by_queue: dict[str, list[Order]]) -> dict[str, Terms]:
+        checked: dict[str, Terms] = {}
         for queue, group in by_queue.items():
-            record = self._checked_record(queue, group)
+            checked[queue] = self._checked(queue, group)
             # For a single queue the store does the same before it writes, and need not do it twice.
             if len(by_queue) > 1:
-                specs = (self._spec(order, record) for order in group)
+                specs = (self._spec(order, checked[queue]) for order in group)
                 check_sizes(specs, self.settings.max_message_bytes)
+        return checked
 
     def queue(self, name: str) -> QueueHandle:
         """The queue of that name, as it is now.
@@ -139,8 +138,8 @@ class Client:
         Raises:
             NotFound: when there is none; the error names near misses.
         """
-        self._queues[name] = self.store.queues.get(name)
-        return QueueHandle(self._queues[name])
+        self._terms.pop(name, None)
+        return QueueHandle(self._terms_of(name).record)
 
     def run(self, id_or_prefix: str) -> RunHandle:
         """The run of that id, or whose id alone begins like that.
@@ -161,38 +160,42 @@ class Client:
         return RunHandle(self.store, run_id, self.settings.author, run)
 
     def _find_job(self, reference: str, queue: str) -> JobVersion:
-        return self.jobs.get(reference, self._record(queue).queue.entity)
+        return self.jobs.get(reference, self._terms_of(queue).record.queue.entity)
 
-    def _record(self, queue: str) -> QueueRecord:
-        if queue not in self._queues:
-            self._queues[queue] = self.store.queues.get(queue)
-        return self._queues[queue]
+    def _terms_of(self, queue: str) -> Terms:
+        if queue not in self._terms:
+            self._terms[queue] = Terms(self.store.queues.get(queue))
+        return self._terms[queue]
 
-    def _checked_record(self, queue: str, group: list[Order]) -> QueueRecord:
-        """The queue's record, in which all these launches may be."""
+    def _checked(self, queue: str, group: list[Order]) -> Terms:
+        """The queue's terms, which all these launches meet."""
         launches = [prepared.launch for _, prepared in group]
+        terms = self._terms_of(queue)
         try:
-            return _check_allowed(self._record(queue), launches)
+            terms.check(launches)
         except InvalidRequest:
             # Judged by a record that may be old: the cure may have been applied meanwhile.
-            self._queues.pop(queue, None)
-            return _check_allowed(self._record(queue), launches)
+            self._terms.pop(queue, None)
+            terms = self._terms_of(queue)
+            terms.check(launches)
+        return terms
 
-    def _enqueue(self, queue: str, group: list[Order]) -> list[RunId]:
+    def _enqueue(self, terms: Terms, group: list[Order]) -> list[RunId]:
+        queue = terms.record.name
         for _ in range(ENQUEUE_ATTEMPTS):
-            record = self._checked_record(queue, group)
-            specs = [(self._spec(order, record), order[1].launch) for order in group]
+            specs = [(self._spec(order, terms), order[1].launch) for order in group]
             try:
-                return self.store.runs.enqueue(record, specs, self.settings.max_message_bytes)
+                return self.store.runs.enqueue(terms.record, specs, self.settings.max_message_bytes)
             except (StaleWrite, NotFound):
                 # The ids stay the same, so what an earlier step wrote already is not written again. A queue that is
                 # gone is told about by the next look, which names near misses.
-                self._queues.pop(queue, None)
+                self._terms.pop(queue, None)
+                terms = self._checked(queue, group)
         raise StaleWrite(f"queue {queue!r} was edited {ENQUEUE_ATTEMPTS} times while the launch was made; try again")
 
-    def _spec(self, order: Order, record: QueueRecord) -> RunSpec:
+    def _spec(self, order: Order, terms: Terms) -> RunSpec:
         run_id, prepared = order
-        launch = prepared.launch
+        launch, record = prepared.launch, terms.record
         return RunSpec(
             id=run_id,
             name=prepared.name(run_id),
@@ -201,7 +204,7 @@ class Client:
             job=launch.job,
             job_version=launch.job_version,
             overrides=launch.overrides,
-            template_values=_template_values(record, launch),
+            template_values=terms.values(launch),
             priority=launch.priority,
             project=launch.project or "",
             labels=launch.labels,
@@ -210,53 +213,6 @@ class Client:
             not_before=launch.not_before,
             after=launch.after,
         )
-
-
-def _check_allowed(record: QueueRecord, launches: list[Launch]) -> QueueRecord:
-    _check_priorities(record, launches)
-    _check_owners(record, launches)
-    for launch in launches:
-        rights.check(record.queue, launch.overrides, _template_values(record, launch))
-        _check_macros(record, launch)
-        if launch.job.retries:
-            launch.job.retries.check(record.queue.retries, record.name)
-        if launch.job.timeouts:
-            launch.job.timeouts.check(record.queue.timeouts, record.name)
-    return record
-
-
-def _check_owners(record: QueueRecord, launches: list[Launch]) -> None:
-    needs_project = "project_name" in macros.names_in(record.queue.config)
-    for launch in launches:
-        if launch.entity not in (None, record.queue.entity):
-            raise InvalidRequest(
-                f"queue {record.name!r} belongs to entity {record.queue.entity!r}, and the launch names "
-                f"{launch.entity!r}; name a queue of that entity, or leave the entity out"
-            )
-        if needs_project and not launch.project:
-            raise InvalidRequest(f"queue {record.name!r} writes '${{project_name}}', so a launch has to name a project")
-
-
-def _template_values(record: QueueRecord, launch: Launch) -> dict[str, Value]:
-    variables = record.queue.template_variables
-    if not variables and not launch.template_variables:
-        return {}
-    return check_values(variables, launch.template_variables, f"queue {record.name!r}")
-
-
-def _check_macros(record: QueueRecord, launch: Launch) -> None:
-    if problems := macros.check(launch.overrides):
-        raise InvalidRequest(f"overrides of a launch on queue {record.name!r}: {'; '.join(map(str, problems))}")
-
-
-def _check_priorities(record: QueueRecord, launches: list[Launch]) -> None:
-    if not record.queue.prioritization:
-        for launch in launches:
-            if launch.priority is not Priority.MEDIUM:
-                raise InvalidRequest(
-                    f"queue {record.name!r} has no prioritization, so priority {launch.priority.label!r} would have no "
-                    f"effect; leave it out, or turn it on with: launchyard queue edit {record.name} --prioritization"
-                )
 
 
 @cache

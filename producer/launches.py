@@ -12,6 +12,7 @@ from typing import Any, Required, TypedDict
 
 from broker_config.errors import InvalidRequest, did_you_mean
 from broker_config.frozen import parse
+from broker_config.inputs import check_run_config
 from broker_config.jobs import Job
 from broker_config.named_jobs import JobVersion
 from broker_config.overrides import merge
@@ -117,7 +118,7 @@ class Preparation:
             made = self._made(of_job, "launch")
         else:
             version = self._version(reference, fields.get("queue"))
-            made = MadeJob(_changed(version.job, of_job), version.definition.name)
+            made = MadeJob(_changed(version, of_job), version.definition.name)
             fields = {**fields, "job_version": version.reference}
             fields["project"] = fields.get("project") or version.definition.project
         return Prepared(parse(Launch, {**fields, "job": made.job}, "launch"), made.hint, made.archive)
@@ -133,6 +134,7 @@ class Preparation:
 
     def _made(self, fields: Mapping[str, Any], what: str) -> MadeJob:
         source = meant(fields["source"])
+        _check_places(source, fields, what)
         archive = self._pack(source)
         given = {name: _plain(name, value) for name, value in fields.items()}
         given["source"] = (archive.source if archive else source).model_dump()  # type: ignore[union-attr]
@@ -159,13 +161,30 @@ def _check_names(fields: Mapping[str, Any], known: frozenset[str], needed: Seque
         raise InvalidRequest(f"{what}: " + "; ".join(problems))
 
 
-def _changed(job: Job, fields: Mapping[str, Any]) -> Job:
+def _check_places(source: Meant, fields: Mapping[str, Any], what: str) -> None:
+    """Told now, and not when an agent has taken the run: a folder or Dockerfile that is not in local code."""
+    context, dockerfile = fields.get("build_context"), fields.get("dockerfile")
+    if not isinstance(source, LocalCode) or not isinstance(context or "", str) or not isinstance(dockerfile or "", str):
+        return
+    folder = source.folder / (context or "")
+    if context and not folder.is_dir():
+        raise InvalidRequest(f"{what}: build_context {context!r} is no folder in {str(source.folder)!r}")
+    if dockerfile and not (folder / dockerfile).is_file():
+        raise InvalidRequest(f"{what}: dockerfile {dockerfile!r} is no file in {str(folder)!r}")
+
+
+def _changed(version: JobVersion, fields: Mapping[str, Any]) -> Job:
     """A named job with the fields of a launch over it: env and run config key by key, the others whole."""
+    job = version.job
     given = {name: _plain(name, value) for name, value in fields.items() if value is not None}
     for name in ("env", "run_config"):
         if isinstance(given.get(name), Mapping):
             given[name] = merge(getattr(job, name), given[name])
-    return parse(Job, {**job.model_dump(), **given}, "launch")
+    changed = parse(Job, {**job.model_dump(), **given}, "launch")
+    if version.definition.inputs is None:
+        return changed
+    run_config = check_run_config(version.definition.inputs, changed.run_config, f"job {version.reference!r}")
+    return changed.model_copy(update={"run_config": run_config})
 
 
 def _plain(name: str, value: Any) -> Any:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import Unpack
+from collections.abc import Mapping, Sequence
+from typing import Any, Unpack
 
 from broker_config.frozen import parse
 from broker_config.named_jobs import JobDefinition, JobVersion, parse_reference
@@ -25,6 +25,7 @@ class NewVersion(JobFields, total=False):
     entity: str | None
     project: str | None  # what its runs belong to unless their launch says so
     description: str
+    inputs: Mapping[str, Any] | None  # a schema that the run config of a launch has to obey
     aliases: Sequence[str]
 
 
@@ -43,7 +44,7 @@ class Jobs:
         Raises:
             InvalidRequest: when a field is unknown, missing or wrong, or the code cannot be packed.
         """
-        about = {name: fields.get(name) for name in ("entity", "project", "description")}
+        about = {name: fields.get(name) for name in ("entity", "project", "description", "inputs")}
         ours = {*about, "name", "aliases"}
         made = Preparation(self._settings.max_code_bytes).job(
             {name: value for name, value in fields.items() if name not in ours}
@@ -57,6 +58,7 @@ class Jobs:
                 "entity": about["entity"] or DEFAULT_ENTITY,
                 "project": about["project"],
                 "description": about["description"] or "",
+                "inputs": about["inputs"],
             },
             f"job {name!r}",
         )

@@ -33,7 +33,7 @@ class Admission:
         """
         spec = run.spec
         try:
-            rights.check(spec.queue, spec.overrides, spec.template_values)
+            rights.Rights(spec.queue).check(spec.overrides, spec.template_values)
             templates.check_values(spec.queue.template_variables, spec.template_values, f"queue {spec.queue.name!r}")
             # A macro without a value is told now rather than after the build.
             spec.config_with(self.macros.of_job(run, Artifact(kind, "")))

@@ -35,6 +35,7 @@ class JobOptions:
     entry_point: str | None
     run_config: tuple[str, ...]
     env: tuple[str, ...]
+    schema: str | None
     git_hash: str | None = None
     runtime: str | None = None
     build_context: str | None = None
@@ -66,6 +67,7 @@ class JobOptions:
             "run_config": pairs.settings(self.run_config, "--run-config"),
             "env": pairs.plain_pairs(self.env, "--env"),
             "python_version": self.runtime,
+            "inputs": pairs.file_or_object(self.schema, "--schema") if self.schema else None,
         }
 
 
@@ -98,6 +100,9 @@ def create() -> None:
 def _options(command: Any) -> Any:
     for option in (
         click.option("--run-config", multiple=True, metavar="KEY=VALUE", help="A value, or JSON, of the run config."),
+        click.option(
+            "--schema", metavar="FILE|TEXT", help="A JSON Schema that the run config of launches has to obey."
+        ),
         click.option("--env", multiple=True, metavar="KEY=VALUE", help="An environment variable; no secrets."),
         click.option("--entry-point", "-E", metavar="TEXT", help=f"What to run; {DEFAULT_ENTRY_POINT} for code."),
         click.option("--alias", "-a", "aliases", multiple=True, help="A word for this version; may be repeated."),
@@ -218,6 +223,7 @@ def describe(session: Session, /, job: str, entity: str | None) -> None:
         )
         return
     definition = version.definition
+    inputs = definition.inputs and definition.inputs.model_dump(by_alias=True, exclude_defaults=True, mode="json")
     output.fields(
         [
             ("job", version.reference),
@@ -226,6 +232,7 @@ def describe(session: Session, /, job: str, entity: str | None) -> None:
             ("project", definition.project or ""),
             ("created", f"{output.clock(version.created_at)} by {version.author}"),
             *job_fields(version.job),
+            ("inputs", pairs.to_yaml(inputs) if inputs else ""),
             ("versions", "\n".join(_line(one) for one in versions)),
         ]
     )

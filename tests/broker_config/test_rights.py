@@ -23,7 +23,7 @@ def queue_with(overridable: Any = "all", **config: Any) -> Queue:
 
 def is_allowed(queue: Queue, overrides: dict[str, Any], **values: Any) -> bool:
     try:
-        rights.check(queue, overrides, {"gpus": 1, **values})
+        rights.Rights(queue).check(overrides, {"gpus": 1, **values})
     except InvalidRequest:
         return False
     return True
@@ -88,13 +88,13 @@ def test_a_refusal_names_the_place_the_reason_and_what_is_allowed() -> None:
     with pytest.raises(
         InvalidRequest, match="queue 'gpu': a job may not override '/volume': it can show the job any folder"
     ):
-        rights.check(queue_with(), {"v": "/:/host"}, {"gpus": 1})
+        rights.Rights(queue_with()).check({"v": "/:/host"}, {"gpus": 1})
     with pytest.raises(InvalidRequest, match="a job may not override '/cpus'; it may override: /memory"):
-        rights.check(queue_with(["/memory"]), {"cpus": 2}, {"gpus": 1})
+        rights.Rights(queue_with(["/memory"])).check({"cpus": 2}, {"gpus": 1})
     with pytest.raises(InvalidRequest, match="takes no overrides; choose with: gpus"):
-        rights.check(queue_with("variables"), {"cpus": 2}, {"gpus": 1})
+        rights.Rights(queue_with("variables")).check({"cpus": 2}, {"gpus": 1})
     with pytest.raises(InvalidRequest, match="does not let a job choose its template variables; leave out gpus"):
-        rights.check(queue_with("nothing"), {}, {"gpus": 2})
+        rights.Rights(queue_with("nothing")).check({}, {"gpus": 2})
 
 
 class Pods(UnknownResource):

@@ -100,6 +100,20 @@ def test_a_wrong_field_is_named_and_nothing_is_written(
     assert nothing_was_written(store)
 
 
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"build_context": "src"}, "build_context 'src' is no folder in"),
+        ({"dockerfile": "docker/Dockerfile"}, "dockerfile 'docker/Dockerfile' is no file in"),
+    ],
+)
+def test_what_is_not_in_local_code_is_told_at_the_launch(
+    client: Client, queue: QueueRecord, code: Path, fields: dict[str, str], message: str
+) -> None:
+    with pytest.raises(InvalidRequest, match=message):
+        client.launch(queue="gpu-queue", source=code, **fields)  # type: ignore[typeddict-item]
+
+
 def test_a_launch_without_a_source_says_so(client: Client, queue: QueueRecord) -> None:
     # Given no source, when a job is launched, then the missing field is named
     with pytest.raises(InvalidRequest, match="launch: field 'source' is missing"):

@@ -65,6 +65,26 @@ def test_a_job_without_an_entity_is_everybodys_and_is_launched_with_it(client: C
         client.launch(queue="gpu-queue", job="my_train")
 
 
+def test_the_schema_of_a_job_fills_in_and_checks_the_run_config(
+    client: Client, store: Store, queue: QueueRecord
+) -> None:
+    # Given
+    schema = {
+        "required": ["epochs"],
+        "properties": {"epochs": {"type": "integer", "exclusiveMinimum": 0}, "lr": {"type": "number", "default": 0.1}},
+    }
+    client.jobs.create(source="a:1", name="train", entity="team", run_config={"seed": 1}, inputs=schema)
+
+    # When
+    run = client.launch(queue="gpu-queue", job="train", run_config={"epochs": 3}).run
+
+    # Then
+    assert run.spec.job.run_config == {"seed": 1, "epochs": 3, "lr": 0.1}
+    with pytest.raises(InvalidRequest, match="job 'team/train:v0': run config: epochs is missing"):
+        client.launch(queue="gpu-queue", job="train")
+    assert len(list(store.runs.newest())) == 1
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -93,6 +113,7 @@ def test_a_wrong_launch_by_name_writes_nothing(
         ({"source": "a:1", "name": "a/b"}, "cannot be a name"),
         ({"source": "a:1", "aliases": ["latest"]}, "is given by Launchyard itself"),
         ({"source": "./missing"}, "there is no folder"),
+        ({"source": "a:1", "name": "a", "inputs": {"type": "tuple"}}, "inputs.type"),
     ],
 )
 def test_a_wrong_job_is_not_created(client: Client, fields: dict[str, Any], message: str) -> None:

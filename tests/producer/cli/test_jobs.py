@@ -77,6 +77,13 @@ def test_jobs_are_listed_by_entity_and_project(launchyard: Call) -> None:
     assert launchyard("job", "describe", "of-x", "-e", "b", "--json").json["versions"][0]["number"] == 0
 
 
+def test_a_schema_is_taken_from_a_file_and_shown(launchyard: Call, tmp_path: Path) -> None:
+    (tmp_path / "schema.json").write_text('{"properties": {"epochs": {"type": "integer", "maximum": 9}}}')
+    launchyard("job", "create", "image", "a:1", "-n", "train", "--schema", str(tmp_path / "schema.json"))
+    assert "maximum: 9" in launchyard("job", "describe", "train").out
+    assert launchyard("job", "create", "image", "a:1", "--schema", '{"maximun": 3}').code == 3
+
+
 def test_a_launch_config_names_a_job(launchyard: Call, store: Store, queue: QueueRecord) -> None:
     launchyard("job", "create", "image", "a:1", "-e", "team", "-n", "train")
     answer = launchyard("launch", "-q", "gpu-queue", "-c", '{"job": "team/train:v0", "overrides": {"args": [1]}}')

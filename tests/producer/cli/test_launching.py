@@ -13,6 +13,7 @@ def test_everything_on_the_command_line_reaches_the_run(
     launchyard: Call, store: Store, queue: QueueRecord, code: Path
 ) -> None:
     # Given a queue and a folder, when a job is launched with every option
+    (code / "sub").mkdir()
     words = "--lr 0.1 --override not-ours"
     options = (
         "--name try-1 --priority high --env SEED=1 --env A=b=c --label team=vision --override a.b=2 "

@@ -98,6 +98,17 @@ def test_a_namespace_is_left_to_the_context_unless_the_config_names_one() -> Non
     assert render(workload({"config": {"namespace": "a"}})).body["object"]["metadata"]["namespace"] == "a"
 
 
+def test_a_field_that_is_null_is_a_field_that_is_absent() -> None:
+    # Given a manifest with nulls, as tools write them
+    config = {
+        "metadata": {"namespace": None, "labels": None},
+        "spec": {"ttlSecondsAfterFinished": None, "template": None},
+    }
+
+    # When it is rendered, then it gives what it gives without them
+    assert render(workload({"config": config})).body == render(workload({})).body
+
+
 _CONTAINERS = {"spec": {"template": {"spec": {"containers": "one"}}}}
 _VOLCANO = {"apiVersion": "batch.volcano.sh/v1alpha1", "kind": "Job"}
 

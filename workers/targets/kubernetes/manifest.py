@@ -104,7 +104,8 @@ def _take(manifest: Object, path: str) -> int | None:
     name = path.rpartition(".")[2]
     values = [holder.pop(name) for holder in holders(manifest, path.split(".")) if name in holder]
     # Argo has a number for each way to end.
-    seconds = [one for value in values for one in (value.values() if isinstance(value, dict) else [value])]
+    given = [one for value in values for one in (value.values() if isinstance(value, dict) else [value])]
+    seconds = [one for one in given if one is not None]
     if not all(isinstance(one, int) and one >= 0 for one in seconds):
         raise ValueError(f"{path!r} must be a number of seconds")
     return max(seconds, default=None)
