@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 
 from broker_config.runs import Run
-from workers.wandb import Wandb
+from workers.wandb import Wandb, in_parts
+
+CONFIG_CHUNK = 128_000
+"""Linux gives a process no variable of more than 131,071 bytes with its name (MAX_ARG_STRLEN, execve(2))."""
 
 
 def job_environment(run: Run, wandb: Wandb) -> dict[str, str]:
@@ -23,5 +26,5 @@ def job_environment(run: Run, wandb: Wandb) -> dict[str, str]:
         "LAUNCHYARD_QUEUE": spec.queue.name,
         "LAUNCHYARD_PRIORITY": spec.priority.label,
         "LAUNCHYARD_ATTEMPT": str(run.attempt),
-        "LAUNCHYARD_CONFIG": json.dumps(spec.job.run_config, sort_keys=True),
+        **in_parts("LAUNCHYARD_CONFIG", json.dumps(spec.job.run_config, sort_keys=True), CONFIG_CHUNK),
     }

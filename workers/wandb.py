@@ -39,7 +39,8 @@ class Wandb:
         """The variables for a run; none where W&B is not configured."""
         if not (self.has_key or "WANDB_MODE" in self.passed_on):
             return {}
-        return {**self.passed_on, **_identity(run), **_config(run)}
+        config = json.dumps(run.spec.job.run_config, sort_keys=True)
+        return {**self.passed_on, **_identity(run), **in_parts("WANDB_CONFIG", config, CONFIG_CHUNK)}
 
 
 def from_environment(environ: Mapping[str, str] | None = None) -> Wandb:
@@ -71,9 +72,8 @@ def _identity(run: Run) -> dict[str, str]:
     return {name: value for name, value in given.items() if value}
 
 
-def _config(run: Run) -> dict[str, str]:
-    text = json.dumps(run.spec.job.run_config, sort_keys=True)
-    if len(text) <= CONFIG_CHUNK:
-        return {"WANDB_CONFIG": text}
-    starts = range(0, len(text), CONFIG_CHUNK)
-    return {f"WANDB_CONFIG_{place}": text[start : start + CONFIG_CHUNK] for place, start in enumerate(starts)}
+def in_parts(name: str, text: str, size: int) -> dict[str, str]:
+    """A variable, or if it is too long, `<name>_0`, `<name>_1` and so on, whose texts together are its."""
+    if len(text) <= size:
+        return {name: text}
+    return {f"{name}_{place}": text[start : start + size] for place, start in enumerate(range(0, len(text), size))}

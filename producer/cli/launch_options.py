@@ -90,16 +90,22 @@ class LaunchOptions:
         fields["run_config"] = pairs.lay_over(
             fields.get("run_config", {}), pairs.settings(self.run_config, "--run-config")
         )
-        args = pairs.file_or_object(self.resource_args, "--resource-args") if self.resource_args else {}
-        if config.resource or config.resource_args or args:
-            fields["overrides"] = _unwrapped(config, args, queue_of(self.queue).resource)
-        fields["overrides"] = pairs.lay_over(fields.get("overrides", {}), pairs.settings(self.overrides, "--override"))
+        fields["overrides"] = self._overrides(queue_of)
         if self.variables:
             known, texts = queue_of(self.queue).template_variables, pairs.plain_pairs(self.variables, "--set-var")
             values = read_values(known, texts, f"queue {self.queue!r}")
             fields["template_variables"] = {**config.template_variables, **values}
         launch: LaunchFields = fields  # type: ignore[assignment]  # checked by the launch itself, at run time
         return launch
+
+    def _overrides(self, queue_of: Callable[[str], Queue]) -> dict[str, Any]:
+        """The resource args of both places, and the overrides over them."""
+        config, _ = self._read
+        overrides: Mapping[str, Any] = {}
+        args = pairs.file_or_object(self.resource_args, "--resource-args") if self.resource_args else {}
+        if config.resource or config.resource_args or args:
+            overrides = _unwrapped(config, args, queue_of(self.queue).resource)
+        return pairs.lay_over(overrides, pairs.settings(self.overrides, "--override"))
 
     @property
     def _given(self) -> Mapping[str, Any]:

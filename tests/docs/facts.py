@@ -81,7 +81,7 @@ def _agent_variables() -> Facts:
 def _job_variables() -> Facts:
     """Those that a job is given, read from the source: a run to call it with would be a longer way there."""
     source = (ROOT / "workers" / "job_environment.py").read_text(encoding="utf-8")
-    return _names(re.findall(r'"(LAUNCHYARD_[A-Z_]+)":', source))
+    return _names(re.findall(r'"(LAUNCHYARD_[A-Z_]+)"', source))
 
 
 def _launch_config() -> Facts:

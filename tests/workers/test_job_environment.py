@@ -7,6 +7,7 @@ run's id, its name, project, entity and config from them.
 from __future__ import annotations
 
 import json
+import subprocess
 from typing import Any
 
 import pytest
@@ -109,6 +110,19 @@ def test_an_entity_or_project_that_nobody_named_is_left_to_wandb() -> None:
 def test_a_jobs_own_variables_come_over_those_of_wandb_and_under_ours() -> None:
     env = job_environment(run_of(env={"WANDB_PROJECT": "mine", "LAUNCHYARD_QUEUE": "mine"}), WITH_KEY)
     assert (env["WANDB_PROJECT"], env["LAUNCHYARD_QUEUE"]) == ("mine", "gpu-queue")
+
+
+def test_a_config_that_no_variable_can_hold_is_given_in_parts() -> None:
+    # Given
+    config = {"x": "é" * 50_000}
+
+    # When
+    env = job_environment(run_of(run_config=config), Wandb())
+
+    # Then a process can be started with it
+    parts = [env[name] for name in ("LAUNCHYARD_CONFIG_0", "LAUNCHYARD_CONFIG_1", "LAUNCHYARD_CONFIG_2")]
+    assert json.loads("".join(parts)) == config
+    assert subprocess.run(["true"], env=env, check=False).returncode == 0
 
 
 @pytest.mark.parametrize(("length", "parts"), [(CONFIG_CHUNK, 0), (CONFIG_CHUNK + 1, 2), (2 * CONFIG_CHUNK + 1, 3)])

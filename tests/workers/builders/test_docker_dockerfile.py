@@ -10,7 +10,7 @@ import pytest
 
 from broker_config.jobs import CodeSource, Job
 from broker_config.runs import FailureClass
-from workers.builders.docker.dockerfile import AGENT_PYTHON, Dockerfile, dockerfile
+from workers.builders.docker.dockerfile import AGENT_PYTHON, Dockerfile, dockerfile, unused
 from workers.failures import RunFailed
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "docker" / "dockerfile"
@@ -52,6 +52,22 @@ def _chosen(folder: Path, files: Mapping[str, str], **job: Any) -> Dockerfile:
 def test_code_gives_exactly_this_dockerfile(name: str, tmp_path: Path) -> None:
     written = _chosen(tmp_path, CODE[name], python_version="3.12")
     assert written.text == (GOLDEN / f"{name}.Dockerfile").read_text()
+
+
+@pytest.mark.parametrize(
+    ("entry_point", "fields", "path"),
+    [
+        (("python", "src/train.py"), {}, "src/Dockerfile.wandb"),
+        (("python", "src/train.py"), {"dockerfile": "Dockerfile"}, None),
+        (("python", "train.py"), {}, None),
+        (("/usr/bin/python", "../src/train.py"), {}, None),
+    ],
+)
+def test_a_dockerfile_beside_the_script_is_found_to_be_told_of(
+    tmp_path: Path, entry_point: tuple[str, ...], fields: dict[str, str], path: str | None
+) -> None:
+    _write(tmp_path, {"src/Dockerfile.wandb": "FROM scratch", "src/train.py": ""})
+    assert unused(_job(entry_point=entry_point, **fields), tmp_path) == path
 
 
 def test_without_a_version_the_agents_python_is_taken(tmp_path: Path) -> None:

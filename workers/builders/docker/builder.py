@@ -9,7 +9,7 @@ from pathlib import Path
 from broker_config.errors import TemporaryError
 from broker_config.runs import FailureClass, Reason
 from workers.builders.docker import buildx, classic
-from workers.builders.docker.dockerfile import Dockerfile, dockerfile
+from workers.builders.docker.dockerfile import Dockerfile, dockerfile, unused
 from workers.builders.docker.engine import Engine
 from workers.builders.docker.output import follow
 from workers.builders.docker.plan import KEY_LABEL, Plan, Running, digest
@@ -86,6 +86,9 @@ class DockerBuilder:
             else "docker's classic builder, since there is no docker CLI with buildx"
         )
         log(f"building {plan.reference} from {plan.dockerfile.origin} with {how}")
+        if (path := unused(order.job, plan.folder)) is not None:
+            folder = path.rpartition("/")[0]
+            log(f"note: {path} is not used; for an image of its folder alone, launch with --build-context {folder}")
         running: Running = buildx.BuildxBuild(plan) if self._has_buildx else classic.ClassicBuild(self._engine, plan)
         last = follow(running.lines(), running.end, log, cancelled)
         if (words := running.failure(last)) is not None:

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from broker_config.jobs import Job
 from broker_config.runs import FailureClass, Reason
@@ -60,6 +60,15 @@ def dockerfile(job: Job, folder: Path, *, cache_mounts: bool) -> Dockerfile:
         f"a Dockerfile written from {found.origin}" if found.origin else "a Dockerfile written without dependencies"
     )
     return Dockerfile("\n".join(_lines(job.python_version or AGENT_PYTHON, found, cache_mounts)) + "\n", origin)
+
+
+def unused(job: Job, folder: Path) -> str | None:
+    """The Dockerfile.wandb beside the job's script, where W&B Launch would build from the script's folder alone."""
+    if job.dockerfile:
+        return None
+    paths = (PurePosixPath(word).parent / "Dockerfile.wandb" for word in job.entry_point if "/" in word.strip("/"))
+    inside = (path for path in paths if not path.is_absolute() and ".." not in path.parts)
+    return next((str(path) for path in inside if (folder / path).is_file()), None)
 
 
 def _lines(python: str, found: Dependencies, cache_mounts: bool) -> Iterator[str]:
