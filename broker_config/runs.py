@@ -105,6 +105,7 @@ class Reason(StrEnum):
     EXITED = "exited"  # the job's own exit code says how
     OUT_OF_MEMORY = "out-of-memory"
     CANCEL_REQUESTED = "cancel-requested"
+    ENDING = "ending"  # its target was asked to end the job
     CANCELLED_BY_USER = "cancelled-by-user"
     CONFIG_INVALID = "config-invalid"
     SOURCE_UNAVAILABLE = "source-unavailable"

@@ -23,6 +23,7 @@ from workers.collect import Collector
 from workers.config import AgentConfig
 from workers.course import Course, Stages
 from workers.deadlines import Deadlines
+from workers.ending import Ending
 from workers.finish import Finisher
 from workers.gate import Gate
 from workers.heartbeat import Heartbeat
@@ -86,7 +87,6 @@ class Agent:
         self._stopping = threading.Event()
         self._heartbeat = Heartbeat()
         self._holdings = Holdings(gate)
-        self._wishes = Wishes(self.store.runs, self._holdings.ids, self._cancel_at_target, self._take_over)
         self._members = Members(settings.home, self.store.code, config, self._follow)
         self._resumers = ThreadPoolExecutor(RESUME_THREADS, thread_name_prefix="resume")
         self._paused: frozenset[str] = frozenset()
@@ -146,10 +146,11 @@ class Agent:
             Submitter(self._recorder, self._stopping.wait, wandb.from_environment(), known),
             self._finisher,
         )
-        grace = self._config.stopped_run_timeout
-        self._deadlines = Deadlines(runs, self._recorder, self._cancel_at_target, self._config.start_timeout)
+        end = Ending(members, self._recorder, self._config.stopped_run_timeout).ask
+        self._wishes = Wishes(runs, self._holdings.ids, end, self._take_over)
+        self._deadlines = Deadlines(runs, self._recorder, end, self._config.start_timeout)
         self._course = Course(
-            runs, self._recorder, stages, self._wishes, self._deadlines, self._stopping, self._let_go, grace
+            runs, self._recorder, stages, self._wishes, self._deadlines, self._stopping, self._let_go, end
         )
         self._adopter = Adopter(runs, self._recorder, self._holdings, self._carry_on, self._let_go)
         self._reconciler = Reconciler(runs, self._holdings.ids)
@@ -220,11 +221,6 @@ class Agent:
         self._wishes.forget(run.id)
         self._deadlines.forget(run.id)
         self._holdings.let_go(run.id)
-
-    def _cancel_at_target(self, run: Run) -> None:
-        if run.submission:
-            target = self._members.served(run.spec.queue.resource).target
-            target.cancel(run.submission, self._config.stopped_run_timeout)
 
     def _renew(self) -> None:
         if not self._session.renew():

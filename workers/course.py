@@ -47,7 +47,7 @@ class Course:
     deadlines: Deadlines
     stopping: threading.Event
     let_go: Callable[[Run], None]
-    grace_seconds: float  # between asking a cancelled job to end and ending it by force
+    end_at_target: Callable[[Run], None]
 
     def carry_on(self, run: Run) -> None:
         """Go on with a run from wherever it is."""
@@ -92,7 +92,7 @@ class Course:
         served.watcher.attach(run)
         # A wish that came while the object was being made found nothing to cancel.
         if self._must_not_start(run.id):
-            served.target.cancel(run.submission, self.grace_seconds)
+            self.end_at_target(run)
 
     def _must_end(self, run_id: str) -> bool:
         return self.stopping.is_set() or self.wishes.is_cancelled(run_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from broker_config.errors import LaunchyardError
@@ -57,6 +58,7 @@ class Wishes:
 
     def _listen(self) -> None:
         position = None
+        asked = time.monotonic()
         while not self._stop.is_set():
             try:
                 if position is None:
@@ -69,9 +71,10 @@ class Wishes:
                 # A wish about a run that this agent does not hold: its agent may have stopped.
                 if others := [run_id for run_id in run_ids if run_id not in held]:
                     self._take_over(others)
-                # A target that did not answer is asked again.
-                if not run_ids:
-                    self._look([run_id for run_id in self._cancelled if run_id in self._held()])
+                # A target that did not answer is asked again, however many wishes come meanwhile.
+                if time.monotonic() - asked >= LISTEN_SECONDS:
+                    asked = time.monotonic()
+                    self._look([run_id for run_id in self._cancelled if run_id in held])
             except LaunchyardError as error:
                 logger.warning("wishes-lost: %s", error)
                 position = None

@@ -23,7 +23,7 @@ class StubConfig(Frozen):
     ignores_cancel: bool = False  # ends by force after the grace
     starting_seconds: float = Field(default=0.0, ge=0)  # before it runs
     fail_attempts: int = Field(default=0, ge=0)  # the first attempts fail, whatever the exit code says
-    failure: FailureClass = FailureClass.USER  # of an attempt that fails
+    failure: FailureClass | None = None  # of an attempt that fails; without one, as its exit code says
 
 
 class StubResource:

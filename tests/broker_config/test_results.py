@@ -15,6 +15,7 @@ from broker_config.celery_app import create_app
 from broker_config.errors import RunUnsuccessful
 from broker_config.runs import State
 from broker_config.settings import Settings
+from tests.agents import eventually
 from tests.broker_config.conftest import Hand
 
 
@@ -79,7 +80,7 @@ def test_a_cancelled_run_raises_as_a_revoked_task(app: Celery, hand: Hand) -> No
     assert result.state == "REVOKED"
 
 
-def test_somebody_who_waits_for_the_result_is_woken_by_the_end(app: Celery, hand: Hand) -> None:
+def test_somebody_who_waits_for_the_result_is_woken_by_the_end(app: Celery, client: Any, hand: Hand) -> None:
     # Given a thread that waits, without polling
     run = hand.run_in(State.RUNNING)
     got: list[float] = []
@@ -90,7 +91,7 @@ def test_somebody_who_waits_for_the_result_is_woken_by_the_end(app: Celery, hand
 
     waiter = threading.Thread(target=wait)
     waiter.start()
-    time.sleep(0.5)
+    eventually(lambda: dict(client.pubsub_numsub(results.key(run.id)))[results.key(run.id)] == 1, "it waits")
 
     # When
     ended = time.monotonic()

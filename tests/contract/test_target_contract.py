@@ -134,6 +134,15 @@ def test_a_job_that_ends_with_another_code_has_failed_by_its_own_fault(lab: Lab)
     assert "7" in ended.text
 
 
+@pytest.mark.parametrize("code", [130, 137, 143])
+def test_a_job_that_a_signal_from_outside_has_ended_has_not_failed_by_its_own_fault(lab: Lab, code: int) -> None:
+    # When
+    ended = lab.end_of(lab.submit(Behaviour(exit_code=code)))
+    # Then
+    assert (ended.phase, ended.reason, ended.exit_code) == (Phase.FAILED, Reason.EXITED, code)
+    assert ended.failure is FailureClass.INFRA
+
+
 def test_names_that_were_never_submitted_are_missing_in_the_answer(lab: Lab) -> None:
     # Given
     name = lab.submit(Behaviour(seconds=LONG))
@@ -242,6 +251,7 @@ def test_a_job_that_ignores_the_wish_is_ended_by_force_after_the_grace(lab: Lab)
     ended = lab.end_of(name)
     # Then
     assert ended.phase is Phase.CANCELLED
+    assert "by force" in ended.text
     assert 0.9 <= time.monotonic() - asked < 15.0
 
 

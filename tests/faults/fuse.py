@@ -36,6 +36,7 @@ class Fuse:
         self._taken = home / "fuse.taken"
         self._burnt = home / "fuse.burnt"
         self._go = home / "fuse.go"
+        self._left = home / "fuse.left"
         self._stopping = home / "fuse.stopping"
         self._target = home / "fuse.target"
 
@@ -50,7 +51,7 @@ class Fuse:
 
     def arm(self, step: Step, effect: Effect) -> None:
         """The next agent that meets this step is the one."""
-        for left in (self._armed, self._taken, self._burnt, self._go, self._stopping):
+        for left in (self._armed, self._taken, self._burnt, self._go, self._left, self._stopping):
             left.unlink(missing_ok=True)
         _place(self._armed, f"{effect}\n{step}")
 
@@ -73,6 +74,7 @@ class Fuse:
         deadline = time.monotonic() + PARKED_SECONDS
         while not self._go.exists() and time.monotonic() < deadline:
             time.sleep(0.01)
+        self._left.touch()
 
     def wait_until_burnt(self, seconds: float = 30.0) -> float:
         """The time at which an agent met the step."""
@@ -93,8 +95,11 @@ class Fuse:
         eventually(self._stopping.exists, "the agent has heard that it has to stop")
 
     def let_go(self) -> None:
-        """The parked agent goes on."""
+        """The parked agent goes on, if one is parked."""
         self._go.touch()
+        # It must have seen it before the fuse is armed anew, or it stays where it is.
+        if self._burnt.exists():
+            eventually(self._left.exists, "the parked agent goes on")
 
 
 def _place(path: Path, text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from celery.result import AsyncResult
 
@@ -58,11 +59,11 @@ class Yard:
             if not agent.is_alive:
                 agent.start()
 
-    def launch(self, step: Step, effect: Effect) -> RunId:
+    def launch(self, step: Step, effect: Effect, **overrides: Any) -> RunId:
         """One run, for which an agent meets the fault at this step."""
         if step is not Step.RUNS:
             self.fuse.arm(step, effect)
-        return self.jobs.launch(self.client)
+        return self.jobs.launch(self.client, **overrides)
 
     def wait_until_it_runs(self, run_id: RunId) -> Run:
         """The run, once it is RUNNING and has printed something."""
@@ -87,6 +88,10 @@ class Yard:
         assert tuple(lines) == LINES
         assert (result.status, result.get(timeout=5)["run"]) == ("SUCCESS", run.id)
         assert most_at_once(events) <= MAX_JOBS
+        self.check_places()
+
+    def check_places(self) -> None:
+        """No agent holds a run."""
         eventually(self._all_places_are_free, "no agent holds a run")
 
     def _all_places_are_free(self) -> bool:

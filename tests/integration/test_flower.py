@@ -13,6 +13,7 @@ import pytest
 from broker_config.celery_app import create_app
 from broker_config.priorities import Priority
 from broker_config.queues import Queue, QueueRecord
+from broker_config.retries import RetryPolicy
 from broker_config.runs import State
 from broker_config.settings import Settings
 from broker_config.store import Store
@@ -80,6 +81,22 @@ def test_a_run_is_started_while_it_runs_and_ends_as_its_job_does(
     assert {request["id"] for request in inspected(flower)["active"]} == {good, bad}
     assert flower.wait_for(good, "SUCCESS")["runtime"] >= 3
     assert flower.wait_for(bad, "FAILURE")["exception"] == "exited: The stub ended with exit code 7."
+
+
+def test_a_run_between_two_attempts_is_shown_as_retried_and_then_as_its_last_attempt(
+    flower: FlowerProcess, store: Store, queue: QueueRecord, runs: Runs, agent: AgentMaker
+) -> None:
+    # Given
+    queue = store.queues.edit(queue.queue.model_copy(update={"retries": RetryPolicy(infra=1, backoff_seconds=4)}))
+    agent("gpu-queue").start()
+
+    # When
+    (run_id,) = runs.enqueue(queue, fail_attempts=1, failure="infra")
+
+    # Then
+    retried = flower.wait_for(run_id, "RETRY")
+    assert retried["exception"].startswith("retrying: Failed (infra, exited): The stub ended with exit code 1.")
+    assert flower.wait_for(run_id, "SUCCESS")["worker"] == AGENT
 
 
 def test_waiting_runs_of_all_priorities_count_as_the_length_of_their_queue(

@@ -168,6 +168,7 @@ def test_following_tells_events_between_the_lines_and_the_end_last(run: RunHandl
     # Given a run that built, printed and ended
     claimed = agent.claim(run.id)
     agent._store.logs.append(run.id, "build", ["installing"])
+    # Entries of one millisecond in two streams have no order.
     time.sleep(0.005)
     running = agent.move(claimed, State.RUNNING, Reason.RUNNING)
     time.sleep(0.005)

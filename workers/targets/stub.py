@@ -22,6 +22,7 @@ from broker_config.resources.stub import StubConfig
 from broker_config.runs import FailureClass, Reason
 from workers.builders.protocol import ArtifactKind
 from workers.failures import RunFailed
+from workers.targets.exit_codes import failure_of
 from workers.targets.protocol import LogChunk, Observation, Phase, Request, Workload
 
 
@@ -182,7 +183,8 @@ class StubTarget:
         ends = held["submitted"] + held.get("starting_seconds", 0) + held["seconds"]
         cancelled = self._cancelled_at(name)
         if cancelled is not None and cancelled < ends and time.time() >= cancelled:
-            return Observation(Phase.CANCELLED, Reason.CANCELLED_BY_USER, "The stub was cancelled.")
+            how = ", by force because it did not end within its grace" if held["ignores_cancel"] else ""
+            return Observation(Phase.CANCELLED, Reason.CANCELLED_BY_USER, f"The stub was cancelled{how}.")
         if time.time() < held["submitted"] + held.get("starting_seconds", 0):
             self._remember_end(held["submitted"] + held.get("starting_seconds", 0), name)
             return Observation(Phase.STARTING, Reason.STARTING, "The stub is starting.")
@@ -192,7 +194,9 @@ class StubTarget:
         code = held["exit_code"] or int(held.get("fails", False))
         text = f"The stub ended with exit code {code}."
         if code:
-            return Observation(Phase.FAILED, Reason.EXITED, text, code, FailureClass(held.get("failure", "user")))
+            return Observation(
+                Phase.FAILED, Reason.EXITED, text, code, FailureClass(held.get("failure") or failure_of(code))
+            )
         return Observation(Phase.SUCCEEDED, Reason.EXITED, text, code)
 
     def _remember_end(self, ends: float, name: str) -> None:

@@ -170,6 +170,7 @@ def test_old_batches_make_room_for_new_ones(store: Store, monkeypatch: pytest.Mo
 def test_the_feed_tells_events_and_lines_in_the_order_in_which_they_were_written(store: Store, hand: Hand) -> None:
     # Given
     (run,) = hand.enqueue()
+    # Entries of one millisecond in two streams have no order.
     time.sleep(0.005)
     store.logs.append(run.id, "build", ["installing"])
     time.sleep(0.005)

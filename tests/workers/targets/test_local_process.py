@@ -194,15 +194,21 @@ def test_a_working_dir_that_the_code_does_not_have_is_the_queues_fault(lab: Proc
 
 
 @pytest.mark.parametrize(
-    ("number", "code", "words"), [(signal.SIGSEGV, 139, "SIGSEGV"), (signal.SIGKILL, 137, "memory ran out")]
+    ("number", "code", "words", "failure"),
+    [
+        (signal.SIGSEGV, 139, "SIGSEGV", FailureClass.USER),
+        (signal.SIGKILL, 137, "killed from outside", FailureClass.INFRA),
+        (signal.SIGTERM, 143, "SIGTERM", FailureClass.INFRA),
+        (signal.SIGINT, 130, "SIGINT", FailureClass.INFRA),
+    ],
 )
 def test_a_job_that_a_signal_ended_has_the_exit_code_of_a_shell_and_the_signals_name(
-    lab: ProcessLab, number: int, code: int, words: str
+    lab: ProcessLab, number: int, code: int, words: str, failure: FailureClass
 ) -> None:
     # When
     ended = lab.end_of(lab.python(f"import os; os.kill(os.getpid(), {int(number)})"))
     # Then
-    assert (ended.phase, ended.exit_code, ended.failure) == (Phase.FAILED, code, FailureClass.USER)
+    assert (ended.phase, ended.exit_code, ended.failure) == (Phase.FAILED, code, failure)
     assert words in ended.text
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from broker_config.runs import FailureClass, Reason
+from workers.targets.exit_codes import failure_of
 from workers.targets.protocol import Observation, Phase
 
 STARTING = Observation(Phase.STARTING, Reason.STARTING, "The container is made and not started yet.")
@@ -28,24 +29,16 @@ LIVE: Mapping[str, Observation] = {
 _KILLED = 128 + signal.SIGKILL
 _TERMINATED = 128 + signal.SIGTERM
 
-_EXPLAINED: Mapping[int, tuple[FailureClass, str]] = {
-    125: (FailureClass.USER, "125 is docker's own word for a container that it could not run, unless the job chose it"),
-    126: (
-        FailureClass.USER,
-        "the command was found and cannot be run; check that it is executable and its interpreter exists",
-    ),
-    127: (FailureClass.USER, "the image has no such command; check the entry point and the image's PATH"),
-    _KILLED: (
-        FailureClass.INFRA,
-        "it was killed from outside: by docker kill, by a restart of the engine without live-restore, or by the host",
-    ),
-    _TERMINATED: (
-        FailureClass.INFRA,
-        "it was told to end from outside: by docker stop, or by a shutdown of the engine or its host",
-    ),
-    255: (FailureClass.USER, "255 is also what docker shows when the engine was down while the job ended"),
+_EXPLAINED: Mapping[int, str] = {
+    125: "125 is docker's own word for a container that it could not run, unless the job chose it",
+    126: "the command was found and cannot be run; check that it is executable and its interpreter exists",
+    127: "the image has no such command; check the entry point and the image's PATH",
+    _KILLED: "it was killed from outside: by docker kill, by a restart of the engine without live-restore, or by the "
+    "host",
+    _TERMINATED: "it was told to end from outside: by docker stop, or by a shutdown of the engine or its host",
+    255: "255 is also what docker shows when the engine was down while the job ended",
 }
-"""By exit code: whose fault it most likely is, and a sentence."""
+"""By exit code: what most likely was the cause."""
 
 
 def ended(found: Mapping[str, Any], cancelled: bool) -> Observation:
@@ -53,17 +46,21 @@ def ended(found: Mapping[str, Any], cancelled: bool) -> Observation:
     state = found["State"]
     code = int(state["ExitCode"])
     if cancelled:
-        return Observation(
-            Phase.CANCELLED, Reason.CANCELLED_BY_USER, f"The container was stopped and {_exit(code)}.", code
-        )
+        how = ", by force because it did not end within its grace" if code == _KILLED else ""
+        text = f"The container was stopped and {_exit(code)}{how}."
+        return Observation(Phase.CANCELLED, Reason.CANCELLED_BY_USER, text, code)
     if code == 0:
         return Observation(Phase.SUCCEEDED, Reason.EXITED, f"The container {_exit(code)}.", code)
     if state.get("OOMKilled"):
         return Observation(Phase.FAILED, Reason.OUT_OF_MEMORY, _out_of_memory(found, code), code, FailureClass.USER)
-    failure, why = _EXPLAINED.get(code, (FailureClass.USER, _signal(code)))
+    why = _EXPLAINED.get(code) or _signal(code)
     said = f" Docker says: {state['Error']}." if state.get("Error") else ""
     return Observation(
-        Phase.FAILED, Reason.EXITED, f"The container {_exit(code)}{f': {why}' if why else ''}.{said}", code, failure
+        Phase.FAILED,
+        Reason.EXITED,
+        f"The container {_exit(code)}{f': {why}' if why else ''}.{said}",
+        code,
+        failure_of(code),
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from broker_config.runs import FailureClass, Reason
+from workers.targets.exit_codes import failure_of
 from workers.targets.protocol import Observation, Phase
 
 _KILLED = 128 + signal.SIGKILL
@@ -34,6 +35,8 @@ def observation(end: Mapping[str, Any]) -> Observation:
     code = None if status is None else status if status >= 0 else 128 - status
     if end["cancelled"]:
         how = "before it was started" if code is None else f"and ended with {_words(status, code)}"
+        if end.get("forced"):
+            how += ", by force because it did not end within its grace"
         return Observation(Phase.CANCELLED, Reason.CANCELLED_BY_USER, f"The process was cancelled {how}.", code)
     if code == 0:
         return Observation(Phase.SUCCEEDED, Reason.EXITED, "The process ended with exit code 0.", 0)
@@ -54,8 +57,8 @@ def _failed(end: Mapping[str, Any], status: int | None, code: int | None) -> Obs
         text += ": the kernel killed it because memory ran out. Give the job less data at once, or a larger machine."
         return Observation(Phase.FAILED, Reason.OUT_OF_MEMORY, text, code, FailureClass.USER)
     if code == _KILLED:
-        text += ": killed from outside, most likely because memory ran out; the kernel's log (dmesg) would say so"
-    return Observation(Phase.FAILED, Reason.EXITED, f"{text}.", code, FailureClass.USER)
+        text += ": killed from outside, by a person, or by a program that guards the machine's memory"
+    return Observation(Phase.FAILED, Reason.EXITED, f"{text}.", code, failure_of(code))
 
 
 def _words(status: int | None, code: int | None) -> str:

@@ -255,6 +255,7 @@ class Supervisor:
                 "status": self._status,
                 "failure": failure,
                 "cancelled": self._cancelled,
+                "forced": self._forced,
                 "interrupted": self._interrupted,
                 "out_of_memory": killed and out_of_memory_kills() > self._kills_before,
                 "ended": time.time(),
