@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from math import ceil, floor, isfinite
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StrictBool, StrictInt, StrictStr
+from pydantic import Field, PlainValidator
 from pydantic import model_validator as check_model
 
 from broker_config.errors import InvalidRequest, did_you_mean
@@ -24,6 +24,9 @@ from broker_config.pointers import keys, leaves, to_pointer
 MAX_TEXT = 4096
 """Longest text that a variable may hold."""
 
+MAX_INTEGER = 2**63
+"""No platform takes larger integers than those of 64 bits."""
+
 Type = Literal["string", "integer", "number", "boolean"]
 _ARTICLES: Mapping[str, str] = {
     "string": "a text",
@@ -32,17 +35,28 @@ _ARTICLES: Mapping[str, str] = {
     "boolean": "a boolean",
 }
 _BOOLEANS = {**dict.fromkeys(("true", "yes", "on", "1"), True), **dict.fromkeys(("false", "no", "off", "0"), False)}
-_INTEGER = re.compile(r"[+-]?\d{1,300}")
+_INTEGER = re.compile(r"[+-]?\d{1,20}")
 
-_AnyNumber = StrictInt | Annotated[float, Field(strict=True, allow_inf_nan=False)]
-_AnyValue = StrictBool | _AnyNumber | StrictStr
+
+def _check_scalar(value: object) -> object:
+    if not isinstance(value, bool | int | float | str):
+        raise ValueError("must be a text, a number or a boolean")
+    return value
+
+
+def _check_number(value: object) -> object:
+    return _typed(value, "number")
+
+
+_AnyValue = Annotated[Value, PlainValidator(_check_scalar)]
+_AnyNumber = Annotated[int | float, PlainValidator(_check_number)]
 
 
 class TemplateVariable(Frozen):
     """The schema of one variable. An absent keyword allows everything."""
 
     type: Type
-    enum: tuple[_AnyValue, ...] | None = Field(default=None, min_length=1)
+    enum: tuple[_AnyValue, ...] | None = None
     minimum: _AnyNumber | None = None
     maximum: _AnyNumber | None = None
     pattern: str | None = None  # of a text: a regular expression of Python's that must be found in it
@@ -57,6 +71,8 @@ class TemplateVariable(Frozen):
             raise ValueError(f"minimum and maximum are of numbers, and this is {_ARTICLES[self.type]}")
         if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
             raise ValueError(f"minimum {self.minimum} is above maximum {self.maximum}")
+        if self.enum == ():
+            raise ValueError("enum is empty, so no value could be chosen")
         if self.pattern is not None:
             _check_pattern(self.pattern, self.type)
         values = [("enum", value) for value in self.enum or ()]
@@ -145,31 +161,29 @@ def _check_pattern(pattern: str, type_: Type) -> None:
         raise ValueError(f"pattern {pattern!r} is no regular expression: {problem}") from None
 
 
-def _typed(value: object, type_: Type) -> Value:
-    if isinstance(value, bool):
-        if type_ == "boolean":
-            return value
-    elif isinstance(value, str):
-        if type_ == "string":
-            return _checked_text(value)
-        raise ValueError(f"must be {_ARTICLES[type_]}, not a text")
-    elif isinstance(value, int):
-        if type_ in {"integer", "number"}:
-            return value
-    elif isinstance(value, float) and isfinite(value):
-        if type_ == "number":
-            return value
-        if type_ == "integer" and value.is_integer():
-            return int(value)
-    raise ValueError(f"must be {_ARTICLES[type_]}")
-
-
-def _checked_text(text: str) -> str:
-    if not is_unicode(text):
+def _typed(value: Any, type_: Type) -> Value:
+    if type_ == "integer" and isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not _is(value, type_):
+        hint = ", not a text" if isinstance(value, str) else ""
+        raise ValueError(f"must be {_ARTICLES[type_]}{hint}")
+    if isinstance(value, int) and abs(value) >= MAX_INTEGER:
+        raise ValueError("must fit into 64 bits")
+    if isinstance(value, str) and not is_unicode(value):
         raise ValueError("must be text that can be written as UTF-8")
-    if len(text) > MAX_TEXT:
+    if isinstance(value, str) and len(value) > MAX_TEXT:
         raise ValueError(f"must have at most {MAX_TEXT:,} characters")
-    return text
+    return value  # type: ignore[no-any-return]
+
+
+def _is(value: object, type_: Type) -> bool:
+    if isinstance(value, bool):
+        return type_ == "boolean"
+    if isinstance(value, str):
+        return type_ == "string"
+    if isinstance(value, int):
+        return type_ in {"integer", "number"}
+    return type_ == "number" and isinstance(value, float) and isfinite(value)
 
 
 def _number(text: str) -> object:

@@ -5,6 +5,7 @@ from broker_config.jobs import CodeSource, GitSource, ImageSource, Job
 from broker_config.priorities import Priority
 from broker_config.queues import Queue
 from broker_config.runs import Event, FailureClass, Launch, Run, State
+from broker_config.templates import TemplateVariable
 from producer.client import Client, launch
 from producer.handle import LogLine, RunHandle
 from producer.sources import LocalCode
@@ -26,5 +27,6 @@ __all__ = [
     "RunHandle",
     "RunUnsuccessful",
     "State",
+    "TemplateVariable",
     "launch",
 ]

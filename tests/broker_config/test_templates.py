@@ -65,7 +65,10 @@ def test_a_queue_is_read_back_with_the_variables_that_it_was_written_with() -> N
         ({"type": "integer", "minmum": 1}, "unknown field 'template_variables.gpus.minmum'"),
         ({"type": "float"}, "'string', 'integer', 'number' or 'boolean'"),
         ({"schema": "{"}, "the schema of 'gpus' is not JSON"),
-        ({"type": "string", "enum": []}, "at least 1 item"),
+        ({"type": "string", "enum": []}, "enum is empty"),
+        ({"type": "string", "enum": [["a"]]}, r"gpus\.enum\.0: must be a text, a number or a boolean$"),
+        ({"type": "integer", "minimum": "1"}, r"gpus\.minimum: must be a number, not a text$"),
+        ({"type": "number", "maximum": float("inf")}, r"gpus\.maximum: must be a number$"),
     ],
 )
 def test_a_schema_that_cannot_be_is_refused_with_the_reason(schema: Any, message: str) -> None:
@@ -146,7 +149,9 @@ def test_a_value_that_obeys_its_schema_is_taken_with_its_type(schema: Any, value
         ({"type": "string", "pattern": "^a$"}, "ab", r"must match '\^a\$'"),
         ({"type": "string", "enum": ["a", "b"]}, "c", 'must be one of "a", "b"'),
         ({"type": "number", "minimum": 0.5}, 0.25, "must be at least 0.5"),
-        ({"type": "integer", "maximum": 8}, 10**400, "must be at most 8"),
+        ({"type": "integer", "maximum": 8}, 9, "must be at most 8"),
+        ({"type": "integer"}, 2**63, "must fit into 64 bits"),
+        ({"type": "number"}, 10**400, "must fit into 64 bits"),
     ],
 )
 def test_a_value_that_breaks_its_schema_is_refused_by_name(schema: Any, value: Any, problem: str) -> None:
@@ -201,7 +206,11 @@ def test_a_text_that_means_no_value_of_the_type_is_refused(type_: str, text: str
         read_values(variables(x={"type": type_}), {"x": text}, "queue 'gpu'")
 
 
-@given(st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans() | st.text(max_size=20))
+INTEGERS = st.integers(-(2**63) + 1, 2**63 - 1)
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(INTEGERS | FLOATS | st.booleans() | st.text(max_size=20))
 def test_the_sample_of_a_schema_obeys_it(value: Any) -> None:
     # Given a schema with a default, with an enum, and with one bound, where its type has such a thing
     type_ = {int: "integer", float: "number", bool: "boolean", str: "string"}[type(value)]
