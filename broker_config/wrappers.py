@@ -48,7 +48,7 @@ def unwrap(given: Any, resource: str) -> Unwrapped:
     if wrapped in RESOURCES and resource in RESOURCES and isinstance(inside, dict):
         raise InvalidRequest(
             f"the config is one of resource {name!r}, and the queue is on {resource!r}; "
-            f"create it with --resource {wrapped}, or take {name!r} away"
+            f"give it to a queue on {wrapped!r}, or take {name!r} away"
         )
     return Unwrapped(config, pointer)
 

@@ -15,7 +15,6 @@ from pydantic import Field
 from broker_config.errors import InvalidRequest
 from broker_config.frozen import Frozen, JsonObject, parse
 from broker_config.jobs import ImageSource
-from broker_config.wrappers import RESOURCE_ALIASES
 from producer.launches import LaunchFields
 from producer.sources import uri
 
@@ -119,25 +118,3 @@ def _is_used(key: str, value: Any, notes: list[str]) -> bool:
     if key in IGNORED:
         notes.append(f"launch config: {key!r} changes nothing here: {IGNORED[key]}")
     return key not in IGNORED
-
-
-RESOURCE_TYPES = frozenset({"docker", "local-process", "kubernetes", "sagemaker", "vertex"})
-"""Names that resource args may be wrapped in; none of them is a key of a queue config."""
-
-
-def resource_config(resource_args: Mapping[str, Any], resource: str) -> Mapping[str, Any]:
-    """Resource args without the name of the resource type around them, as overrides of a queue of that resource.
-
-    Raises:
-        InvalidRequest: when they are for another resource type.
-    """
-    wrapped = {RESOURCE_ALIASES.get(key, key): value for key, value in resource_args.items()}
-    if len(wrapped) != 1 or not isinstance(next(iter(wrapped.values())), Mapping):
-        return resource_args
-    (name,) = wrapped
-    if name == resource:
-        inner: Mapping[str, Any] = wrapped[name]
-        return inner
-    if name in RESOURCE_TYPES:
-        raise InvalidRequest(f"resource args are for {name!r}, and the queue has resource {resource!r}")
-    return resource_args

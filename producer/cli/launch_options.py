@@ -15,7 +15,7 @@ from broker_config.jobs import ImageSource
 from broker_config.queues import Queue
 from broker_config.templates import read_values
 from broker_config.texts import read_object
-from broker_config.wrappers import RESOURCE_ALIASES
+from broker_config.wrappers import RESOURCE_ALIASES, unwrap
 from producer import launch_config
 from producer.cli import pairs
 from producer.launches import LaunchFields
@@ -151,8 +151,7 @@ def _unwrapped(config: launch_config.LaunchConfig, args: Mapping[str, Any], reso
     named = config.resource and RESOURCE_ALIASES.get(config.resource, config.resource)
     if named and named != resource:
         raise InvalidRequest(f"launch config: it is for resource {named!r}, and the queue has {resource!r}")
-    of_file = launch_config.resource_config(config.resource_args, resource)
-    return pairs.lay_over(of_file, launch_config.resource_config(args, resource))
+    return pairs.lay_over(unwrap(config.resource_args, resource).config, unwrap(args, resource).config)
 
 
 def words(entry_point: str) -> list[str]:

@@ -44,7 +44,7 @@ def test_a_resource_of_somebody_elses_may_have_any_key() -> None:
     ("config", "error"),
     [
         ({"resource_args": {"kubernetes": {}}}, "one of resource 'kubernetes', and the queue is on 'docker'"),
-        ({"gcp-vertex": {"spec": {}}}, "create it with --resource vertex, or take 'gcp-vertex' away"),
+        ({"gcp-vertex": {"spec": {}}}, "give it to a queue on 'vertex', or take 'gcp-vertex' away"),
         ({"resource_args": {}, "template_variables": {}}, "'template_variables' beside 'resource_args' belongs to no"),
         ("{", "the config:"),
         ("[1]", "this must be an object"),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker_config.errors import InvalidRequest
-from producer.launch_config import IGNORED, REFUSED, LaunchConfig, Overrides, read, resource_config
+from producer.launch_config import IGNORED, REFUSED, LaunchConfig, Overrides, read
 
 KEYS = st.sampled_from([*LaunchConfig.model_fields, *Overrides.model_fields, *REFUSED, *IGNORED, "docker_image", "x"])
 VALUES = st.recursive(
@@ -39,10 +39,3 @@ def test_every_refused_key_is_refused_with_a_cure_unless_it_is_empty(key: str) -
     assert read({key: {}}) == (LaunchConfig(), [])
     with pytest.raises(InvalidRequest, match=f"'{key}' cannot be honoured: "):
         read({key: "x"})
-
-
-@given(st.dictionaries(st.text(max_size=4), VALUES, max_size=3))
-def test_resource_args_lose_the_name_around_them_and_nothing_else(args: dict[str, Any]) -> None:
-    assert resource_config({"local-container": args}, "docker") == args
-    assert resource_config({"docker": args}, "docker") == args
-    assert resource_config({**args, "a-flag": 1}, "docker") == {**args, "a-flag": 1}

@@ -127,6 +127,8 @@ def test_a_queue_with_wandbs_name_of_a_resource_takes_args_with_either_name(laun
         arguments = ("-q", "containers", "-d", "a:1", "-R", json.dumps({name: {"cpus": 1}}))
         assert launchyard("launch", *arguments).code == 0
         assert next(store.runs.newest()).spec.overrides == {"cpus": 1}
+    answer = launchyard("launch", "-q", "containers", "-d", "a:1", "-R", '{"kubernetes": {"spec": {}}}')
+    assert "is one of resource 'kubernetes', and the queue is on 'docker'" in answer.err
 
 
 def test_template_variables_come_from_both_places_in_their_types(launchyard: Call, store: Store) -> None:
@@ -162,10 +164,6 @@ def test_template_variables_come_from_both_places_in_their_types(launchyard: Cal
         (["-c", "/nowhere.json"], "--config: cannot read '/nowhere.json'"),
         (["-c", "[1, 2]\n[3]"], "--config:2:1: the JSON text has ended"),
         (["-d", "a:1", "-c", '{"resource": "kubernetes"}'], "for resource 'kubernetes', and the queue has 'stub'"),
-        (
-            ["-d", "a:1", "-R", '{"kubernetes": {"spec": {}}}'],
-            "are for 'kubernetes', and the queue has resource 'stub'",
-        ),
         (["-d", "a:1", "-e", "vision"], "belongs to entity 'team', and the launch names 'vision'"),
         (["-u", "https://wandb.ai/team/project/runs/abc", "-E", "x"], "is on W&B's server"),
         (["-u", "https://github.com/team/r/tree/main", "-E", "x"], "write https://github.com/team/r@main"),
