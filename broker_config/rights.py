@@ -92,11 +92,22 @@ class Rights:
 
     @cached_property
     def _entries(self) -> list[Path]:
-        """The places that the owner names, with the resource's own spelling of their first words."""
+        """The places that the owner names, in the resource's own spelling."""
         if isinstance(self._queue.overridable, str):
             return [_EVERYTHING]
-        places = map(from_pointer, self._queue.overridable)
-        return [(*self._resource.canonical({first: None}), *rest) for first, *rest in places]
+        return [self._spelled(from_pointer(place)) for place in self._queue.overridable]
+
+    def _spelled(self, words: Path) -> Path:
+        below: Any = None
+        for word in reversed(words):
+            below = {word: below}
+        below = self._resource.canonical(below)
+        path: list[str] = []
+        for word in words:
+            spelled, below = next(iter(below.items()))
+            # What stands under a list of named things is the name of one, and nobody's to spell.
+            path.append(word if path and path[-1] in self._resource.named_lists else spelled)
+        return tuple(path)
 
     @cached_property
     def _config(self) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def _check(config: Mapping[str, Any]) -> Iterator[Finding]:
     if "builder" in config:
         yield error("/builder", "'builder' belongs into the agent's config")
     manifest = {key: value for key, value in config.items() if key not in OWN_KEYS and key != "builder"}
-    api_version, kind = _type(config)
+    api_version, kind = type_of(config)
     if not isinstance(api_version, str) or not isinstance(kind, str):
         yield error("", "an object needs both 'apiVersion' and 'kind', as text, unless it is a Job")
         return
@@ -92,14 +92,14 @@ def _check(config: Mapping[str, Any]) -> Iterator[Finding]:
         yield warning("/kind", f"fields of {kind} in {api_version} are not checked: {why}")
 
 
-def _type(config: Mapping[str, Any]) -> tuple[Any, Any]:
-    """`apiVersion` and `kind`, with what is filled in where they are absent: as for the target."""
+def type_of(config: Mapping[str, Any]) -> tuple[Any, Any]:
+    """`apiVersion` and `kind` of a manifest; without them it is a Job, or a part of one."""
     api_version, kind = config.get("apiVersion"), config.get("kind")
     group, version = config.get("group"), config.get("version")
     if group or version:
         own_group, _, own_version = str(api_version or "").rpartition("/")
         api_version = f"{group or own_group}/{version or own_version}"
-    # The group's first version had no Job, but W&B Launch takes it for one.
+    # W&B Launch takes batch/v1beta1 for a Job's, which it never was; CronJob has left it for v1.
     if api_version == "batch/v1beta1" or (api_version is None and kind in (None, "Job", "CronJob")):
         api_version = "batch/v1"
     if kind is None and api_version == "batch/v1":

@@ -17,8 +17,20 @@ from broker_config.resources.shapes import TEXT
 SESSION_KEYS = ("region", "profile")
 """Keys of W&B Launch that choose where and as whom the service is called."""
 
-_DROPPED = "EcrRepoName"
-_PROCESSING = "ProcessingJob"
+DROPPED = "EcrRepoName"
+"""W&B Launch takes it, and leaves it out of the request."""
+
+PROCESSING_KEY = "ProcessingJob"
+"""A config for processing jobs holds the body of `CreateProcessingJob` under it."""
+
+_MAPS = frozenset(
+    {
+        *("Environment", "HyperParameters", "HookParameters", "CollectionParameters"),
+        *("RuleParameters", "ProfilingParameters"),
+    }
+)
+"""Fields whose keys are the user's own."""
+
 _ODD = {"volume_size_in_gb": "VolumeSizeInGB"}
 _IDENTITY = "it can give the job the rights of another role"
 _ELSEWHERE = "it can send the job to another account or region"
@@ -29,13 +41,13 @@ class SageMakerResource:
 
     named_lists: ClassVar[Mapping[str, str]] = {"Tags": "Key", "InputDataConfig": "ChannelName"}
     guarded: ClassVar[Sequence[Guard]] = (
-        *(Guard(f"{place}/RoleArn", _IDENTITY) for place in ("", f"/{_PROCESSING}")),
+        *(Guard(f"{place}/RoleArn", _IDENTITY) for place in ("", f"/{PROCESSING_KEY}")),
         *(Guard(f"/{key}", _ELSEWHERE) for key in SESSION_KEYS),
     )
     insecure: ClassVar[Sequence[Guard]] = ()
 
     def canonical(self, config: Mapping[str, Any]) -> dict[str, Any]:
-        return {key if key in SESSION_KEYS else member(key): value for key, value in config.items()}
+        return spelled(config)
 
     def check(self, config: Mapping[str, Any]) -> Sequence[Finding]:
         return list(_check(config))
@@ -46,6 +58,22 @@ def member(key: str) -> str:
     return _ODD.get(key) or "".join(word[:1].upper() + word[1:] for word in key.split("_"))
 
 
+def spelled(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A config with every field, on every level, as the service writes it."""
+    session = {key: config[key] for key in SESSION_KEYS if key in config}
+    body: dict[str, Any] = _spelled({key: value for key, value in config.items() if key not in session})
+    return body | session
+
+
+def _spelled(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_spelled(item) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    fields = {member(key): item for key, item in value.items()}
+    return {name: item if name in _MAPS else _spelled(item) for name, item in fields.items()}
+
+
 def _check(config: Mapping[str, Any]) -> Iterator[Finding]:
     body: dict[str, Any] = {}
     for key, value in config.items():
@@ -53,7 +81,7 @@ def _check(config: Mapping[str, Any]) -> Iterator[Finding]:
             yield from TEXT.check(value, (key,))
         elif key == "builder":
             yield error("/builder", "'builder' belongs into the agent's config")
-        elif member(key) == _DROPPED:
+        elif member(key) == DROPPED:
             yield warning(f"/{key}", f"{key!r} has no effect; the image's own registry is used")
         else:
             body[key] = value
@@ -61,7 +89,7 @@ def _check(config: Mapping[str, Any]) -> Iterator[Finding]:
     if types is None:
         yield sdks.missing("sagemaker")
         return
-    processing = [key for key in body if member(key) == _PROCESSING]
+    processing = [key for key in body if member(key) == PROCESSING_KEY]
     if not processing:
         yield from types.shape_of("CreateTrainingJob").check(body, ())
     elif len(body) > 1:

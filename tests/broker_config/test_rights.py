@@ -177,3 +177,48 @@ def test_secure_mode_finds_what_it_refuses_wherever_it_stands() -> None:
         "/spec/hostPID: of the host",
     ]
     assert rights.insecure(Pods(), {"spec": {"hostPID": False, "containers": [{"name": "main", "command": []}]}}) == []
+
+
+SAGEMAKER = {
+    "ResourceConfig": {"InstanceType": "ml.m5.large"},
+    "Environment": {"lower_case": "a"},
+    "RoleArn": "Trainer",
+}
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"RoleArn": "Admin"},
+        {"role_arn": "Admin"},
+        {"ProcessingJob": {"RoleArn": "Admin"}},
+        {"processing_job": {"role_arn": "Admin"}},
+    ],
+)
+def test_a_guarded_place_is_guarded_however_it_is_spelled(overrides: dict[str, Any]) -> None:
+    queue = parse_queue({"name": "gpu", "resource": "sagemaker", "config": SAGEMAKER})
+
+    with pytest.raises(InvalidRequest, match="RoleArn': it can give the job the rights of another role"):
+        rights.Rights(queue).check(overrides, {})
+
+
+@pytest.mark.parametrize(
+    ("place", "overrides"),
+    [
+        ("/resource_config/instance_type", {"ResourceConfig": {"InstanceType": "ml.m5.xlarge"}}),
+        ("/ResourceConfig/InstanceType", {"resource_config": {"instance_type": "ml.m5.xlarge"}}),
+        ("/environment/lower_case", {"Environment": {"lower_case": "b"}}),
+        ("/tags/team/value", {"Tags": [{"Key": "team", "Value": "vision"}]}),
+    ],
+)
+def test_a_place_that_an_owner_names_is_meant_in_every_spelling(place: str, overrides: dict[str, Any]) -> None:
+    # Given a queue with one place that jobs may change
+    config = {**SAGEMAKER, "Tags": [{"Key": "team", "Value": "-"}]}
+    queue = parse_queue({"name": "gpu", "resource": "sagemaker", "config": config, "overridable": [place]})
+
+    # When a job changes it
+    rights.Rights(queue).check(overrides, {})
+
+    # Then it may, and nothing beside it
+    with pytest.raises(InvalidRequest, match="may not override"):
+        rights.Rights(queue).check({"StoppingCondition": {}, "HyperParameters": {"a": "b"}}, {})

@@ -21,6 +21,7 @@ from broker_config import errors, priorities
 from broker_config.jobs import CodeSource, GitSource, ImageSource, Job
 from broker_config.macros import BUILT_IN
 from broker_config.queues import Queue
+from broker_config.resources import kubernetes, sagemaker
 from broker_config.resources.docker import GUARDED, flags
 from broker_config.resources.local_process import LocalProcessConfig
 from broker_config.resources.stub import StubConfig
@@ -42,8 +43,7 @@ from workers.config.cloud import AwsEnvironment, AzureEnvironment, GcpEnvironmen
 from workers.config.load import FILE_VARIABLE, VARIABLES, WANDB_VARIABLES
 from workers.config.registry import RegistryConfig
 from workers.targets.kubernetes.kinds import KINDS
-from workers.targets.kubernetes.render import CLUSTER_KEYS, SERVICE_KEYS
-from workers.targets.sagemaker.render import PROCESSING_KEY, SESSION_KEYS, SPLIT
+from workers.targets.sagemaker.render import SPLIT
 from workers.targets.vertex.config import RunOptions, Spec
 
 Facts = Mapping[str, str | None]
@@ -196,9 +196,9 @@ FACTS: Mapping[str, Callable[[], Facts]] = {
     "docker-flags": lambda: _names(flags.FLAGS),
     "docker-aliases": lambda: {short: f"`{name}`" for short, name in flags.ALIASES.items()},
     "docker-refused": lambda: _names(flags.REFUSED),
-    "kubernetes-keys": lambda: _names((*CLUSTER_KEYS, "namespace", "group", "version", *SERVICE_KEYS)),
+    "kubernetes-keys": lambda: _names(kubernetes.OWN_KEYS),
     "kubernetes-kinds": lambda: _names(KINDS),
-    "sagemaker-keys": lambda: _names((*SESSION_KEYS, PROCESSING_KEY, "EcrRepoName")),
+    "sagemaker-keys": lambda: _names((*sagemaker.SESSION_KEYS, sagemaker.PROCESSING_KEY, sagemaker.DROPPED)),
     "sagemaker-split": lambda: _names(SPLIT),
     "vertex-spec": lambda: {name: told for name, told in _fields(Spec).items() if name not in RunOptions.model_fields},
     "vertex-run": lambda: _fields(RunOptions),

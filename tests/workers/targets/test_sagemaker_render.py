@@ -12,11 +12,12 @@ from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureSh
 from botocore.session import get_session
 from botocore.validate import ParamValidator
 
+from broker_config.resources.sagemaker import spelled
 from tests.golden.requests import Golden, workload
 from tests.workers.targets.workloads import golden_requests, refusal
 from workers.builders.protocol import ArtifactKind
 from workers.targets.sagemaker import operations, render
-from workers.targets.sagemaker.operations import PROCESSING, TRAINING, Operation, camel_case
+from workers.targets.sagemaker.operations import PROCESSING, TRAINING, Operation
 
 REQUIRED = {
     "RoleArn": "Trainer",
@@ -97,11 +98,11 @@ def test_every_member_may_be_written_in_snake_case(operation: Operation, service
     whole = sample(service.operation_model(operation.name).input_shape)
 
     # When it is written as Python writes names, and read
-    read = camel_case(snake_case(whole, service.operation_model(operation.name).input_shape))
+    read = spelled(snake_case(whole, service.operation_model(operation.name).input_shape))
 
     # Then nothing is lost, and the user's keys are as they were
     assert read == whole
-    assert camel_case(whole) == whole
+    assert spelled(whole) == whole
 
 
 def sample(shape: Shape) -> Any:
@@ -172,7 +173,7 @@ _PROCESSING: dict[str, Any] = {"processing_job": {"role_arn": "a", "processing_r
         ({**REQUIRED, "Tags": {"team": "vision"}}, "'Key' and 'Value'"),
         ({**REQUIRED, "Tags": [{"Key": str(number), "Value": ""} for number in range(47)]}, "51 tags"),
         ({**REQUIRED, "AlgorithmSpecification": "image:1"}, "'AlgorithmSpecification' must be an object"),
-        ({**REQUIRED, **_PROCESSING}, "take one of them away"),
+        ({**REQUIRED, **_PROCESSING}, "keep one"),
         ({"processing_job": {}}, "CreateProcessingJob needs RoleArn, ProcessingResources"),
         ({"processing_job": "a"}, "'ProcessingJob' must be an object"),
         ({**REQUIRED, "builder": {}}, "agent's config"),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
+from broker_config.resources.kubernetes import OWN_KEYS, type_of
 from workers.targets.identity import fitting, identity, prefixed
 from workers.targets.kubernetes.kinds import Kind, holders
 from workers.targets.kubernetes.pods import Object, Pod, section
@@ -19,28 +22,17 @@ _NAME_LIMIT = 63
 _LABEL_CHARACTERS = "A-Za-z0-9._-"
 
 
-def typed(config: Object) -> Object:
-    """The manifest with its `apiVersion` and `kind`. Without them it is, or is a part of, a Job.
+def manifest_of(config: Mapping[str, Any]) -> Object:
+    """The manifest in a queue config, with its `apiVersion` and `kind`, and with a container if it is a Job.
 
     Raises:
         ValueError: when it is of no kind.
     """
-    api_version, kind = config.pop("apiVersion", None), config.pop("kind", None)
-    # W&B Launch lets these two stand for the parts of `apiVersion`.
-    group, version = config.pop("group", None), config.pop("version", None)
-    if group or version:
-        parts = str(api_version or "").rpartition("/")
-        api_version = f"{group or parts[0]}/{version or parts[2]}"
-    if api_version is None and kind in (None, "Job", "CronJob"):
-        api_version = "batch/v1"
-    # W&B Launch takes it for a Job's, which it never was; CronJob has left it for v1.
-    if api_version == "batch/v1beta1":
-        api_version = "batch/v1"
-    if kind is None and api_version == "batch/v1":
-        kind = "Job"
+    api_version, kind = type_of(config)
     if not isinstance(api_version, str) or not isinstance(kind, str):
         raise ValueError("an object needs both 'apiVersion' and 'kind', as text, unless it is a Job")
-    manifest = {"apiVersion": api_version, "kind": kind, "metadata": {}, **config}
+    rest = {key: value for key, value in config.items() if key not in {*OWN_KEYS, "apiVersion", "kind"}}
+    manifest = {"apiVersion": api_version, "kind": kind, "metadata": {}, **rest}
     if api_version == "batch/v1":
         _fill_job(manifest)
     return manifest

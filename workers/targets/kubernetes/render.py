@@ -14,15 +14,12 @@ from broker_config.runs import FailureClass, Reason
 from workers.failures import RunFailed
 from workers.targets.containers import Container, image_of, literal, place_command, place_env, place_image
 from workers.targets.kubernetes.kinds import Kind, holders, kind_of
-from workers.targets.kubernetes.manifest import label, name_object, submit_once, typed
+from workers.targets.kubernetes.manifest import label, manifest_of, name_object, submit_once
 from workers.targets.kubernetes.pods import Object, Pod
 from workers.targets.protocol import Request, Workload
 
 CLUSTER_KEYS = ("configFile", "context")
 """Keys of the queue config that choose a cluster."""
-
-SERVICE_KEYS = ("wait_for_ready", "wait_timeout")
-"""Keys of W&B Launch for services beside a job. There are none here, so there is nothing to wait for."""
 
 
 def render(workload: Workload) -> Request:
@@ -46,9 +43,7 @@ def _body(workload: Workload) -> dict[str, Any]:
         raise ValueError("'builder' belongs into the agent's config")
     cluster = {key: _text(config, key) for key in CLUSTER_KEYS if config.get(key) is not None}
     namespace = _text(config, "namespace") if config.get("namespace") is not None else None
-    manifest = typed(
-        {key: value for key, value in config.items() if key not in {*CLUSTER_KEYS, *SERVICE_KEYS, "namespace"}}
-    )
+    manifest = manifest_of(config)
     kind = kind_of(manifest)
     name_object(manifest, workload, kind, namespace)
     pods = kind.find_pods(manifest)

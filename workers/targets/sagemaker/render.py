@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from broker_config.resources.sagemaker import DROPPED, PROCESSING_KEY, SESSION_KEYS, member, spelled
 from broker_config.runs import FailureClass, Reason
 from workers.failures import RunFailed
 from workers.targets.containers import image_of
 from workers.targets.identity import fitting, identity, prefixed
 from workers.targets.protocol import Request, Workload
 from workers.targets.sagemaker import operations
-from workers.targets.sagemaker.operations import PROCESSING, TRAINING, Operation, camel_case, member
-
-SESSION_KEYS = ("region", "profile")
-PROCESSING_KEY = "processing_job"
-"""A queue config for processing jobs holds the body of `CreateProcessingJob` under it."""
+from workers.targets.sagemaker.operations import PROCESSING, TRAINING, Operation
 
 ROLE = "arn:{partition}:iam::{account}:role/"
 """What stands before a role that is given by its name. Partition and account are filled in when it is submitted."""
@@ -23,7 +20,6 @@ ROLE = "arn:{partition}:iam::{account}:role/"
 SPLIT = ("LAUNCHYARD_CONFIG", "WANDB_CONFIG", "WANDB_LAUNCH_FILE_OVERRIDES")
 """Variables whose readers put the parts `NAME_0`, `NAME_1`, ... together again."""
 
-_DROPPED = ("EcrRepoName", "ecr_repo_name")  # W&B Launch took it once, and drops it
 _TAG_CHARACTERS = r"\w .:/=+\-@"
 
 
@@ -43,12 +39,11 @@ def render(workload: Workload) -> Request:
 
 
 def _body(workload: Workload) -> dict[str, Any]:
-    given = dict(workload.config)
-    if "builder" in given:
+    given = spelled(workload.config)
+    if member("builder") in given:
         raise ValueError("'builder' belongs into the agent's config")
     session = {key: given.pop(key) for key in SESSION_KEYS if key in given}
-    for key in _DROPPED:
-        given.pop(key, None)
+    given.pop(DROPPED, None)
     operation, told = _operation(given)
     missing = [name for name in operation.required if not told.get(name)]
     if missing:
@@ -64,15 +59,14 @@ def _body(workload: Workload) -> dict[str, Any]:
     return {"session": session, "operation": operation.name, "input": told, "secrets": secrets}
 
 
-def _operation(given: Mapping[str, Any]) -> tuple[Operation, dict[str, Any]]:
-    """Which operation a config is for, and its input in the service's spelling."""
-    keys = [key for key in given if member(key) == member(PROCESSING_KEY)]
-    if not keys:
-        return TRAINING, camel_case(given)
+def _operation(given: dict[str, Any]) -> tuple[Operation, dict[str, Any]]:
+    """Which operation a config is for, and its input."""
+    if PROCESSING_KEY not in given:
+        return TRAINING, given
     if len(given) > 1:
-        others = ", ".join(sorted(given.keys() - set(keys)))
-        raise ValueError(f"{keys[0]!r} is for processing jobs, and {others} for training jobs; take one of them away")
-    return PROCESSING, _object(camel_case(given), member(PROCESSING_KEY))
+        others = ", ".join(sorted(given.keys() - {PROCESSING_KEY}))
+        raise ValueError(f"{PROCESSING_KEY!r} is for processing jobs, and {others} for training jobs; keep one")
+    return PROCESSING, _object(given, PROCESSING_KEY)
 
 
 def _role(role: Any) -> str:
