@@ -96,6 +96,7 @@ class Reason(StrEnum):
     ENQUEUED = "enqueued"
     CLAIMED = "claimed"
     ADOPTED = "adopted"
+    RECOVERED = "recovered"  # its record was lost, and written anew from what the target has
     RELEASED = "released"  # its agent has stopped, and another one may adopt it
     CONTACT_LOST = "contact-lost"  # its agent is silent, and no other one can follow the job
     BUILDING = "building"

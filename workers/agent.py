@@ -35,7 +35,7 @@ from workers.queues import served_queues
 from workers.reconcile import Reconciler
 from workers.record import Recorder
 from workers.requests import Dropped, Ledger
-from workers.session import Session, machine
+from workers.session import Session, site
 from workers.submit import Submitter
 from workers.sweep import Sweeper
 from workers.takeover import Reach, Takeover
@@ -83,7 +83,7 @@ class Agent:
         self._gate = gate
         self._workspaces = settings.home / "workspaces"
         self._session = Session(self.store.agents, name, config.lease_seconds)
-        self._site = f"{machine()}:{settings.home}"
+        self._site = site(settings.home)
         self._stopping = threading.Event()
         self._heartbeat = Heartbeat()
         self._holdings = Holdings(gate)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from broker_config.errors import StaleWrite, TemporaryError
+from broker_config.errors import NotFound, StaleWrite, TemporaryError
 from broker_config.runs import FailureClass, Reason, Run, State
 from broker_config.store.runs import RunStore
 from workers.admission import Admission
@@ -58,6 +58,10 @@ class Course:
                 return
             except StaleWrite:
                 logger.warning("run-lost run=%s: another session holds it", run.id)
+                self.let_go(run)
+                return
+            except NotFound:
+                logger.warning("run-unknown run=%s: the broker has lost its record, so it is not carried on", run.id)
                 self.let_go(run)
                 return
             except TemporaryError as error:

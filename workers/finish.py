@@ -10,7 +10,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Callable
 
-from broker_config.errors import LaunchyardError, StaleWrite
+from broker_config.errors import LaunchyardError, NotFound, StaleWrite
 from broker_config.runs import FailureClass, Run, now
 from workers.record import Recorder
 from workers.requests import Ledger
@@ -57,7 +57,7 @@ class Finisher:
     def end(self, run: Run, seen: Observation, failure: FailureClass | None) -> Run | None:
         """Record the end of the run, or of this attempt, whether the job ran or not.
 
-        None: the run is another session's to finish.
+        None: the run is another session's to finish, or its record is lost.
         """
 
         def judge(current: Run) -> Verdict:
@@ -65,17 +65,20 @@ class Finisher:
 
         # By the attempt's own name: a run that is tried again has another one afterwards.
         name = run.object_name
-        is_mine = True
+        ended = None
         try:
-            run = self._recorder.conclude(run, judge)
+            ended = self._recorder.conclude(run, judge)
             self._remember(name, seen, failure)
         except StaleWrite:
             logger.warning("run-lost run=%s: another session finishes it", run.id)
-            is_mine = False
-        self._ledger.close(run)
+        except NotFound:
+            # The object stays, so that `launchyard recover` finds how it ended.
+            logger.warning("run-unknown run=%s: the broker has lost its record, so its end is not recorded", run.id)
+        self._ledger.close(ended or run)
         self._let_go(run)
-        logger.info("run-ended run=%s state=%s reason=%s", run.id, run.state, seen.reason)
-        return run if is_mine else None
+        if ended is not None:
+            logger.info("run-ended run=%s state=%s reason=%s", run.id, ended.state, seen.reason)
+        return ended
 
     def _remember(self, name: str, seen: Observation, failure: FailureClass | None) -> None:
         self._ends[name] = (seen, failure)

@@ -28,6 +28,11 @@ def machine() -> str:
     return f"{socket.gethostname()}/{boot}/{processes}"
 
 
+def site(home: Path) -> str:
+    """Names the machine and the home folder, where the objects of local targets are."""
+    return f"{machine()}:{home}"
+
+
 class Session:
     """One process's hold on an agent's name."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 
 from broker_config.errors import InvalidRequest, TemporaryError
@@ -74,6 +75,7 @@ class Submitter:
         """
         request = target.render(workload(prepared, self._wandb, self._macros))
         run = self._intend(prepared, request)
+        request = replace(request, passport=run.model_dump_json())
         while True:
             if now() - (run.submitted_at or run.since) > CONFIRMED:
                 # This process was frozen, the target did not answer, or the run was another session's.

@@ -11,7 +11,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterable
 
-from broker_config.errors import LaunchyardError, StaleWrite
+from broker_config.errors import LaunchyardError, NotFound, StaleWrite
 from broker_config.runs import FailureClass, Reason, Run, State, now
 from workers.collect import Collector
 from workers.record import Recorder
@@ -114,6 +114,8 @@ class Watcher:
                 self._runs.pop(name)
                 self._collector.drop(run)
                 self._let_go(run)
+            except NotFound:
+                logger.warning("run-unknown run=%s: the broker has lost its record; the job is followed on", run.id)
 
     def _record(self, run: Run, seen: Observation) -> None:
         if seen.phase.is_end:

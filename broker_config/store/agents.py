@@ -93,6 +93,11 @@ class AgentStore:
         with translated():
             self._client.hset(self._keys.agents, info.name, info.model_dump_json())
 
+    def remember(self, info: AgentInfo) -> None:
+        """Write what is known of an agent that says nothing of itself; what it said stays."""
+        with translated():
+            self._client.hsetnx(self._keys.agents, info.name, info.model_dump_json())
+
     def forget(self, name: str) -> None:
         """Remove an agent from the list, and what was wished of it."""
         with translated():

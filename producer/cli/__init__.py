@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from broker_config import __version__
-from producer.cli import agents, broker, demo, jobs, launching, queues, runs, up
+from producer.cli import agents, broker, demo, jobs, launching, queues, recovering, runs, up
 from producer.cli.exits import Commands
 from producer.cli.session import Session
 
@@ -45,6 +45,7 @@ for command in (
     agents.agents,
     agents.agent,
     broker.group,
+    recovering.recover,
     up.up,
     demo.demo,
 ):

@@ -44,6 +44,16 @@ def agent_arguments(options: AgentOptions) -> list[str]:
     return [*arguments, *(word for flag, value in given.items() if value is not None for word in (flag, str(value)))]
 
 
+def recovery_arguments(resources: Sequence[str], queues: Sequence[str], dry_run: bool) -> list[str]:
+    """The program that rebuilds records from what the targets have."""
+    arguments = [sys.executable, "-m", "workers.recover"]
+    for resource in resources:
+        arguments += ["--resource", resource]
+    for queue in queues:
+        arguments += ["--queue", queue]
+    return [*arguments, "--dry-run"] if dry_run else arguments
+
+
 def flower_arguments(port: int) -> list[str]:
     """Flower, for this machine only. Its login goes through the environment."""
     columns = "--tasks-columns=uuid,state,kwargs,received,started,runtime,worker"

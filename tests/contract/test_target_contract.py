@@ -299,6 +299,19 @@ def test_the_inventory_names_objects_of_all_agents_until_their_release(lab: Lab)
     assert name not in lab.target.inventory()
 
 
+def test_the_passport_of_a_request_is_given_back_to_all_agents_and_is_no_part_of_the_digest(lab: Lab) -> None:
+    # Given
+    request = lab.target.render(lab.workload(Behaviour(seconds=LONG)))
+    stamped = replace(request, passport='{"who": "run 1, \u00e4"}')
+    # When another agent submits the same with another passport
+    lab.target.submit(stamped)
+    lab.another_agent().submit(replace(request, passport="later"))
+    # Then
+    assert stamped.digest == request.digest
+    assert lab.another_agent().passport(request.name) == stamped.passport
+    assert lab.target.passport(f"{request.name}0") == ""
+
+
 def test_what_runs_is_not_released(lab: Lab) -> None:
     # Given
     name = lab.submit(Behaviour(seconds=LONG))

@@ -49,6 +49,7 @@ class Request:
 
     name: str
     body: Mapping[str, Any]  # JSON data
+    passport: str = ""  # the run's record at this moment, for the day on which the broker's data are lost
 
     @property
     def digest(self) -> str:
@@ -112,7 +113,9 @@ class Target(Protocol):
        that comes later, from an agent that was frozen before it, makes nothing.
     8. `released` names the objects that were released longer ago, and `forget` gives such a name free.
     9. `inventory` names every object of ours that the platform has and that was not released, whoever submitted it.
-    10. All calls come from several threads. Errors: `RunFailed` when trying again cannot help, with the platform's own
+    10. `passport` gives back the text that came with an object's request, which is no part of its digest; "" when the
+        object is gone or has none.
+    11. All calls come from several threads. Errors: `RunFailed` when trying again cannot help, with the platform's own
         words; `TemporaryError` when it may.
     """
 
@@ -143,3 +146,5 @@ class Target(Protocol):
     def forget(self, name: str) -> None: ...
 
     def inventory(self) -> Sequence[str]: ...
+
+    def passport(self, name: str) -> str: ...

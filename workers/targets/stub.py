@@ -56,7 +56,9 @@ class StubTarget:
         )
 
     def submit(self, request: Request) -> None:
-        content = json.dumps({"digest": request.digest, "submitted": time.time(), **request.body})
+        content = json.dumps(
+            {"digest": request.digest, "submitted": time.time(), "passport": request.passport, **request.body}
+        )
         draft = self._draft(request.name, content)
         try:
             # A hard link appears with its whole content or not at all, and for one caller only.
@@ -132,6 +134,9 @@ class StubTarget:
 
     def inventory(self) -> Sequence[str]:
         return [name for name in self._names() if self._read(name) is not None]
+
+    def passport(self, name: str) -> str:
+        return str((self._read(name) or {}).get("passport", ""))
 
     def submissions(self) -> list[str]:
         """Names in the order in which objects were really made: what a test counts."""

@@ -14,6 +14,7 @@ from workers.targets.protocol import Request, Workload
 MANAGED = "launchyard.managed"
 RUN_ID = "launchyard.run-id"
 REQUEST_DIGEST = "launchyard.request-digest"
+PASSPORT = "launchyard.passport"
 """Labels of every container of ours. The digest is of the request, so it is added when that is sent."""
 
 

@@ -20,7 +20,7 @@ from workers.targets.docker.events import Events
 from workers.targets.docker.inside import bring_code, with_secrets
 from workers.targets.docker.logs import Logs
 from workers.targets.docker.marks import Mark, Marks
-from workers.targets.docker.render import MANAGED, REQUEST_DIGEST, render
+from workers.targets.docker.render import MANAGED, PASSPORT, REQUEST_DIGEST, render
 from workers.targets.protocol import LogChunk, Observation, Request, Workload
 
 MAKERS_SECONDS = 2.0
@@ -108,7 +108,7 @@ class DockerTarget:
 
     def _create(self, request: Request) -> Created:
         container = with_secrets(request.body["container"], request.body.get("secrets", ()))
-        container["Labels"] = {**container["Labels"], REQUEST_DIGEST: request.digest}
+        container["Labels"] = {**container["Labels"], REQUEST_DIGEST: request.digest, PASSPORT: request.passport}
         return self._containers.create(request.name, container, request.body.get("platform"))
 
     def observe(self, names: Sequence[str]) -> Mapping[str, Observation]:
@@ -169,6 +169,10 @@ class DockerTarget:
 
     def inventory(self) -> Sequence[str]:
         return [path.removeprefix("/") for entry in self._containers.all() for path in entry["Names"]]
+
+    def passport(self, name: str) -> str:
+        found = self._containers.inspect(name)
+        return _labels(found).get(PASSPORT, "") if found is not None else ""
 
     def _status_of_ours(self, name: str) -> str | None:
         """Docker's status; `None` if there is no such container, or it is somebody else's."""

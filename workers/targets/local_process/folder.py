@@ -29,9 +29,15 @@ class ProcessFolder:
     def place(self, request: Request) -> str:
         """Put the request there unless there is one; the digest of the one that is there."""
         self.path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._write_first(supervisor.REQUEST, {"digest": request.digest, "body": request.body})
+        content = {"digest": request.digest, "body": request.body, "passport": request.passport}
+        self._write_first(supervisor.REQUEST, content)
         placed = self._read(supervisor.REQUEST)
         return placed["digest"] if placed else ""
+
+    @property
+    def passport(self) -> str:
+        placed = self._read(supervisor.REQUEST) or {}
+        return str(placed.get("passport", ""))
 
     @property
     def is_claimed(self) -> bool:

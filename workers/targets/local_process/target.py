@@ -96,6 +96,9 @@ class LocalProcessTarget:
     def inventory(self) -> Sequence[str]:
         return [path.name for path in self._folder.iterdir() if ProcessFolder(path).released_at is None]
 
+    def passport(self, name: str) -> str:
+        return self._process(name).passport
+
     def _process(self, name: str) -> ProcessFolder:
         return ProcessFolder(self._folder / name)
 
