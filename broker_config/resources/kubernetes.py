@@ -28,6 +28,7 @@ _HOST = "it can let the job out of its pod, onto the node"
 _POWERS = "it can give the job more rights than a pod has"
 _IDENTITY = "it can give the job the rights of another service account"
 _ELSEWHERE = "it can send the job to another cluster or namespace"
+_KIND = "it can have the agent make objects of any kind, with the agent's rights"
 
 _HOST_FIELDS = ("hostPath", "hostPID", "hostIPC", "hostNetwork", "hostUsers", "hostPort", "shareProcessNamespace")
 _IDENTITY_FIELDS = (
@@ -54,6 +55,7 @@ class KubernetesResource:
         Guard("/**/annotations/*seccomp.security.alpha.kubernetes.io~1*", _POWERS),
         *(Guard(f"/**/{name}", _IDENTITY) for name in _IDENTITY_FIELDS),
         *(Guard(path, _ELSEWHERE) for path in ("/configFile", "/context", "/namespace", "/metadata/namespace")),
+        *(Guard(path, _KIND) for path in ("/apiVersion", "/kind", "/group", "/version")),
     )
     insecure: ClassVar[Sequence[Guard]] = (
         *(Guard(f"/**/{name}", _HOST) for name in ("hostPID", "hostIPC", "hostNetwork")),

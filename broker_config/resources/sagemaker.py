@@ -34,6 +34,8 @@ _MAPS = frozenset(
 _ODD = {"volume_size_in_gb": "VolumeSizeInGB"}
 _IDENTITY = "it can give the job the rights of another role"
 _ELSEWHERE = "it can send the job to another account or region"
+_NETWORK = "it can let the job into another network"
+_NETWORKS = ("/VpcConfig", "/EnableNetworkIsolation", f"/{PROCESSING_KEY}/NetworkConfig")
 
 
 class SageMakerResource:
@@ -43,6 +45,7 @@ class SageMakerResource:
     guarded: ClassVar[Sequence[Guard]] = (
         *(Guard(f"{place}/RoleArn", _IDENTITY) for place in ("", f"/{PROCESSING_KEY}")),
         *(Guard(f"/{key}", _ELSEWHERE) for key in SESSION_KEYS),
+        *(Guard(path, _NETWORK) for path in _NETWORKS),
     )
     insecure: ClassVar[Sequence[Guard]] = ()
 

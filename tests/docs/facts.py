@@ -17,13 +17,14 @@ import click
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from broker_config import errors, priorities
+from broker_config import errors, priorities, resources
 from broker_config.jobs import CodeSource, GitSource, ImageSource, Job
 from broker_config.macros import BUILT_IN
 from broker_config.queues import Queue
 from broker_config.resources import kubernetes, sagemaker
-from broker_config.resources.docker import GUARDED, flags
+from broker_config.resources.docker import flags
 from broker_config.resources.local_process import LocalProcessConfig
+from broker_config.resources.protocol import Guard
 from broker_config.resources.stub import StubConfig
 from broker_config.retries import RetryPolicy
 from broker_config.runs import TRANSITIONS, FailureClass, Reason, State
@@ -172,6 +173,20 @@ def _members(family: str) -> Callable[[], Facts]:
     return lambda: _names(sorted(entry.name for entry in entry_points(group=f"launchyard.{family}")))
 
 
+GUARDED = ("docker", "local-process", "kubernetes", "sagemaker", "vertex")
+INSECURE = ("docker", "kubernetes")
+
+
+def _guards(resource: str, which: str) -> Callable[[], Facts]:
+    """Guarded places with the reasons. A resource that gets some has to be entered above."""
+    assert {entry.name for entry in entry_points(group="launchyard.resources")} == {*GUARDED, "stub"}
+    return lambda: {guard.path: _told(guard) for guard in getattr(resources.load(resource), which)}
+
+
+def _told(guard: Guard) -> str:
+    return guard.why if guard.only is None else f"as `{guard.only}`, {guard.why}"
+
+
 FACTS: Mapping[str, Callable[[], Facts]] = {
     "settings": _settings,
     "agent-config": lambda: _fields(AgentConfig),
@@ -186,7 +201,8 @@ FACTS: Mapping[str, Callable[[], Facts]] = {
     "queue-fields": lambda: _fields(Queue),
     "template-variable": lambda: _fields(TemplateVariable),
     "macros": lambda: dict(BUILT_IN),
-    "docker-guarded": lambda: dict(GUARDED),
+    **{f"guarded-{name}": _guards(name, "guarded") for name in GUARDED},
+    **{f"insecure-{name}": _guards(name, "insecure") for name in INSECURE},
     "retry-policy": lambda: _fields(RetryPolicy),
     "timeouts": lambda: _fields(Timeouts),
     "resource-aliases": lambda: {old: f"`{new}`" for old, new in RESOURCE_ALIASES.items()},
