@@ -6,6 +6,7 @@ does not know.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -26,8 +27,9 @@ class Registry(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, login: str) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.login = base64.b64encode(login.encode()).decode()  # "" is none
         self.blobs: dict[str, bytes] = {}
         self.uploads: dict[str, bytes] = {}
         self.manifests: dict[tuple[str, str], tuple[str, bytes]] = {}
@@ -38,9 +40,9 @@ class Registry(ThreadingHTTPServer):
 
 
 @contextmanager
-def registry() -> Iterator[Registry]:
-    """A registry on a free port of loopback."""
-    server = Registry()
+def registry(login: str = "") -> Iterator[Registry]:
+    """A registry on a free port of loopback. With a login, `user:password`, it wants a token that it gives for it."""
+    server = Registry(login)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
@@ -62,7 +64,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         url = self._url()
-        if url == "/v2/":
+        if url == "/token":
+            self._token()
+        elif not self._is_known():
+            self._unknown()
+        elif url == "/v2/":
             self._answer(200)
         elif match := _MANIFEST.fullmatch(url):
             found = self.server.manifests.get((match["name"], match["reference"]))
@@ -77,12 +83,20 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self._read()
+        if not self._is_known():
+            return self._unknown()
         match = _UPLOAD.fullmatch(self._url())
         if match is None or match["name"].startswith("refused/"):
             return self._fail(403, "DENIED")
         upload = uuid.uuid4().hex
         self.server.uploads[upload] = b""
         return self._answer(202, headers={"Location": f"/v2/{match['name']}/blobs/uploads/{upload}", "Range": "0-0"})
+
+    def do_DELETE(self) -> None:
+        match = _UPLOAD.fullmatch(self._url())
+        assert match is not None
+        del self.server.uploads[match["upload"]]
+        self._answer(204)
 
     def do_PATCH(self) -> None:
         match = _UPLOAD.fullmatch(self._url())
@@ -101,6 +115,19 @@ class _Handler(BaseHTTPRequestHandler):
             for reference in (match["reference"], digest):
                 self.server.manifests[match["name"], reference] = (self.headers["Content-Type"], body)
         self._answer(201, headers={"Docker-Content-Digest": _digest(body), "Location": self._url()})
+
+    def _is_known(self) -> bool:
+        return not self.server.login or self.headers.get("Authorization") == f"Bearer {self.server.login}"
+
+    def _unknown(self) -> None:
+        challenge = f'Bearer realm="http://{self.server.address}/token",service="tests"'
+        self._fail(401, "UNAUTHORIZED", {"WWW-Authenticate": challenge})
+
+    def _token(self) -> None:
+        if self.headers.get("Authorization") == f"Basic {self.server.login}":
+            self._answer(200, json.dumps({"token": self.server.login}).encode())
+        else:
+            self._fail(401, "UNAUTHORIZED")
 
     def _url(self) -> str:
         return urlsplit(self.path).path
@@ -123,9 +150,9 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(200, body, {"Content-Type": kind, "Docker-Content-Digest": _digest(body)})
 
-    def _fail(self, status: int, code: str) -> None:
+    def _fail(self, status: int, code: str, headers: dict[str, str] | None = None) -> None:
         body = json.dumps({"errors": [{"code": code, "message": code.lower().replace("_", " ")}]}).encode()
-        self._answer(status, body, {"Content-Type": "application/json"})
+        self._answer(status, body, {"Content-Type": "application/json", **(headers or {})})
 
     def _answer(self, status: int, body: bytes = b"", headers: dict[str, str] | None = None) -> None:
         self.send_response(status)

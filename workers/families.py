@@ -32,7 +32,7 @@ def load(family: str, name: str) -> Any:
     members = {entry.name: entry for entry in entry_points(group=f"launchyard.{family}")}
     if name not in members and name in PLANNED.get(family, ()):
         raise ConfigError(
-            f"{family[:-1]} {name!r} is not in this version of Launchyard; it has: {', '.join(sorted(members))}"
+            f"{family[:-1]} {name!r} is not in this version; take one that is: {', '.join(sorted(members))}"
         )
     if name not in members:
         raise ConfigError(f"{family[:-1]} {name!r} does not exist{did_you_mean(name, members)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ import click
 from broker_config.settings import environment_for
 from broker_config.store.agents import Mode, Wish
 from producer.cli import documents, output
-from producer.cli.programs import AgentOptions, agent_arguments
+from producer.cli.programs import AgentOptions, agent_arguments, check_arguments
 from producer.cli.session import Session, json_option, pass_session
 
 WAIT_SECONDS = 0.5
@@ -47,16 +48,19 @@ def agents(session: Session) -> None:
     output.next_command("launchyard runs" if found else "launchyard agent -q QUEUE")
 
 
-@click.group(invoke_without_command=True)
-@click.option("--queue", "-q", "queues", multiple=True, help="A queue to serve; the config's when absent.")
-@click.option("--entity", "-e", help="The entity whose queues it serves; the config's when absent.")
-@click.option("--max-jobs", "-j", type=click.IntRange(min=-1), help="Most runs at once; -1: no limit.")
-@click.option(
+_CONFIG = click.option(
     "--config",
     "-c",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A launch-config.yaml; the one in the home folder when absent.",
 )
+
+
+@click.group(invoke_without_command=True)
+@click.option("--queue", "-q", "queues", multiple=True, help="A queue to serve; the config's when absent.")
+@click.option("--entity", "-e", help="The entity whose queues it serves; the config's when absent.")
+@click.option("--max-jobs", "-j", type=click.IntRange(min=-1), help="Most runs at once; -1: no limit.")
+@_CONFIG
 @click.option("--name", help="The agent's name on this host; two agents need two names.", show_default="agent")
 @click.option(
     "--log-file",
@@ -85,9 +89,29 @@ def agent(ctx: click.Context, session: Session, /, **options: object) -> None:
     else:
         output.note(f"agent for {', '.join(given.queues) or 'the queues of its config'}; Ctrl-C stops it, not its jobs")
     session.client.close()
+    _become(session, arguments)
+
+
+def _become(session: Session, arguments: list[str]) -> None:
+    session.settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
     # Out of the caller's folder: modules there could stand before our own.
     os.chdir(session.settings.home)
     os.execve(arguments[0], arguments, environment_for(session.settings))
+
+
+@agent.command()
+@click.option("--queue", "-q", "queues", multiple=True, help="A queue to serve; the config's when absent.")
+@click.option("--entity", "-e", help="The entity whose queues it serves; the config's when absent.")
+@_CONFIG
+@json_option
+@pass_session
+def check(session: Session, queues: Sequence[str], entity: str | None, config: Path | None) -> None:
+    """Look at an agent's config, and at everything that it names, from here and with the real credentials.
+
+    One line each: the broker, every queue, the builder, the registry and the targets. Exits with 6 when one failed.
+    """
+    options = AgentOptions(queues=queues, entity=entity, config=config)
+    _become(session, check_arguments(options, as_json=session.as_json))
 
 
 @agent.command()

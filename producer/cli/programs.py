@@ -54,6 +54,14 @@ def recovery_arguments(resources: Sequence[str], queues: Sequence[str], dry_run:
     return [*arguments, "--dry-run"] if dry_run else arguments
 
 
+def check_arguments(options: AgentOptions, *, as_json: bool) -> list[str]:
+    """A look at what an agent with these options needs."""
+    arguments = [sys.executable, "-m", "workers.check", *(f"--queue={queue}" for queue in options.queues)]
+    given = {"--entity": options.entity, "--launch-config": options.config and options.config.absolute()}
+    arguments += [f"{flag}={value}" for flag, value in given.items() if value is not None]
+    return [*arguments, "--json"] if as_json else arguments
+
+
 def flower_arguments(port: int) -> list[str]:
     """Flower, for this machine only. Its login goes through the environment."""
     columns = "--tasks-columns=uuid,state,kwargs,received,started,runtime,worker"

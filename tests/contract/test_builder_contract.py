@@ -49,6 +49,16 @@ def test_looking_for_an_artifact_never_builds_it(case: Case, home: Path) -> None
         assert builder.find(order, builder.key(order)) is None
 
 
+def test_a_look_at_what_is_lacking_builds_nothing(case: Case, home: Path) -> None:
+    # Given
+    builder, order = case.make(home), case.order(home, "one")
+    # When
+    lacking = builder.check()
+    # Then
+    assert all(isinstance(text, str) for text in lacking)
+    assert builder.find(order, builder.key(order)) is None
+
+
 def test_what_was_built_is_found_and_is_the_same_when_it_is_built_again(building: Case, home: Path) -> None:
     # Given
     builder, order = building.make(home), building.order(home, "one")

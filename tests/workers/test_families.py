@@ -9,9 +9,7 @@ from workers import families
 
 
 def test_a_member_that_is_planned_is_told_apart_from_one_that_nobody_knows() -> None:
-    with pytest.raises(
-        ConfigError, match=r"^builder 'kaniko' is not in this version of Launchyard; it has: docker, noop"
-    ):
+    with pytest.raises(ConfigError, match=r"^builder 'kaniko' is not in this version; take one that is: docker, noop"):
         families.load("builders", "kaniko")
     with pytest.raises(ConfigError, match=r"^builder 'kanico' does not exist; known: docker, noop"):
         families.load("builders", "kanico")

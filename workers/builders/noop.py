@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from broker_config.runs import FailureClass, Reason
@@ -16,6 +16,9 @@ class NoopBuilder:
 
     def __init__(self, home: Path, config: NoopBuilderConfig) -> None:
         pass
+
+    def check(self) -> Sequence[str]:
+        return []
 
     def key(self, order: BuildOrder) -> str:
         return order.fetched.digest

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -48,11 +48,15 @@ class Builder(Protocol):
        says yes the build is ended, nothing is left running, and `RunCancelled` is raised. The agent calls it for one
        key at a time; other agents may build the same key beside it, so the last step of a build is atomic.
     5. After a crash in `build`, `find` and `build` work as if it had never been called.
-    6. It raises `RunFailed` (class BUILD) with the last lines of output when the build itself failed, and
+    6. `check` says in sentences, each with its cure, what builds will lack here. It builds nothing, and may ask the
+       network.
+    7. It raises `RunFailed` (class BUILD) with the last lines of output when the build itself failed, and
        `TemporaryError` when the machinery did (no answer, no space).
     """
 
     def __init__(self, home: Path, config: Any) -> None: ...
+
+    def check(self) -> Sequence[str]: ...
 
     def key(self, order: BuildOrder) -> str: ...
 

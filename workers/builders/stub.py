@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from broker_config.errors import ConfigError
@@ -18,6 +18,9 @@ class StubBuilder:
         if config.options:
             raise ConfigError(f"builder stub takes no option; remove {', '.join(sorted(config.options))}")
         self._built: set[str] = set()
+
+    def check(self) -> Sequence[str]:
+        return []
 
     def key(self, order: BuildOrder) -> str:
         return order.fetched.digest

@@ -83,6 +83,20 @@ def test_an_agent_of_another_entity_refuses_a_queue_and_names_the_cure(processes
     assert wait_for_agent(processes)["queues"] == ["gpu"]
 
 
+def test_a_check_of_an_agents_config_has_a_line_each_and_an_exit_code(processes: Processes) -> None:
+    # Given
+    processes.call("queue", "create", "q", "-r", "stub")
+
+    # When
+    good = processes.call("agent", "check", "-q", "q")
+    bad = processes.call("agent", "check", "-q", "q", "-e", "vision", "--json")
+
+    # Then
+    assert (good.code, bad.code) == (0, 6)
+    assert "ok       queue q: of entity default, on resource stub" in good.out
+    assert [line["subject"] for line in bad.json["checks"] if line["status"] == "failed"] == ["queue q"]
+
+
 def test_ctrl_c_while_following_leaves_the_run_alone(processes: Processes) -> None:
     # Given a run that nobody takes, followed
     processes.call("queue", "create", "q", "-r", "stub")

@@ -9,7 +9,7 @@ from pathlib import Path
 from broker_config.errors import TemporaryError
 from broker_config.runs import FailureClass, Reason
 from workers.builders.docker import buildx, classic
-from workers.builders.docker.dockerfile import Dockerfile, dockerfile, unused
+from workers.builders.docker.dockerfile import AGENT_PYTHON, Dockerfile, dockerfile, unused
 from workers.builders.docker.engine import Engine
 from workers.builders.docker.output import follow
 from workers.builders.docker.plan import KEY_LABEL, Plan, Running, digest
@@ -49,6 +49,17 @@ class DockerBuilder:
     def __init__(self, home: Path, config: DockerBuilderConfig) -> None:
         self._config = config
         self._engine = Engine()
+
+    def check(self) -> Sequence[str]:
+        lacks = []
+        if not self._has_buildx:
+            lacks.append("has no docker CLI with buildx, so builds have no cache of packages; install docker-buildx")
+        base = f"python:{AGENT_PYTHON}-slim"
+        if self._engine.image_labels(base) is None and not self._engine.is_pushed(base):
+            lacks.append(
+                f"cannot have {base}, on which code without a Dockerfile is built; check its way to Docker Hub"
+            )
+        return lacks
 
     def key(self, order: BuildOrder) -> str:
         return digest(

@@ -51,6 +51,9 @@ class VenvBuilder:
         self._folder = home / "environments"
         self._folder.mkdir(parents=True, exist_ok=True)
 
+    def check(self) -> Sequence[str]:
+        return []
+
     def key(self, order: BuildOrder) -> str:
         requirements = read_requirements(_code(order))
         content = {

@@ -1,0 +1,180 @@
+"""`agent check`: one line for everything that an agent needs, and the cure in those that failed."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import pytest
+
+from broker_config.queues import Queue
+from broker_config.settings import Settings
+from broker_config.store import Store
+from tests.oci_registry import registry
+from workers.check import Line, Status, check, main
+from workers.registries.docker_login import Login, login_for
+
+
+@pytest.fixture(autouse=True)
+def surroundings(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without an engine, without a login, and without W&B."""
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{home}/no-engine.sock")
+    monkeypatch.setenv("DOCKER_CONFIG", str(home))
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("WANDB_ENTITY", raising=False)
+
+
+def checked(settings: Settings, text: str) -> list[Line]:
+    (settings.home / "launch-config.yaml").write_text(text)
+    return list(check(settings, None))
+
+
+def by_subject(lines: list[Line]) -> dict[str, Status]:
+    return {line.subject: line.status for line in lines}
+
+
+def test_everything_that_an_agent_needs_has_its_line(settings: Settings, store: Store) -> None:
+    # Given
+    store.queues.create(Queue(name="gpu", entity="vision", resource="stub"))
+
+    # When
+    lines = checked(settings, "entity: vision\nqueues: [gpu]\nbuilder: {type: stub}\nmax_schedulers: 2\n")
+
+    # Then
+    assert [(line.status, line.subject) for line in lines] == [
+        (Status.OK, "config"),
+        (Status.WARNING, "config"),
+        (Status.OK, "broker"),
+        (Status.OK, "queue gpu"),
+        (Status.OK, "builder stub"),
+        (Status.OK, "target stub"),
+    ]
+    assert lines[1].text.endswith("4:1: max_schedulers counts sweep schedulers, and this version has none")
+
+
+def test_a_config_that_cannot_work_is_the_only_line(settings: Settings) -> None:
+    # When
+    (line,) = checked(settings, "max_job: 3\n")
+
+    # Then
+    assert (line.status, line.subject) == (Status.FAILED, "config")
+    assert "did you mean 'max_jobs'?" in line.text
+
+
+def test_queues_that_cannot_be_served_are_named_each_with_its_cure(settings: Settings, store: Store) -> None:
+    # Given
+    store.queues.create(Queue(name="gpu", entity="language", resource="stub"))
+    store.queues.create(Queue(name="cluster", entity="vision", resource="kubernetes"))
+
+    # When
+    lines = checked(settings, "entity: vision\nqueues: [gpu, gpuu, cluster]\nbuilder: {type: stub}\n")
+
+    # Then
+    failed = {line.subject: line.text for line in lines if line.status is Status.FAILED}
+    assert set(failed) == {"queue gpu", "queue gpuu", "target kubernetes"}
+    assert "set the agent's entity to 'language'" in failed["queue gpu"]
+    assert "did you mean 'gpu'?" in failed["queue gpuu"]
+    assert "is not in this version" in failed["target kubernetes"]
+
+
+def test_a_builder_that_is_not_there_fails_and_one_that_was_not_named_is_passed_over(
+    settings: Settings, store: Store
+) -> None:
+    # Given
+    store.queues.create(Queue(name="gpu", resource="stub"))
+
+    # When
+    named = by_subject(checked(settings, "queues: [gpu]\nbuilder: {type: docker}\n"))
+    chosen = checked(settings, "queues: [gpu]\n")
+
+    # Then
+    assert named["builder docker"] is Status.FAILED
+    assert [(line.status, line.subject) for line in chosen if line.subject.startswith("builder")] == [
+        (Status.WARNING, "builder docker"),
+        (Status.OK, "builder noop"),
+    ]
+
+
+def test_a_broker_that_does_not_answer_is_told_and_the_rest_is_still_looked_at(home: Path) -> None:
+    # Given
+    settings = Settings(home=home, broker_url="redis://127.0.0.1:1/0")
+
+    # When
+    lines = by_subject(checked(settings, "queues: [gpu]\nbuilder: {type: stub}\n"))
+
+    # Then
+    assert (lines["broker"], lines["builder stub"]) == (Status.FAILED, Status.OK)
+
+
+def test_a_registry_is_asked_whether_the_agent_may_push(settings: Settings) -> None:
+    # Given a registry that takes images, except below refused/
+    with registry() as server:
+        config = "queues: [gpu]\nbuilder: {type: noop}\nregistry: {uri: ADDRESS/PATH}\n"
+
+        # When
+        taken = checked(settings, config.replace("ADDRESS/PATH", f"{server.address}/team/jobs"))
+        refused = checked(settings, config.replace("ADDRESS/PATH", f"{server.address}/refused/jobs"))
+    gone = checked(settings, config.replace("ADDRESS/PATH", f"{server.address}/team/jobs"))
+
+    # Then
+    assert by_subject(taken)[f"registry {server.address}/team/jobs"] is Status.OK
+    assert (refused[-1].status, gone[-1].status) == (Status.FAILED, Status.FAILED)
+    assert f"denied; let the agent's user run: docker login {server.address}" in refused[-1].text
+    assert "it does not answer" in gone[-1].text
+
+
+def test_a_registry_with_tokens_gets_the_login_of_the_agents_user(settings: Settings, home: Path) -> None:
+    # Given a registry that gives a token to one user
+    with registry(login="agent:secret") as server:
+        config = f"queues: [gpu]\nbuilder: {{type: noop}}\nregistry: {{uri: {server.address}/team/jobs}}\n"
+
+        # When nobody, somebody else and that user are logged in
+        last = [checked(settings, config)[-1]]
+        for login in ("agent:wrong", "agent:secret"):
+            auth = base64.b64encode(login.encode()).decode()
+            (home / "config.json").write_text(json.dumps({"auths": {server.address: {"auth": auth}}}))
+            last.append(checked(settings, config)[-1])
+
+    # Then
+    assert [line.status for line in last] == [Status.FAILED, Status.FAILED, Status.OK]
+    assert f"it gives no token: unauthorized; let the agent's user run: docker login {server.address}" in last[1].text
+    assert not server.uploads, "the upload was cancelled"
+
+
+def test_the_program_prints_a_line_each_or_json_and_its_exit_code_tells(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Given
+    store.queues.create(Queue(name="gpu", resource="stub"))
+    monkeypatch.setenv("LAUNCHYARD_HOME", str(settings.home))
+    monkeypatch.setenv("LAUNCHYARD_BROKER_URL", str(settings.broker_url))
+
+    # When
+    good = main(["--queue=gpu"])
+    printed = capsys.readouterr().out
+    bad = main(["--queue=nothing", "--json"])
+    document = json.loads(capsys.readouterr().out)
+
+    # Then
+    assert (good, bad) == (0, 6)
+    assert "ok       queue gpu: of entity default, on resource stub\n" in printed
+    assert document["ok"] is False
+    assert {"status": "ok", "subject": "broker", "text": "answers"} in document["checks"]
+
+
+def test_a_login_is_found_in_dockers_config_or_with_its_helper(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given
+    helper = home / "docker-credential-fake"
+    helper.write_text('#!/bin/sh\necho \'{"Username": "agent", "Secret": "from-helper"}\'\n')
+    helper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{home}:/usr/bin:/bin")
+    auth = base64.b64encode(b"agent:in-file").decode()
+    config = {"auths": {"plain.example.com": {"auth": auth}}, "credHelpers": {"helped.example.com": "fake"}}
+    (home / "config.json").write_text(json.dumps(config))
+
+    # When / Then
+    assert login_for("plain.example.com") == Login("agent", "in-file")
+    assert login_for("helped.example.com") == Login("agent", "from-helper")
+    assert login_for("other.example.com") is None
+    assert "in-file" not in repr(login_for("plain.example.com"))

@@ -1,0 +1,156 @@
+"""What an agent's config names, and whether all of it can be reached from here.
+
+`python -m workers.check` is the program behind `launchyard agent check`. Each look is one line, or an object of JSON.
+One that fails does not keep the next from being taken, unless that stands on it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentParser
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from broker_config.errors import ConfigError, LaunchyardError
+from broker_config.queues import Queue
+from broker_config.settings import Settings, load_settings
+from broker_config.store import Store
+from workers import families
+from workers.config import AgentConfig, load_config
+from workers.members import BUILDER_PREFERENCE, runs_images
+from workers.queues import queue_of
+from workers.registries.oci import Repository
+
+EXIT_FAILED = 6  # as the command line ends for a config that cannot work
+
+
+class Status(StrEnum):
+    """How a look ended."""
+
+    OK = "ok"
+    WARNING = "warning"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One look: at what, how it ended, and what to do."""
+
+    status: Status
+    subject: str
+    text: str
+
+
+def check(settings: Settings, path: Path | None, **flags: Any) -> Iterator[Line]:
+    """Look at everything that an agent with this config and these flags needs."""
+    try:
+        loaded = load_config(path, settings.home, **flags)
+    except ConfigError as error:
+        yield Line(Status.FAILED, "config", str(error))
+        return
+    yield Line(Status.OK, "config", f"{loaded.path or 'no file'}, {_count(len(loaded.config.queues), 'queue')}")
+    yield from (Line(Status.WARNING, "config", note) for note in loaded.notes)
+    if not loaded.config.queues:
+        yield Line(Status.FAILED, "config", "there is no queue to serve; name one with -q, or list queues in the file")
+    store = Store(settings)
+    try:
+        queues = yield from _queues(store, loaded.config)
+    finally:
+        store.close()
+    resources = sorted({queue.resource for queue in queues})
+    yield from _builder(loaded.config, settings.home, any(runs_images(resource) for resource in resources))
+    if destination := loaded.config.destination:
+        yield from _registry(destination)
+    for resource in resources:
+        yield from _target(resource, settings.home)
+
+
+def _queues(store: Store, config: AgentConfig) -> Generator[Line, None, list[Queue]]:
+    """The lines of the broker and of each queue; returns the queues that are there."""
+    found: list[Queue] = []
+    try:
+        store.queues.list()
+    except LaunchyardError as error:
+        yield Line(Status.FAILED, "broker", str(error))
+        return found
+    yield Line(Status.OK, "broker", "answers")
+    for name in config.queues:
+        try:
+            queue = queue_of(store.queues, name, config.entity)
+        except LaunchyardError as error:
+            yield Line(Status.FAILED, f"queue {name}", str(error))
+            continue
+        found.append(queue)
+        yield Line(Status.OK, f"queue {name}", f"of entity {queue.entity}, on resource {queue.resource}")
+    return found
+
+
+def _builder(config: AgentConfig, home: Path, is_needed: bool) -> Iterator[Line]:
+    named = config.builder.type if config.builder else None
+    if not (named or is_needed):
+        return
+    choices: Sequence[str] = (named,) if named else BUILDER_PREFERENCE
+    for choice in choices:
+        try:
+            builder = families.load("builders", choice)(home, config.block_of(choice))
+            lacks = builder.check()
+        except LaunchyardError as error:
+            yield Line(Status.FAILED if named else Status.WARNING, f"builder {choice}", str(error))
+            continue
+        yield Line(Status.OK, f"builder {choice}", "works here" if named else "is taken, as the config names none")
+        yield from (Line(Status.WARNING, f"builder {choice}", text) for text in lacks)
+        return
+
+
+def _registry(destination: str) -> Iterator[Line]:
+    subject = f"registry {destination}"
+    try:
+        Repository(destination).check_push()
+    except ConfigError as error:
+        yield Line(Status.FAILED, subject, str(error))
+    else:
+        yield Line(Status.OK, subject, "takes images")
+
+
+def _target(resource: str, home: Path) -> Iterator[Line]:
+    subject = f"target {resource}"
+    try:
+        # Asks the platform with the credentials that submit will have.
+        held = families.load("targets", resource)(home).inventory()
+    except LaunchyardError as error:
+        yield Line(Status.FAILED, subject, str(error))
+    else:
+        yield Line(Status.OK, subject, f"answers, and has {_count(len(held), 'object')} of ours")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Look at the config of the command line. Returns the exit code."""
+    parser = ArgumentParser(prog="python -m workers.check")
+    parser.add_argument("--queue", action="append", dest="queues")
+    parser.add_argument("--entity")
+    parser.add_argument("--launch-config", type=Path)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args(arguments)
+    lines = []
+    for line in check(load_settings(), given.launch_config, queues=given.queues, entity=given.entity):
+        lines.append(line)
+        if not given.json:
+            sys.stdout.write(f"{line.status:7}  {line.subject}: {line.text}\n")
+            sys.stdout.flush()
+    failed = any(line.status is Status.FAILED for line in lines)
+    if given.json:
+        document = {"ok": not failed, "checks": [asdict(line) for line in lines]}
+        sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    return EXIT_FAILED if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
