@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from broker_config import resources
 from broker_config.errors import InvalidRequest
 from broker_config.overrides import items_by_name, merge
-from broker_config.placeholders import Value
+from broker_config.placeholders import Value, fill
 from broker_config.pointers import Path, children, from_pointer, to_pointer
 from broker_config.queues import Queue
 from broker_config.resources.protocol import Guard, Resource
@@ -28,15 +28,28 @@ class _Leaf(NamedTuple):
     depth: int  # of the guarded name in the leaf's path
 
 
+class _Written(NamedTuple):
+    """What the owner wrote, with its placeholders filled: an item that overrides are merged into goes by its name."""
+
+    config: Mapping[str, Any]
+    places: Mapping[Path, Any]
+    guarded: Mapping[Path, _Leaf]
+
+
 class Rights:
     """The rights that one queue gives to the jobs on it. What is known of the queue is found out once."""
 
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
         self._what = f"queue {queue.name!r}"
+        self._last: tuple[object, _Written] | None = None
 
-    def check(self, overrides: Mapping[str, Any], values: Mapping[str, Value]) -> None:
+    def check(
+        self, overrides: Mapping[str, Any], values: Mapping[str, Value], macros: Mapping[str, str] | None = None
+    ) -> None:
         """Whether a job may have these overrides, and these values of all template variables.
+
+        Macros are known to agents only. Without them, a text that has one stands for itself.
 
         Raises:
             InvalidRequest: when the queue's owner does not let it; every place is named.
@@ -46,8 +59,9 @@ class Rights:
         if not overrides:
             return
         self._check_whether_any()
-        laid_over = self._resource.canonical(overrides)
-        if problems := dict.fromkeys((*self._not_named(laid_over), *self._guarded(laid_over))):
+        written = self._written(values, macros)
+        laid_over = fill(self._resource.canonical(overrides), macros=macros)
+        if problems := dict.fromkeys((*self._not_named(laid_over, written), *self._guarded(laid_over, written))):
             raise InvalidRequest(f"{self._what}: " + "; ".join(problems))
 
     def _check_choice(self, values: Mapping[str, Value]) -> None:
@@ -62,21 +76,21 @@ class Rights:
             cure = f"choose with: {choose}" if choose else "leave them out, or ask its owner"
             raise InvalidRequest(f"{self._what} takes no overrides; {cure}")
 
-    def _not_named(self, overrides: Mapping[str, Any]) -> Iterator[str]:
+    def _not_named(self, overrides: Mapping[str, Any], written: _Written) -> Iterator[str]:
         """A clause for each place that the overrides write and that the owner does not name."""
         if self._entries == [_EVERYTHING]:
             return
         for path, value in _walk(overrides, self._resource.named_lists):
             # To say again what the owner wrote changes nothing: an item's name, above all.
-            is_write = not any(children(value)) and repr(self._written.get(path, ...)) != repr(value)
+            is_write = not any(children(value)) and repr(written.places.get(path, ...)) != repr(value)
             if is_write and not any(_covers(entry, path) for entry in self._entries):
                 named = ", ".join(to_pointer(entry) for entry in self._entries) or "nothing"
                 yield f"a job may not override {to_pointer(path)!r}; it may override: {named}"
 
-    def _guarded(self, overrides: Mapping[str, Any]) -> Iterator[str]:
+    def _guarded(self, overrides: Mapping[str, Any], written: _Written) -> Iterator[str]:
         """A clause for each guarded place that the overrides would change and that the owner does not name."""
-        before = self._guarded_before
-        after = self._leaves(merge(self._config, overrides, self._resource.named_lists))
+        before = written.guarded
+        after = self._leaves(merge(written.config, overrides, self._resource.named_lists))
         for path in dict.fromkeys((*before, *after)):
             if _is_same(before.get(path), after.get(path)):
                 continue
@@ -109,21 +123,17 @@ class Rights:
             path.append(word if path and path[-1] in self._resource.named_lists else spelled)
         return tuple(path)
 
-    @cached_property
-    def _config(self) -> dict[str, Any]:
-        return self._resource.canonical(self._queue.config)
-
-    @cached_property
-    def _written(self) -> Mapping[Path, Any]:
-        return dict(_walk(self._config, self._resource.named_lists))
+    def _written(self, values: Mapping[str, Value], macros: Mapping[str, str] | None) -> _Written:
+        # Launches in bulk mostly have the same values, or none.
+        if self._last is None or self._last[0] != (values, macros):
+            config = fill(self._resource.canonical(self._queue.config), variables=values, macros=macros)
+            places = dict(_walk(config, self._resource.named_lists))
+            self._last = (values, macros), _Written(config, places, self._leaves(config))
+        return self._last[1]
 
     @cached_property
     def _guards(self) -> _Guards:
         return _Guards(self._resource.guarded)
-
-    @cached_property
-    def _guarded_before(self) -> Mapping[Path, _Leaf]:
-        return self._leaves(self._config)
 
     def _leaves(self, config: Mapping[str, Any]) -> dict[Path, _Leaf]:
         """The leaves in guarded places of a config."""

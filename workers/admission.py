@@ -6,8 +6,9 @@ producer out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from broker_config import resources, rights, templates
 from broker_config.errors import InvalidRequest
@@ -33,18 +34,19 @@ class Admission:
         """
         spec = run.spec
         try:
-            rights.Rights(spec.queue).check(spec.overrides, spec.template_values)
             templates.check_values(spec.queue.template_variables, spec.template_values, f"queue {spec.queue.name!r}")
             # A macro without a value is told now rather than after the build.
-            spec.config_with(self.macros.of_job(run, Artifact(kind, "")))
+            macros = self.macros.of_job(run, Artifact(kind, ""))
+            config = spec.config_with(macros)
+            rights.Rights(spec.queue).check(spec.overrides, spec.template_values, macros)
         except InvalidRequest as error:
             raise _refused(str(error)) from error
-        if self.secure_mode and (refused := list(_insecure(spec))):
+        if self.secure_mode and (refused := list(_insecure(spec, config))):
             raise _refused(f"the agent is in secure mode, and refuses {'; '.join(refused)}")
 
 
-def _insecure(spec: RunSpec) -> Iterator[str]:
-    yield from rights.insecure(resources.load(spec.queue.resource), spec.resource_config)
+def _insecure(spec: RunSpec, config: Mapping[str, Any]) -> Iterator[str]:
+    yield from rights.insecure(resources.load(spec.queue.resource), config)
     # Code of the job's own starts with words of its own. An image was allowed for what it starts by itself.
     if spec.job.entry_point and isinstance(spec.job.source, ImageSource):
         yield "an entry point in place of the image's own; take entry_point away"

@@ -167,6 +167,21 @@ def test_guards_hold_at_any_depth_and_against_every_way_to_get_past_them(
 
 
 @pytest.mark.usefixtures("pods")
+def test_an_item_is_known_by_its_name_after_it_was_filled_in() -> None:
+    # Given a container that is named by a variable and a macro, and an override that names it in full
+    container = {"name": "{{team}}-${queue}", "securityContext": {"runAsNonRoot": True}}
+    fields = {"config": {"spec": {"containers": [container]}}, "template_variables": {"team": {"type": "string"}}}
+    rights_of_queue = rights.Rights(parse_queue({"name": "gpu", "resource": "pods", **fields}))
+    macros = {"queue": "gpu"}
+
+    # Then the override does not get past the guard by its other spelling
+    for name in ("vision-gpu", "vision-${queue}"):
+        overrides = {"spec": {"containers": [{"name": name, "securityContext": None}]}}
+        with pytest.raises(InvalidRequest, match="/spec/containers/vision-gpu/securityContext"):
+            rights_of_queue.check(overrides, {"team": "vision"}, macros)
+
+
+@pytest.mark.usefixtures("pods")
 def test_secure_mode_finds_what_it_refuses_wherever_it_stands() -> None:
     # Given
     config = merge({"spec": POD}, {"spec": {"hostPID": True, "containers": [{"name": "main", "command": ["sh"]}]}})

@@ -127,14 +127,15 @@ def test_a_run_that_breaks_its_own_queues_rules_is_refused(given: dict[str, Any]
 
 def test_what_the_queues_owner_wrote_is_carried_out_and_refused_in_secure_mode() -> None:
     # Given
-    run = run_of({"privileged": True, "net": "host", "volume": ["/data:/data"]})
+    run = run_of({"privileged": True, "net": "${NET}", "volume": ["/data:/data"]})
+    macros = Macros({"NET": "host"})
 
     # When
-    Admission(Macros()).admit(run, ArtifactKind.IMAGE)
+    Admission(macros).admit(run, ArtifactKind.IMAGE)
 
     # Then
     with pytest.raises(RunFailed, match=r"in secure mode, and refuses /privileged: .*; /network: ") as refused:
-        Admission(Macros(), secure_mode=True).admit(run, ArtifactKind.IMAGE)
+        Admission(macros, secure_mode=True).admit(run, ArtifactKind.IMAGE)
     assert "volume" not in str(refused.value)
 
 
