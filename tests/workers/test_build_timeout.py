@@ -17,6 +17,7 @@ from broker_config.store import Store
 from broker_config.timeouts import Timeouts
 from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder
 from workers.builders.stub import StubBuilder
+from workers.config.builder import OtherBuilderConfig
 from workers.failures import RunCancelled, RunFailed
 from workers.prepare import Preparer
 from workers.record import Recorder
@@ -61,7 +62,7 @@ def run(store: Store) -> Run:
 @pytest.fixture
 def preparer(store: Store, home: Path) -> Preparer:
     recorder = Recorder(store.runs, "agent@test", 7)
-    builder = EndlessBuilder(home, {})
+    builder = EndlessBuilder(home, OtherBuilderConfig(type="stub"))
     return Preparer(recorder, store.logs, home / "workspaces", lambda _: StubSource(store.code), lambda _: builder)
 
 
