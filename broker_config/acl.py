@@ -40,7 +40,7 @@ def producer(prefix: str, queues: Sequence[str]) -> str:
 def owner(prefix: str, queues: Sequence[str]) -> str:
     """Rules of a producer who also creates, edits, pauses and deletes these queues, and says what agents shall do."""
     keys = Keys(prefix)
-    more = [keys.queues, keys.revisions, keys.agent_wishes]
+    more = [keys.queues, keys.revisions, keys.agent_wishes, keys.orphan_removals]
     return _rules(
         [*_producer_keys(keys, queues), *more], _producer_reads(keys), [results.key("*")], (*PRODUCER, *OWNER)
     )
@@ -54,6 +54,7 @@ def agent(prefix: str, queues: Sequence[str], database: int = 0) -> str:
             *_of_queues(keys, queues),
             *(keys.run("*"), keys.runs, keys.alarms, keys.ended, keys.wishes, keys.fences),
             *(keys.agents, keys.agent_wishes, keys.agent_runs("*"), keys.agent_lease("*")),
+            *(keys.orphans, keys.orphan_removals),
             results.key("*"),
             *("_kombu.binding*", "unacked*", "*.celery.pidbox*", "celeryev*"),
         ],
@@ -76,7 +77,7 @@ def _producer_keys(keys: Keys, queues: Sequence[str]) -> list[str]:
 
 def _producer_reads(keys: Keys) -> list[str]:
     # Not to be written by a producer: without the lease of an agent's session, no run can be claimed.
-    return [keys.queues, keys.queue("*"), keys.agents, keys.agent_lease("*")]
+    return [keys.queues, keys.queue("*"), keys.agents, keys.agent_lease("*"), keys.orphans, keys.orphan_removals]
 
 
 def _of_queues(keys: Keys, queues: Sequence[str]) -> list[str]:

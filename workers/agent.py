@@ -6,11 +6,13 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Protocol
 
 from broker_config import __version__
+from broker_config.errors import ConfigError, NotFound
 from broker_config.runs import Run, RunSpec, now
 from broker_config.settings import Settings
 from broker_config.store import Store
@@ -53,6 +55,7 @@ HELD_SECONDS = 0.5
 DEADLINE_SECONDS = 1.0
 RECONCILE_SECONDS = 10.0
 FORGET_SECONDS = 60.0
+REMOVAL_SECONDS = 2.0
 STATUS_SECONDS = {0: 300.0, 1: 20.0, 2: 20.0}
 """How often the log says how many runs are held, by verbosity."""
 
@@ -120,7 +123,8 @@ class Agent:
         self._heartbeat.every(DEADLINE_SECONDS, self._deadlines.check)
         self._heartbeat.every(RECONCILE_SECONDS, self._reconcile)
         self._heartbeat.every(STATUS_SECONDS[self._config.verbosity], self._tell_status)
-        self._heartbeat.every(FORGET_SECONDS, Sweeper(self.store.runs, self._members.targets).sweep)
+        self._heartbeat.every(FORGET_SECONDS, self._sweeper.sweep)
+        self._heartbeat.every(REMOVAL_SECONDS, self._sweeper.carry_out_removals)
         self._heartbeat.every(FORGET_SECONDS, self._forget)
         self._heartbeat.start()
 
@@ -153,6 +157,7 @@ class Agent:
             runs, self._recorder, stages, self._wishes, self._deadlines, self._stopping, self._let_go, end
         )
         self._adopter = Adopter(runs, self._recorder, self._holdings, self._carry_on, self._let_go)
+        self._sweeper = Sweeper(self.store, self.name, self._reachable, self._config.stopped_run_timeout)
         self._reconciler = Reconciler(runs, self._holdings.ids)
         reach = Reach(self.name, frozenset(self._config.queues), self._site, members.is_local)
         self._takeover = Takeover(runs, self.store.agents, self._recorder, reach)
@@ -216,6 +221,13 @@ class Agent:
 
         collector = Collector(target, self.store.logs, finish)
         return Served(target, Watcher(target, self._recorder, collector, self._let_go), collector)
+
+    def _reachable(self) -> Mapping[str, Target]:
+        """The targets of the queues that this agent serves, also of those that have given it no run yet."""
+        for queue in self._config.queues:
+            with suppress(NotFound, ConfigError):
+                self._members.served(self.store.queues.get(queue).queue.resource)
+        return self._members.targets()
 
     def _let_go(self, run: Run) -> None:
         self._wishes.forget(run.id)

@@ -79,9 +79,9 @@ class Members:
         )
         return served
 
-    def targets(self) -> list[Target]:
-        """The targets that were needed so far."""
-        return [member.target for (family, _), member in list(self._made.items()) if family == "targets"]
+    def targets(self) -> dict[str, Target]:
+        """The targets that were needed so far, by resource."""
+        return {name: member.target for (family, name), member in list(self._made.items()) if family == "targets"}
 
     def is_local(self, resource: str) -> bool:
         """Whether objects on this resource live on the agent's machine."""

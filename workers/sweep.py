@@ -1,19 +1,21 @@
 """Objects at the targets that no live run stands for.
 
 A crash between the record of a run's end and the release leaves one that has ended: it is released. What belongs to no
-run that is known is only told of; it may be somebody's, and nothing is destroyed on suspicion.
+run that is known is only told of; it may be somebody's, and nothing is destroyed on suspicion. It is removed when an
+operator says so by its name.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 
 from broker_config.errors import LaunchyardError
 from broker_config.runs import Run, now
-from broker_config.store.runs import RunStore
+from broker_config.store import Store
+from broker_config.store.orphans import Orphan, Removal
 from workers.targets.protocol import Target
 
 logger = logging.getLogger(__name__)
@@ -23,41 +25,108 @@ SETTLED = timedelta(seconds=60)
 """How long after its end a run's agent has for the release itself."""
 RELEASED_SECONDS = 3600.0
 """How long the name of a released object stays taken, for agents that were frozen before they submitted it."""
+TOLD = timedelta(hours=24)
+"""How long the outcome of a removal is told."""
 
 
 class Sweeper:
     """Looks at everything of ours that the targets have."""
 
-    def __init__(self, runs: RunStore, targets: Callable[[], Iterable[Target]]) -> None:
-        self._runs = runs
+    def __init__(
+        self, store: Store, agent: str, targets: Callable[[], Mapping[str, Target]], grace_seconds: float
+    ) -> None:
+        """`targets` are by resource; the grace is between asking an object to end and ending it by force."""
+        self._store = store
+        self._agent = agent
         self._targets = targets
-        self._told: set[str] = set()
+        self._grace_seconds = grace_seconds
 
     def sweep(self) -> None:
-        """Release what has ended, and tell once of what belongs to no run."""
-        for target in self._targets():
+        """Release what has ended, and say in the store, and once in the log, what belongs to no run."""
+        known = {(orphan.resource, orphan.name): orphan for orphan in self._store.orphans.seen_by(self._agent)}
+        found: list[Orphan] = []
+        for resource, target in self._targets().items():
             try:
-                self._sweep(target)
+                names = self._sweep(target)
             except LaunchyardError as error:
                 logger.warning("sweep-retry target=%s: %s", type(target).__name__, error)
+                # What was there before is not known to be gone.
+                found += [orphan for orphan in known.values() if orphan.resource == resource]
+                continue
+            found += [self._orphan(resource, name, known.get((resource, name))) for name in names]
+        self._store.orphans.report(self._agent, found)
 
-    def _sweep(self, target: Target) -> None:
+    def _sweep(self, target: Target) -> list[str]:
+        """The objects that belong to no run, when everything else was seen to."""
         for name in target.released(RELEASED_SECONDS):
             target.forget(name)
         names = {name: match[1] for name in target.inventory() if (match := OBJECT_NAME.fullmatch(name))}
-        runs: dict[str, Run] = {run.id: run for run in self._runs.get_many(sorted(set(names.values())))}
+        runs = self._runs(names.values())
         for name, run_id in names.items():
             run = runs.get(run_id)
-            if run is None:
-                self._tell(name)
-            elif _is_over(run, name):
-                logger.info("object-released run=%s name=%s", run.id, name)
-                target.release(name)
+            if run is not None and _is_over(run, name):
+                _release(target, name)
+        return [name for name, run_id in names.items() if run_id not in runs]
 
-    def _tell(self, name: str) -> None:
-        if name not in self._told:
-            self._told.add(name)
+    def _runs(self, run_ids: Iterable[str]) -> dict[str, Run]:
+        return {run.id: run for run in self._store.runs.get_many(sorted(set(run_ids)))}
+
+    def _orphan(self, resource: str, name: str, known: Orphan | None) -> Orphan:
+        at = now()
+        if known is None:
             logger.warning("object-orphaned name=%s: its run is not known here; remove it if nobody needs it", name)
+        since = known.since if known else at
+        return Orphan(name=name, resource=resource, agent=self._agent, since=since, seen_at=at)
+
+    def carry_out_removals(self) -> None:
+        """Remove what an operator wants to be gone, of what this agent has said that it sees."""
+        wishes = self._store.orphans.removals()
+        if not wishes:
+            return
+        seen = self._store.orphans.seen_by(self._agent)
+        for orphan in seen:
+            if (wish := wishes.get(orphan.name)) and not wish.outcome:
+                self._carry_out(orphan, wish)
+        for name, wish in wishes.items():
+            if wish.outcome and now() - wish.at > TOLD:
+                self._store.orphans.forget_removal(name)
+
+    def _carry_out(self, orphan: Orphan, wish: Removal) -> None:
+        target = self._targets().get(orphan.resource)
+        if target is None:
+            return
+        try:
+            outcome = self._remove(orphan.name, target)
+        except LaunchyardError as error:
+            logger.warning("removal-retry name=%s: %s", orphan.name, error)
+            return
+        if outcome:
+            logger.info("object-removed name=%s by=%s: %s", orphan.name, wish.by, outcome)
+            self._store.orphans.conclude_removal(orphan.name, wish, self._agent, outcome)
+            left = [other for other in self._store.orphans.seen_by(self._agent) if other.name != orphan.name]
+            self._store.orphans.report(self._agent, left)
+
+    def _remove(self, name: str, target: Target) -> str:
+        """What became of it; empty while it is ending."""
+        match = OBJECT_NAME.fullmatch(name)
+        if match and self._runs([match[1]]):
+            return "kept: its run is known by now"
+        observed = target.observe([name]).get(name)
+        if observed is not None and not observed.phase.is_end:
+            target.cancel(name, self._grace_seconds)
+            return ""
+        target.release(name)
+        return "removed"
+
+
+def _release(target: Target, name: str) -> None:
+    try:
+        target.release(name)
+    except LaunchyardError as error:
+        # The others must not wait for it.
+        logger.warning("release-failed name=%s: %s", name, error)
+    else:
+        logger.info("object-released name=%s", name)
 
 
 def _is_over(run: Run, name: str) -> bool:

@@ -14,6 +14,7 @@ from broker_config.store.jobs import JobStore
 from broker_config.store.keys import Keys
 from broker_config.store.logs import LogStore
 from broker_config.store.lost import LostRuns
+from broker_config.store.orphans import OrphanStore
 from broker_config.store.queues import QueueStore
 from broker_config.store.replication import Replication
 from broker_config.store.runs import RunStore
@@ -40,6 +41,7 @@ class Store:
         self.alarms = Alarms(self._client, keys, scripts)
         self.logs = LogStore(self._client, keys, scripts["log"])
         self.lost = LostRuns(self._client, keys, scripts["restore"], settings.retention_seconds)
+        self.orphans = OrphanStore(self._client, keys)
         self.feed = Feed(self._client, keys)
         self.jobs = JobStore(self._client, keys, scripts["job"])
         self.code = CodeStore(self._binary_client, keys, settings.max_code_bytes)

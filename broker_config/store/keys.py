@@ -97,6 +97,16 @@ class Keys:
         """Hash: what an operator wishes of each agent, as JSON."""
         return f"{self.prefix}agents:wishes"
 
+    @property
+    def orphans(self) -> str:
+        """Hash: the objects at targets that belong to no run, as each agent sees them, as JSON."""
+        return f"{self.prefix}orphans"
+
+    @property
+    def orphan_removals(self) -> str:
+        """Hash: which of them an operator wants to be removed, and what became of it, as JSON."""
+        return f"{self.prefix}orphans:removals"
+
     def agent_lease(self, name: str) -> str:
         """String with an expiry: the session that an agent's name belongs to."""
         return f"{self.prefix}agent:{name}:lease"

@@ -11,7 +11,7 @@ import click
 
 from broker_config.settings import environment_for
 from broker_config.store.agents import Mode, Wish
-from producer.cli import documents, output
+from producer.cli import documents, orphans, output
 from producer.cli.programs import AgentOptions, agent_arguments, check_arguments
 from producer.cli.session import Session, json_option, pass_session
 
@@ -45,6 +45,8 @@ def agents(session: Session) -> None:
         ],
         empty="No agent is there.",
     )
+    if lost := {orphan.name for orphan in session.client.store.orphans.list()}:
+        output.note(f"objects at the targets that belong to no run: {len(lost)}; see launchyard agent orphans")
     output.next_command("launchyard runs" if found else "launchyard agent -q QUEUE")
 
 
@@ -97,6 +99,9 @@ def _become(session: Session, arguments: list[str]) -> None:
     # Out of the caller's folder: modules there could stand before our own.
     os.chdir(session.settings.home)
     os.execve(arguments[0], arguments, environment_for(session.settings))
+
+
+agent.add_command(orphans.orphans)
 
 
 @agent.command()

@@ -189,6 +189,7 @@ def test_a_producer_makes_no_queue_and_tells_no_agent_what_to_do(stores: Stores,
         lambda: store.queues.set_paused("gpu-queue", True),
         lambda: store.queues.delete("gpu-queue"),
         lambda: store.agents.set_wish("agent@hand", Wish(mode=Mode.PAUSED)),
+        lambda: store.orphans.request_removal("launchyard-aaaaaaaaaaaa-1", "alice"),
     ):
         with pytest.raises(NotPermitted, match="lacks a permission"):
             action()
@@ -242,6 +243,7 @@ def test_an_owner_keeps_a_queue(stores: Stores, record: QueueRecord) -> None:
     edited = store.queues.edit(record.queue.model_copy(update={"config": {"seconds": 1}}))
     paused = store.queues.set_paused("gpu-queue", True, "maintenance")
     store.agents.set_wish("agent@hand", Wish(mode=Mode.DRAINING))
+    store.orphans.request_removal("launchyard-aaaaaaaaaaaa-1", "alice")
     store.queues.delete("gpu-queue")
 
     # Then

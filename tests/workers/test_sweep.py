@@ -1,28 +1,44 @@
-"""What is left at targets: ended runs' objects are released, unknown ones only told of."""
+"""What is left at targets: ended runs' objects are released, unknown ones told of, and removed when that is wanted."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from broker_config.errors import TemporaryError
 from broker_config.queues import QueueRecord
-from broker_config.runs import State
+from broker_config.runs import State, now
 from broker_config.store import Store
+from broker_config.store.orphans import Orphan
+from tests.agents import eventually
 from tests.integration.conftest import Runs
 from workers import sweep
 from workers.sweep import Sweeper
-from workers.targets.protocol import Request
+from workers.targets.protocol import Phase, Request
 from workers.targets.stub import StubTarget
 
+ORPHAN, OTHER = "launchyard-aaaaaaaaaaaa-1", "launchyard-bbbbbbbbbbbb-1"
 BODY = {"seconds": 0.0, "exit_code": 0, "lines": [], "ignores_cancel": False}
+
+
+class Silent(StubTarget):
+    """A target whose platform does not answer."""
+
+    def inventory(self) -> Sequence[str]:
+        raise TemporaryError("the platform does not answer")
 
 
 @pytest.fixture
 def stub(home: Path) -> StubTarget:
     return StubTarget(home)
+
+
+def sweeper_of(store: Store, stub: StubTarget) -> Sweeper:
+    return Sweeper(store, "agent@test", lambda: {"stub": stub}, grace_seconds=5.0)
 
 
 def test_the_object_of_a_run_that_has_ended_is_released(
@@ -36,7 +52,7 @@ def test_the_object_of_a_run_that_has_ended_is_released(
     stub.submit(Request(run.object_name, BODY))
 
     # When
-    Sweeper(store.runs, lambda: [stub]).sweep()
+    sweeper_of(store, stub).sweep()
 
     # Then
     assert stub.inventory() == []
@@ -52,7 +68,7 @@ def test_the_object_of_a_run_that_waits_or_runs_is_left_alone(
     stub.submit(Request(name, BODY))
 
     # When
-    Sweeper(store.runs, lambda: [stub]).sweep()
+    sweeper_of(store, stub).sweep()
 
     # Then
     assert stub.inventory() == [name]
@@ -63,7 +79,7 @@ def test_an_object_of_no_known_run_is_told_of_once_and_left_alone(
 ) -> None:
     # Given
     stub.submit(Request("launchyard-aaaaaaaaaaaa-1", BODY))
-    sweeper = Sweeper(store.runs, lambda: [stub])
+    sweeper = sweeper_of(store, stub)
 
     # When
     with caplog.at_level(logging.WARNING):
@@ -75,3 +91,94 @@ def test_an_object_of_no_known_run_is_told_of_once_and_left_alone(
         "object-orphaned name=launchyard-aaaaaaaaaaaa-1"
     ]
     assert stub.inventory() == ["launchyard-aaaaaaaaaaaa-1"]
+
+
+def test_an_orphan_is_told_of_in_the_store_since_it_was_first_seen_and_until_it_is_gone(
+    store: Store, stub: StubTarget
+) -> None:
+    # Given an object of no run, seen by an agent
+    stub.submit(Request(ORPHAN, BODY))
+    sweeper_of(store, stub).sweep()
+    (first,) = store.orphans.list()
+
+    # When a later session of the agent sees it again
+    sweeper_of(store, stub).sweep()
+
+    # Then it says where the object is, and since when it is there
+    (second,) = store.orphans.list()
+    assert (second.name, second.resource, second.agent) == (ORPHAN, "stub", "agent@test")
+    assert (second.since, second.seen_at > first.seen_at) == (first.since, True)
+
+    # And when it is gone, then nothing is told of it
+    stub.release(ORPHAN)
+    sweeper_of(store, stub).sweep()
+    assert store.orphans.list() == []
+
+
+def test_an_orphan_stays_told_of_while_its_target_does_not_answer(store: Store, stub: StubTarget, home: Path) -> None:
+    # Given an orphan that was seen
+    stub.submit(Request(ORPHAN, BODY))
+    sweeper_of(store, stub).sweep()
+
+    # When the target does not answer
+    Sweeper(store, "agent@test", lambda: {"stub": Silent(home)}, grace_seconds=5.0).sweep()
+
+    # Then it is not taken for gone
+    assert [orphan.name for orphan in store.orphans.list()] == [ORPHAN]
+
+
+def test_an_orphan_that_runs_is_ended_and_removed_when_an_operator_wants_it(store: Store, stub: StubTarget) -> None:
+    # Given two orphans that run, one of which has to go
+    for name in (ORPHAN, OTHER):
+        stub.submit(Request(name, {**BODY, "seconds": 600.0}))
+    sweeper = sweeper_of(store, stub)
+    sweeper.sweep()
+    store.orphans.request_removal(ORPHAN, "alice")
+
+    # When the agent carries out what is wanted
+    def is_removed() -> bool:
+        sweeper.carry_out_removals()
+        return bool(store.orphans.removals()[ORPHAN].outcome)
+
+    eventually(is_removed, "the orphan has ended and was removed")
+
+    # Then that one is gone, the other one is there, and the store says who did it
+    removal = store.orphans.removals()[ORPHAN]
+    assert (removal.by, removal.agent, removal.outcome) == ("alice", "agent@test", "removed")
+    assert stub.inventory() == [OTHER]
+    assert [orphan.name for orphan in store.orphans.list()] == [OTHER]
+
+
+def test_an_object_whose_run_is_known_by_now_is_kept_whatever_was_wanted(
+    store: Store, queue: QueueRecord, stub: StubTarget
+) -> None:
+    # Given an object that was told of as an orphan, and whose run has a record
+    (run_id,) = Runs(store).enqueue(queue)
+    name, at = store.runs.get(run_id).object_name, now()
+    stub.submit(Request(name, {**BODY, "seconds": 600.0}))
+    store.orphans.report("agent@test", [Orphan(name=name, resource="stub", agent="agent@test", since=at, seen_at=at)])
+
+    # When its removal is wanted
+    store.orphans.request_removal(name, "alice")
+    sweeper_of(store, stub).carry_out_removals()
+
+    # Then it runs on
+    assert store.orphans.removals()[name].outcome == "kept: its run is known by now"
+    assert stub.observe([name])[name].phase is Phase.RUNNING
+
+
+def test_the_outcome_of_a_removal_is_forgotten_after_a_while(
+    store: Store, stub: StubTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a removal that was carried out
+    store.orphans.request_removal(ORPHAN, "alice")
+    store.orphans.conclude_removal(ORPHAN, store.orphans.removals()[ORPHAN], "agent@test", "removed")
+    sweeper_of(store, stub).carry_out_removals()
+    assert ORPHAN in store.orphans.removals()
+
+    # When the time for telling of it is over
+    monkeypatch.setattr(sweep, "TOLD", timedelta(0))
+    sweeper_of(store, stub).carry_out_removals()
+
+    # Then
+    assert store.orphans.removals() == {}

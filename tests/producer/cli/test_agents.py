@@ -4,12 +4,16 @@ import json
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from producer.cli.programs import AgentOptions, agent_arguments, flower_arguments
+from tests.agents import eventually
 from tests.producer.cli.conftest import Processes
+from workers.targets.protocol import Request
+from workers.targets.stub import StubTarget
 
 SOON = 30.0
 
@@ -180,3 +184,34 @@ def test_an_unknown_agent_is_named_with_near_misses(processes: Processes) -> Non
     # Given no agent, when one is paused, then the error says so
     answer = processes.call("agent", "pause", "gpu")
     assert (answer.code, "agent 'gpu' does not exist" in answer.err) == (4, True)
+
+
+def test_an_orphan_is_listed_and_removed_by_the_agent_that_reaches_it(processes: Processes, home: Path) -> None:
+    # Given an object that runs and belongs to no run, and an agent that has had no run yet
+    processes.call("queue", "create", "q", "-r", "stub")
+    stub, name = StubTarget(home), "launchyard-aaaaaaaaaaaa-1"
+    stub.submit(Request(name, {"seconds": 600.0, "exit_code": 0, "lines": [], "ignores_cancel": False}))
+    processes.start("agent", "-q", "q")
+    wait_for_agent(processes)
+
+    # Then it is listed, with who sees it
+    def listed() -> Any:
+        return processes.call("agent", "orphans", "--json").json
+
+    eventually(lambda: bool(listed()["orphans"]), "the agent has told of the orphan")
+    (orphan,) = listed()["orphans"]
+    assert (orphan["name"], orphan["resource"]) == (name, "stub")
+    assert orphan["agent"].startswith("agent@")
+    assert "launchyard agent orphans" in processes.call("agents").err
+
+    # And when its removal is wanted, then it is ended and removed, and the list says so
+    assert processes.call("agent", "orphans", "--remove", name).code == 0
+    eventually(lambda: not listed()["orphans"], "the orphan is removed")
+    assert stub.inventory() == []
+    assert "removed" in processes.call("agent", "orphans").out
+
+
+def test_the_removal_of_what_no_agent_sees_is_refused(processes: Processes) -> None:
+    # Given no orphan, when one is to be removed, then the error says so
+    answer = processes.call("agent", "orphans", "--remove", "launchyard-aaaaaaaaaaaa-1")
+    assert (answer.code, "no agent sees an orphan" in answer.err) == (4, True)
