@@ -18,15 +18,18 @@ from broker_config.store.keys import Keys
 # redis-py does without CLIENT SETINFO, which Redis 7.0 does not know and so cannot be allowed there.
 CONNECTION = ("hello", "info", "ping", "select", "wait")
 SCRIPTS = ("evalsha", "script|load", "time")
-READ = ("exists", "get", "hget", "hgetall", "hmget", "smembers", "xread", "zrange", "zrevrange", "zscan")
+READ = (
+    *("exists", "get", "hget", "hgetall", "hmget", "smembers", "xread", "xrevrange"),
+    *("zrange", "zrevrange", "zscan"),
+)
 WRITE = ("expire", "hincrby", "hset", "lpush", "publish", "set", "setex", "sadd", "srem", "xadd", "zadd", "zrem")
 TRANSACTIONS = ("exec", "multi", "unwatch", "watch")
 
 PRODUCER = (*CONNECTION, *SCRIPTS, *READ, *WRITE, "mget", "subscribe", "unsubscribe")  # the last: to wait for a result
-OWNER = (*TRANSACTIONS, "del", "hsetnx", "incrby")
+OWNER = (*TRANSACTIONS, "del")
 AGENT = (
     *(*CONNECTION, *SCRIPTS, *READ, *WRITE, *TRANSACTIONS),
-    *("del", "hdel", "incrby", "lindex", "rpop", "rpush", "unlink", "xrevrange", "zrangebyscore", "zscore"),
+    *("del", "hdel", "incrby", "lindex", "rpop", "rpush", "unlink", "zrangebyscore", "zscore"),
     # Celery's own.
     *("brpop", "llen", "psubscribe", "punsubscribe", "script|exists", "zrevrangebyscore"),
 )
@@ -40,7 +43,8 @@ def producer(prefix: str, queues: Sequence[str]) -> str:
 def owner(prefix: str, queues: Sequence[str]) -> str:
     """Rules of a producer who also creates, edits, pauses and deletes these queues, and says what agents shall do."""
     keys = Keys(prefix)
-    more = [keys.queues, keys.revisions, keys.agent_wishes, keys.orphan_removals]
+    histories = [keys.queue_revisions(name) for name in queues]
+    more = [*histories, keys.queues, keys.newest_revisions, keys.agent_wishes, keys.orphan_removals]
     return _rules(
         [*_producer_keys(keys, queues), *more], _producer_reads(keys), [results.key("*")], (*PRODUCER, *OWNER)
     )

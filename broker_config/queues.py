@@ -98,9 +98,10 @@ class QueueRecord(Frozen):
     """A queue as the store holds it."""
 
     queue: Queue
-    revision: int  # grows with every edit, and is never used again
+    revision: int  # counts the edits, and is never used again, also by a later queue of this name
     created_at: datetime
     updated_at: datetime
+    updated_by: str = ""  # the author of the newest revision
     paused: bool = False
     pause_reason: str = ""
 

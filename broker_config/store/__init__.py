@@ -19,7 +19,7 @@ from broker_config.store.queues import QueueStore
 from broker_config.store.replication import Replication
 from broker_config.store.runs import RunStore
 
-_SCRIPTS = ("enqueue", "claim", "change", "fence", "lease", "log", "restore", "snooze", "job")
+_SCRIPTS = ("enqueue", "claim", "change", "fence", "lease", "log", "restore", "snooze", "job", "queue")
 
 
 class Store:
@@ -34,7 +34,7 @@ class Store:
             name: self._client.register_script((folder / f"{name}.lua").read_text(encoding="utf-8"))
             for name in _SCRIPTS
         }
-        self.queues = QueueStore(self._client, keys)
+        self.queues = QueueStore(self._client, keys, scripts["queue"], settings.author)
         replication = Replication(self._client, keys, settings.min_replicas)
         self.runs = RunStore(self._client, keys, scripts, settings.retention_seconds, replication)
         self.agents = AgentStore(self._client, keys, scripts)

@@ -23,10 +23,14 @@ class Keys:
         """Sorted set: queued runs that have an order, as they leave: by priority, then by the time of their enqueue."""
         return f"{self.prefix}queue:{name}:waiting"
 
+    def queue_revisions(self, name: str) -> str:
+        """Stream: the newest revisions of the queue's definition. An entry's id is the revision's number."""
+        return f"{self.prefix}queue:{name}:revisions"
+
     @property
-    def revisions(self) -> str:
-        """Counter: the newest revision of any queue."""
-        return f"{self.prefix}revisions"
+    def newest_revisions(self) -> str:
+        """Hash: the newest revision of every queue, by name. Deleted queues keep theirs."""
+        return f"{self.prefix}queues:revisions"
 
     @property
     def queues(self) -> str:

@@ -38,7 +38,7 @@ class LostRuns:
                     keys.runs,
                     keys.agent_runs(run.agent),
                     results.key(run.id),
-                    keys.revisions,
+                    keys.newest_revisions,
                 ],
                 args=[
                     run.id,
@@ -52,6 +52,7 @@ class LostRuns:
                     spec.queue_revision,
                     results.started(run.id, run.agent),
                     self._retention_seconds,
+                    spec.queue.name,
                     *(part for name, value in fields.items() for part in (name, str(value))),
                 ],
             )

@@ -6,21 +6,28 @@ from collections.abc import Sequence
 from typing import Any
 
 from redis.client import Pipeline
+from redis.commands.core import Script
 
 from broker_config.checks import refuse_errors
-from broker_config.connection import TextClient, translated
+from broker_config.connection import Entry, TextClient, translated
 from broker_config.errors import Conflict, NotFound, did_you_mean
 from broker_config.queues import Queue, QueueRecord
+from broker_config.revisions import QueueRevision
 from broker_config.runs import State, now
 from broker_config.store.keys import Keys
+
+REVISIONS_KEPT = 100
+"""Revisions of one queue that are kept; older ones are forgotten."""
 
 
 class QueueStore:
     """Create, read, edit, pause and delete queues."""
 
-    def __init__(self, client: TextClient, keys: Keys) -> None:
+    def __init__(self, client: TextClient, keys: Keys, script: Script, author: str) -> None:
         self._client = client
         self._keys = keys
+        self._script = script
+        self._author = author
 
     def create(self, queue: Queue) -> QueueRecord:
         """Write a new queue.
@@ -30,36 +37,82 @@ class QueueStore:
             Conflict: when the name is taken.
         """
         refuse_errors(queue)
-        time = now().isoformat()
-        key = self._keys.queue(queue.name)
-        fields = {"queue": queue.model_dump_json(), "created_at": time, "updated_at": time}
-        with translated(self._client), self._client.pipeline() as pipe:
-            # Revisions are never used again, so a producer that knows a deleted queue of this name finds out.
-            pipe.hsetnx(key, "revision", self._new_revision())
-            for name, value in fields.items():
-                pipe.hsetnx(key, name, value)
-            pipe.sadd(self._keys.queues, queue.name)
-            is_new, *_ = pipe.execute()
-        if not is_new:
+        outcome, *_ = self._write("create", queue)
+        if outcome == "taken":
             raise Conflict(f"queue {queue.name!r} exists; edit it, or choose another name")
         return self.get(queue.name)
 
-    def edit(self, queue: Queue) -> QueueRecord:
+    def edit(self, queue: Queue, expected: int | None = None, note: str = "") -> QueueRecord:
         """Replace a queue's definition; runs that are queued keep the config they were enqueued with.
+
+        With `expected`, only while the queue is at that revision, so that nobody's edit is overwritten unseen. The
+        note is kept with the revision.
 
         Raises:
             InvalidRequest: when something in its config cannot work.
             NotFound: when there is no queue of that name.
+            Conflict: when the queue is at another revision than `expected`.
         """
         # The one way in which a definition changes, so here its owner will be asked for. Until there are accounts, a
         # shared broker keeps others out: only `acl.owner` lets a user write a queue's key.
         refuse_errors(queue)
+        outcome, *details = self._write("edit", queue, expected, note)
+        if outcome == "edited":
+            revision, author = details
+            raise Conflict(
+                f"queue {queue.name!r} is at revision {revision} by {author!r}, not at {expected}; look at it with "
+                f"'launchyard queue diff {queue.name} {expected}', and edit it anew"
+            )
+        return self.get(queue.name)
+
+    def _write(self, what: str, queue: Queue, expected: int | None = None, note: str = "") -> list[str]:
+        keys, name = self._keys, queue.name
+        with translated(self._client):
+            reply: list[str] = self._script(
+                keys=[keys.queue(name), keys.queues, keys.newest_revisions, keys.queue_revisions(name)],
+                args=[
+                    *(what, name, "" if expected is None else expected, now().isoformat(), self._author, note),
+                    *(queue.model_dump_json(), REVISIONS_KEPT),
+                ],
+            )
+        return reply
+
+    def history(self, name: str) -> list[QueueRevision]:
+        """The queue's revisions that are kept, newest first.
+
+        Raises:
+            NotFound: when there is no queue of that name.
+        """
+        self.get(name)
         with translated():
-            revision = self._new_revision()
-        return self._update(
-            queue.name,
-            {"queue": queue.model_dump_json(), "updated_at": now().isoformat(), "revision": revision},
-        )
+            return [_revision(entry) for entry in self._client.xrevrange(self._keys.queue_revisions(name))]
+
+    def revision(self, name: str, number: int) -> QueueRevision:
+        """One revision of the queue.
+
+        Raises:
+            NotFound: when there is no such queue, or it has no such revision any more.
+        """
+        self.get(name)
+        with translated():
+            key, place = self._keys.queue_revisions(name), f"{max(number, 0)}-0"
+            found = self._client.xrevrange(key, place, place)
+        if not found:
+            raise NotFound(
+                f"queue {name!r} has no revision {number}; the newest {REVISIONS_KEPT} are kept, see "
+                f"'launchyard queue history {name}'"
+            )
+        return _revision(found[0])
+
+    def roll_back(self, name: str, number: int, expected: int | None = None) -> QueueRecord:
+        """Edit the queue so that it is as it was at that revision, which makes a new one.
+
+        Raises:
+            InvalidRequest: when something in that config cannot work by what is known today.
+            NotFound: when there is no such queue or revision.
+            Conflict: when the queue is at another revision than `expected`.
+        """
+        return self.edit(self.revision(name, number).queue, expected, f"as revision {number}")
 
     def get(self, name: str) -> QueueRecord:
         """The queue of that name.
@@ -122,7 +175,8 @@ class QueueStore:
                     f"queue {name!r} has {open_runs} runs that have not ended; cancel them or wait, then delete"
                 )
             pipe.multi()
-            pipe.delete(self._keys.queue(name), counts, self._keys.queue_waiting(name))
+            keys = self._keys
+            pipe.delete(keys.queue(name), counts, keys.queue_waiting(name), keys.queue_revisions(name))
             pipe.srem(self._keys.queues, name)
 
         with translated():
@@ -142,8 +196,11 @@ class QueueStore:
             self._client.transaction(write, key)
         return self.get(name)
 
-    def _new_revision(self) -> int:
-        return int(self._client.incr(self._keys.revisions))
+
+def _revision(entry: Entry) -> QueueRevision:
+    place, fields = entry
+    queue = Queue.model_validate_json(fields["queue"])
+    return QueueRevision.model_validate({**fields, "revision": place.partition("-")[0], "queue": queue})
 
 
 def _record(fields: dict[str, str]) -> QueueRecord:
@@ -152,6 +209,7 @@ def _record(fields: dict[str, str]) -> QueueRecord:
         revision=int(fields["revision"]),
         created_at=fields["created_at"],  # type: ignore[arg-type]  # pydantic reads ISO 8601
         updated_at=fields["updated_at"],  # type: ignore[arg-type]
+        updated_by=fields.get("updated_by", ""),
         paused=fields.get("paused") == "1",
         pause_reason=fields.get("pause_reason", ""),
     )

@@ -6,6 +6,7 @@ from typing import Any
 
 from broker_config.named_jobs import JobVersion
 from broker_config.queues import QueueRecord
+from broker_config.revisions import Changed, QueueRevision
 from broker_config.runs import Event, FailureClass, Run, State
 from broker_config.store.agents import AgentInfo
 
@@ -23,10 +24,22 @@ def queue(record: QueueRecord, counts: dict[State, int] | None = None) -> dict[s
         "pause_reason": record.pause_reason,
         "created_at": record.created_at.isoformat(),
         "updated_at": record.updated_at.isoformat(),
+        "updated_by": record.updated_by,
     }
     if counts is not None:
         document["runs"] = {state.value: count for state, count in counts.items()}
     return document
+
+
+def revision(one: QueueRevision) -> dict[str, Any]:
+    """A revision of a queue."""
+    return one.model_dump(mode="json")
+
+
+def change(one: Changed) -> dict[str, Any]:
+    """A field that is different; it has no `old` when it was added, and no `new` when it was removed."""
+    absent = {"added": {"old"}, "removed": {"new"}}.get(one.kind, set())
+    return one.model_dump(mode="json", exclude=absent)
 
 
 def run(record: Run) -> dict[str, Any]:

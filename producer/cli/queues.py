@@ -18,7 +18,7 @@ from broker_config.runs import State
 from broker_config.templates import TemplateVariable
 from broker_config.texts import read_object
 from broker_config.timeouts import Timeouts
-from producer.cli import documents, output, pairs
+from producer.cli import documents, output, pairs, revisions
 from producer.cli.queue_options import QueueOptions, queue_options
 from producer.cli.session import Session, json_option, pass_session
 
@@ -31,6 +31,10 @@ _EDITABLE = (
 @click.group("queue")
 def group() -> None:
     """Queues: where jobs wait, and the resource on which they run."""
+
+
+for _command in (revisions.history, revisions.diff, revisions.rollback, revisions.rename):
+    group.add_command(_command)
 
 
 @group.command()
@@ -110,6 +114,11 @@ def _about(variable: TemplateVariable) -> str:
     return f"{variable.summary}; {words}" if words else variable.summary
 
 
+def _revision(record: QueueRecord) -> str:
+    author = f" by {record.updated_by}" if record.updated_by else ""
+    return f"{record.revision}{author}, {output.age(record.updated_at)} ago"
+
+
 def _paused(record: QueueRecord) -> str:
     return (f"yes: {record.pause_reason}" if record.pause_reason else "yes") if record.paused else ""
 
@@ -135,7 +144,7 @@ def show(session: Session, /, name: str) -> None:
             ("description", queue.description),
             ("paused", _paused(record)),
             ("runs", ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "none yet"),
-            ("revision", f"{record.revision}, {output.age(record.updated_at)} ago"),
+            ("revision", _revision(record)),
             ("retries", _given(queue.retries)),
             ("timeouts", _given(queue.timeouts)),
             ("variables", "\n".join(f"{name}: {_about(one)}" for name, one in queue.template_variables.items())),
@@ -152,25 +161,28 @@ def show(session: Session, /, name: str) -> None:
 @click.option(
     "--set", "changes", multiple=True, metavar="KEY.PATH=VALUE", help="Change one value of the config; null removes it."
 )
+@click.option("--if-revision", type=int, metavar="N", help="Only if the queue is at revision N now.")
 @queue_options
 @json_option
 @pass_session
-def edit(session: Session, /, name: str, **options: Any) -> None:
+def edit(session: Session, /, name: str, if_revision: int | None, **options: Any) -> None:
     """Edit a queue: by options, or in your editor when none is given.
 
-    Runs that are queued already keep the config that they were launched with.
+    Runs that are queued already keep the config that they were launched with. An edit that somebody else has
+    overtaken meanwhile is refused.
     """
     store = session.client.store.queues
-    queue = store.get(name).queue
-    given = QueueOptions(**options)
+    found = store.get(name)
+    queue, given = found.queue, QueueOptions(**options)
     changed = _by_options(queue, given) if given.given or given.changes else _in_editor(queue, session)
     if changed == queue:
-        record = store.get(name)
+        record = found
         if not session.as_json:
             output.note("Nothing was changed.")
     else:
         _warn(changed)
-        record = store.edit(changed)
+        # What was decided on a revision is written over no other one.
+        record = store.edit(changed, found.revision if if_revision is None else if_revision)
     if session.as_json:
         output.document(documents.queue(record))
         return
@@ -193,7 +205,7 @@ def _in_editor(queue: Queue, session: Session) -> Queue:
     text = click.edit(pairs.to_yaml({name: fields[name] for name in _EDITABLE}) + "\n", extension=".yaml")
     if text is None:
         return queue
-    return parse_queue({"name": queue.name, **read_object(text, "the edited text")})
+    return parse_queue({**read_object(text, "the edited text"), "name": queue.name})
 
 
 @group.command()
