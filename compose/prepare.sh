@@ -20,7 +20,7 @@ flower=$(< "$secrets/flower-password")
 # Everything but what administers the server or destroys all of it.
 cat > "$secrets/users.acl" << END
 user default off
-user launchyard on #$(digest <<< "$broker") ~* &* +@all -@admin -@dangerous
+user launchyard on #$(digest <<< "$broker") ~* &* +@all -@admin -@dangerous +info
 END
 echo "broker_url = \"redis://launchyard:$broker@broker:6379/0\"" > "$secrets/settings.toml"
 echo "basic_auth = [\"launchyard:$flower\"]" > "$secrets/flower.py"
