@@ -19,7 +19,7 @@ from broker_config.store.keys import Keys
 CONNECTION = ("hello", "info", "ping", "select", "wait")
 SCRIPTS = ("evalsha", "script|load", "time")
 READ = (
-    *("exists", "get", "hget", "hgetall", "hmget", "smembers", "xread", "xrevrange"),
+    *("exists", "get", "hget", "hgetall", "hmget", "scard", "smembers", "xread", "xrevrange"),
     *("zrange", "zrevrange", "zscan"),
 )
 WRITE = ("expire", "hincrby", "hset", "lpush", "publish", "set", "setex", "sadd", "srem", "xadd", "zadd", "zrem")

@@ -82,7 +82,7 @@ class Submitter:
                 run = self._recorder.confirm(run)
             try:
                 if not cancelled():
-                    target.submit(request)
+                    _submit(request, target)
                 elif request.name not in target.observe([request.name]):
                     # An agent that was frozen before its own `submit` may still come with it.
                     target.release(request.name)
@@ -111,3 +111,14 @@ class Submitter:
         # A failover that lost it would let another agent submit the job again, where names are those of a machine.
         self._recorder.wait_for_replicas(run)
         return run
+
+
+def _submit(request: Request, target: Target) -> None:
+    try:
+        target.submit(request)
+    except RunFailed as error:
+        if error.reason is not Reason.NAME_TAKEN:
+            # The run ends here, and an agent that was frozen before its own `submit` may come when it is not refused
+            # any more. Where one has got it to run meanwhile, this raises `TemporaryError`, and the run goes on.
+            target.release(request.name)
+        raise

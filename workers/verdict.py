@@ -78,7 +78,7 @@ def end_class(reason: Reason) -> FailureClass:
 
 
 def sentence(run: Run, reason: Reason) -> str:
-    """Which limit of the run's was passed, and the cure."""
+    """Which limit of the run's was passed, and who sets it."""
     limits = run.spec.timeouts
     what, limit = {
         Reason.QUEUE_TIMEOUT: ("waited for an agent longer than its queue timeout", limits.queued),
@@ -89,4 +89,4 @@ def sentence(run: Run, reason: Reason) -> str:
     if limit is None:
         # Only a start may be limited by the agent, where the queue says nothing of it.
         return f"The run {what}; see start_timeout in its agent's config."
-    return f"The run {what} of {limit:g} s; see launchyard queue show {run.spec.queue.name}."
+    return f"The run {what} of {limit:g} s, which queue {run.spec.queue.name} or the launch sets."

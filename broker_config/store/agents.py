@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from pydantic import ConfigDict
@@ -11,7 +11,11 @@ from redis.commands.core import Script
 from broker_config.connection import TextClient, translated
 from broker_config.errors import NotFound, did_you_mean
 from broker_config.frozen import Frozen
+from broker_config.runs import now
 from broker_config.store.keys import Keys
+
+LISTED = timedelta(days=1)
+"""How long an agent that is gone and holds no run stays in the list, for whoever asks what became of it."""
 
 
 class Mode(StrEnum):
@@ -39,7 +43,7 @@ class AgentInfo(Frozen):
     name: str
     queues: tuple[str, ...]
     max_jobs: int
-    live: int  # runs that it holds
+    live: int  # runs that it holds; in the list, of one that is gone, those that no other agent has taken over
     host: str
     site: str  # names the machine and the home folder, where objects of local targets are
     pid: int
@@ -129,6 +133,13 @@ class AgentStore:
             text = self._client.hget(self._keys.agent_wishes, name)
         return Wish.model_validate_json(text) if text else Wish()
 
+    def forget_gone(self) -> None:
+        """Remove from the list who is gone for long, holds no run, and is not wished to be paused at its return."""
+        for info, is_alive in self.list():
+            is_empty = not info.live and self.wish(info.name).mode is Mode.SERVING
+            if not is_alive and is_empty and now() - info.seen_at > LISTED:
+                self.forget(info.name)
+
     def list(self) -> list[tuple[AgentInfo, bool]]:
         """All agents by name, each with whether its lease is alive."""
         with translated():
@@ -137,4 +148,9 @@ class AgentStore:
             with self._client.pipeline(transaction=False) as pipe:
                 for info in infos:
                     pipe.exists(self._keys.agent_lease(info.name))
-                return list(zip(infos, map(bool, pipe.execute()), strict=True))
+                    pipe.scard(self._keys.agent_runs(info.name))
+                replies = pipe.execute()
+        return [
+            (info, True) if is_alive else (info.model_copy(update={"live": held}), False)
+            for info, is_alive, held in zip(infos, replies[::2], replies[1::2], strict=True)
+        ]

@@ -156,10 +156,11 @@ def drain(session: Session, name: str, reason: str, wait: bool) -> None:
 
 def _wish(session: Session, name: str, mode: Mode, reason: str = "") -> str:
     agents = session.client.store.agents
-    info, _ = agents.get(name)
+    info, is_alive = agents.get(name)
     agents.set_wish(info.name, Wish(mode=mode, reason=reason, by=session.settings.author))
     if session.as_json:
         output.document({"agent": info.name, "mode": mode, "reason": reason})
     else:
-        click.echo(f"agent {info.name} is to be {mode}; it has {info.live} runs")
+        since = "" if is_alive else f"; it is silent for {output.age(info.seen_at)}, and hears of it at its next start"
+        click.echo(f"agent {info.name} is to be {mode}; it has {info.live} runs{since}")
     return info.name

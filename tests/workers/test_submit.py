@@ -9,12 +9,12 @@ import pytest
 
 from broker_config.errors import StaleWrite, TemporaryError
 from broker_config.queues import QueueRecord
-from broker_config.runs import Run
+from broker_config.runs import FailureClass, Reason, Run
 from broker_config.store import Store
 from tests.integration.conftest import Runs
 from workers import submit
 from workers.builders.protocol import Artifact, ArtifactKind
-from workers.failures import RunCancelled
+from workers.failures import RunCancelled, RunFailed
 from workers.macros import Macros
 from workers.prepare import Prepared
 from workers.record import Recorder
@@ -37,6 +37,21 @@ class Recovering(StubTarget):
         (run,) = self._store.runs.newest()
         Recorder(self._store.runs, "other@host", self._store.agents.new_fence()).adopt(run)
         raise TemporaryError("the target does not answer")
+
+
+class Refusing(StubTarget):
+    """Takes nothing."""
+
+    reason = Reason.TARGET_REFUSED
+
+    def submit(self, request: Request) -> None:
+        raise RunFailed(FailureClass.CONFIG, self.reason, f"{request.name} is not taken")
+
+
+class Foreign(Refusing):
+    """Has another object of that name."""
+
+    reason = Reason.NAME_TAKEN
 
 
 def claimed(store: Store, queue: QueueRecord) -> tuple[Recorder, Run]:
@@ -83,3 +98,31 @@ def test_the_name_of_a_run_that_was_cancelled_before_its_submit_stays_taken(
 
     # Then
     assert stub.inventory() == []
+
+
+def test_the_name_of_a_run_that_its_target_refused_stays_taken(store: Store, queue: QueueRecord, home: Path) -> None:
+    # Given
+    recorder, run = claimed(store, queue)
+
+    # When
+    with pytest.raises(RunFailed):
+        Submitter(recorder, lambda _: False, Wandb(), Macros()).submit(prepared(run), Refusing(home), lambda: False)
+    StubTarget(home).submit(Request(run.object_name, {"seconds": 0.0, "lines": []}))
+
+    # Then
+    assert StubTarget(home).inventory() == []
+
+
+def test_the_object_of_another_program_that_has_the_runs_name_is_left_alone(
+    store: Store, queue: QueueRecord, home: Path
+) -> None:
+    # Given
+    recorder, run = claimed(store, queue)
+    StubTarget(home).submit(Request(run.object_name, {"seconds": 0.0, "lines": []}))
+
+    # When
+    with pytest.raises(RunFailed):
+        Submitter(recorder, lambda _: False, Wandb(), Macros()).submit(prepared(run), Foreign(home), lambda: False)
+
+    # Then
+    assert StubTarget(home).inventory() == [run.object_name]

@@ -9,8 +9,9 @@ from broker_config.runs import FailureClass
 FROM_OUTSIDE = frozenset(128 + number for number in (signal.SIGINT, signal.SIGKILL, signal.SIGTERM))
 """What a shell and a container engine make of a job that one of these signals has ended.
 
-Jobs send them to nobody but themselves, and whoever sent one is not known: the host, its shutdown, a person. Kubeflow's
-Training Operator counts the same three as worth another try (restart policy ExitCode).
+Jobs send them to nobody but themselves, and whoever sent one is not known: the host, its shutdown, a person. The other
+signals tell of the job's own fault, such as 134 (SIGABRT) and 139 (SIGSEGV). Kubeflow's Training Operator draws the
+line elsewhere: with restart policy ExitCode every code from 128 on is worth another try (v1, `IsRetryableExitCode`).
 """
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import timedelta
 
+from broker_config.runs import State
 from broker_config.store import Store
+from broker_config.store.agents import LISTED, Mode, Wish
 from tests.agents import eventually
-from tests.broker_config.conftest import agent_info
+from tests.broker_config.conftest import Hand, agent_info
 
 NAME = "agent@host"
 
@@ -114,7 +117,7 @@ def test_agents_are_listed_by_name_with_whether_they_live(store: Store) -> None:
     for name in ("b@host", "a@host"):
         store.agents.announce(agent_info(name))
     store.agents.take("a@host", "one", 30)
-    latest = agent_info("b@host", live=3)
+    latest = agent_info("b@host").model_copy(update={"pid": 2})
     store.agents.announce(latest)
 
     # Then
@@ -132,3 +135,37 @@ def test_an_agent_that_said_goodbye_is_listed_no_more(store: Store) -> None:
 
     # Then
     assert store.agents.list() == []
+
+
+def test_what_a_gone_agent_holds_is_what_nobody_has_taken_over(store: Store, hand: Hand) -> None:
+    # Given
+    hand.run_in(State.RUNNING)
+    store.agents.announce(agent_info(hand.name, live=3))
+
+    # When
+    store.agents.release(hand.name, hand.session)
+
+    # Then
+    assert [(info.live, alive) for info, alive in store.agents.list()] == [(1, False)]
+
+
+def test_an_agent_that_is_gone_for_long_is_forgotten_unless_it_holds_a_run_or_is_paused(
+    store: Store, hand: Hand
+) -> None:
+    # Given
+    hand.run_in(State.RUNNING)
+    long_ago = agent_info().seen_at - LISTED - timedelta(seconds=1)
+    for name in (hand.name, "paused@host", "alive@host", NAME):
+        store.agents.announce(agent_info(name).model_copy(update={"seen_at": long_ago}))
+    store.agents.announce(agent_info("recent@host"))
+    store.agents.release(hand.name, hand.session)
+    store.agents.take("alive@host", "one", 30)
+    store.agents.set_wish("paused@host", Wish(mode=Mode.PAUSED, reason="a new GPU", by="ada"))
+
+    # When
+    store.agents.forget_gone()
+
+    # Then
+    assert [info.name for info, _ in store.agents.list()] == sorted(
+        [hand.name, "paused@host", "alive@host", "recent@host"]
+    )
