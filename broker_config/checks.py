@@ -31,7 +31,15 @@ def refuse_errors(queue: Queue) -> None:
     Raises:
         InvalidConfig: when something in it cannot work; every such place is named.
     """
-    findings = check_queue(queue)
+    refuse(queue, check_queue(queue))
+
+
+def refuse(queue: Queue, findings: Sequence[Finding]) -> None:
+    """Whether a queue of which this was found can be written.
+
+    Raises:
+        InvalidConfig: when there is an error in it; every such place is named.
+    """
     if errors := [str(finding) for finding in findings if finding.is_error]:
         raise InvalidConfig(f"queue {queue.name!r}: config: " + "; ".join(errors), findings)
 

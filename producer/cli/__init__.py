@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from broker_config import __version__
-from producer.cli import agents, broker, demo, jobs, launching, queues, recovering, runs, up
+from producer.cli import agents, broker, demo, importing, jobs, launching, queues, recovering, runs, up
 from producer.cli.exits import Commands
 from producer.cli.session import Session
 
@@ -44,6 +44,7 @@ for command in (
     runs.cancel,
     agents.agents,
     agents.agent,
+    importing.group,
     broker.group,
     recovering.recover,
     up.up,

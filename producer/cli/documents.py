@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from broker_config.findings import Finding
 from broker_config.named_jobs import JobVersion
 from broker_config.queues import QueueRecord
 from broker_config.revisions import Changed, QueueRevision
@@ -40,6 +42,11 @@ def change(one: Changed) -> dict[str, Any]:
     """A field that is different; it has no `old` when it was added, and no `new` when it was removed."""
     absent = {"added": {"old"}, "removed": {"new"}}.get(one.kind, set())
     return one.model_dump(mode="json", exclude=absent)
+
+
+def findings(found: Iterable[Finding]) -> list[dict[str, str]]:
+    """What a check found, each with its place."""
+    return [one._asdict() for one in found]
 
 
 def run(record: Run) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import click
 
 from broker_config import errors
 from broker_config.runs import Run, State
+from producer.cli import documents
 from producer.cli.session import Session
 
 EXIT_CODES: dict[type[errors.LaunchyardError], int] = {
@@ -52,8 +53,15 @@ class Commands(click.Group):
 
 
 def report(error: errors.LaunchyardError, *, as_json: bool) -> None:
-    """Tell of an error: in one line for people, or as JSON for programs."""
+    """Tell of an error: in one line for people, one for each thing that a check found, or as JSON for programs."""
+    found = error.findings if isinstance(error, errors.InvalidConfig) else ()
     if as_json:
-        click.echo(json.dumps({"error": {"code": error.code, "message": str(error)}}), err=True)
+        document: dict[str, Any] = {"code": error.code, "message": str(error)}
+        if found:
+            document["findings"] = documents.findings(found)
+        click.echo(json.dumps({"error": document}), err=True)
+    elif found:
+        for one in found:
+            click.echo(f"{click.style(f'{one.severity}:', fg='red' if one.is_error else 'yellow')} {one}", err=True)
     else:
         click.echo(f"{click.style('error:', fg='red')} {error}", err=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import click
 
 from broker_config.errors import InvalidRequest
-from broker_config.texts import read, read_file, read_object
+from broker_config.texts import Document, read, read_file, read_object
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,16 @@ class QueueOptions:
     overridable: tuple[str, ...]
     resource: str | None = None
     changes: tuple[str, ...] = ()
+    editor: bool = False
+
+    @cached_property
+    def document(self) -> Document | None:
+        """The text with the config; None when none was given."""
+        if self.config_file and self.config_json:
+            raise InvalidRequest("--config and --config-json both give the config; choose one")
+        if self.config_file:
+            return read_file(self.config_file, "--config")
+        return read(self.config_json, "--config-json") if self.config_json else None
 
     @property
     def given(self) -> dict[str, Any]:
@@ -35,12 +46,8 @@ class QueueOptions:
             for name in ("entity", "prioritization", "description", "resource")
             if getattr(self, name) is not None
         }
-        if self.config_file and self.config_json:
-            raise InvalidRequest("--config and --config-json both give the config; choose one")
-        if self.config_file:
-            fields["config"] = read_file(self.config_file, "--config").object
-        if self.config_json:
-            fields["config"] = read_object(self.config_json, "--config-json")
+        if self.document is not None:
+            fields["config"] = self.document.object
         if self.template_variables is not None:
             fields["template_variables"] = _in_text_or_file(self.template_variables, "--template-variables")
         if self.overridable:
@@ -61,6 +68,7 @@ def _in_text_or_file(given: str, option: str) -> Any:
 def queue_options(command: Any) -> Any:
     """The options that `queue create` and `queue edit` share."""
     for option in (
+        click.option("--editor", is_flag=True, help="Write or change it in your editor ($VISUAL or $EDITOR)."),
         click.option("--description", help="What the queue is for."),
         click.option(
             "--prioritization/--no-prioritization",

@@ -3,29 +3,21 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import entry_points
 from typing import Any
 
 import click
 
-from broker_config.checks import check_queue
-from broker_config.errors import InvalidRequest, did_you_mean
-from broker_config.findings import Severity
+from broker_config.errors import InvalidRequest
+from broker_config.findings import Finding
 from broker_config.overrides import merge
 from broker_config.queues import Queue, QueueRecord, parse_queue
 from broker_config.retries import RetryPolicy
 from broker_config.runs import State
 from broker_config.templates import TemplateVariable
-from broker_config.texts import read_object
 from broker_config.timeouts import Timeouts
-from producer.cli import documents, output, pairs, revisions
+from producer.cli import documents, drafts, output, pairs, revisions
 from producer.cli.queue_options import QueueOptions, queue_options
 from producer.cli.session import Session, json_option, pass_session
-
-_EDITABLE = (
-    *("entity", "resource", "prioritization", "description", "retries", "timeouts"),
-    *("overridable", "template_variables", "config"),
-)
 
 
 @click.group("queue")
@@ -45,28 +37,19 @@ for _command in (revisions.history, revisions.diff, revisions.rollback, revision
 @pass_session
 def create(session: Session, /, name: str, **options: Any) -> None:
     """Create a queue."""
-    queue = parse_queue({"name": name, **QueueOptions(**options).given})
-    _warn(queue)
+    given = QueueOptions(**options)
+    queue = parse_queue({"name": name, **given.given})
+    if given.editor:
+        queue, warnings = drafts.edited(name, _fields(queue)) or (queue, drafts.check(queue))
+    else:
+        warnings = drafts.check(queue, given.document)
     record = session.client.store.queues.create(queue)
     if session.as_json:
-        output.document(documents.queue(record))
+        output.document({**documents.queue(record), "warnings": documents.findings(warnings)})
         return
+    drafts.tell(warnings)
     click.echo(f"queue {name!r} is there, on resource {queue.resource}")
     output.next_command(f"launchyard agent -q {name}", f"launchyard launch -q {name} -f -- python train.py")
-
-
-def _warn(queue: Queue) -> None:
-    _warn_of_unknown_resource(queue.resource)
-    for finding in check_queue(queue):
-        if finding.severity is Severity.WARNING:
-            output.note(f"warning: {finding}")
-
-
-def _warn_of_unknown_resource(resource: str) -> None:
-    # Only a warning: the resource must be installed where the agent runs, and that may be elsewhere.
-    installed = {entry.name for entry in entry_points(group="launchyard.targets")}
-    if resource not in installed:
-        output.note(f"warning: no resource {resource!r} is installed here{did_you_mean(resource, installed)}")
 
 
 @group.command("list")
@@ -173,19 +156,17 @@ def edit(session: Session, /, name: str, if_revision: int | None, **options: Any
     """
     store = session.client.store.queues
     found = store.get(name)
-    queue, given = found.queue, QueueOptions(**options)
-    changed = _by_options(queue, given) if given.given or given.changes else _in_editor(queue, session)
-    if changed == queue:
-        record = found
-        if not session.as_json:
-            output.note("Nothing was changed.")
-    else:
-        _warn(changed)
+    changed, warnings = _changed(found.queue, QueueOptions(**options), session)
+    record = found
+    if changed != found.queue:
         # What was decided on a revision is written over no other one.
         record = store.edit(changed, found.revision if if_revision is None else if_revision)
     if session.as_json:
-        output.document(documents.queue(record))
+        output.document({**documents.queue(record), "warnings": documents.findings(warnings)})
         return
+    drafts.tell(warnings)
+    if changed == found.queue:
+        output.note("Nothing was changed.")
     click.echo(f"queue {name!r} is at revision {record.revision}")
     output.next_command(f"launchyard queue show {name}")
 
@@ -196,16 +177,24 @@ def _by_options(queue: Queue, options: QueueOptions) -> Queue:
     return parse_queue(fields)
 
 
-def _in_editor(queue: Queue, session: Session) -> Queue:
-    if session.as_json or not sys.stdin.isatty():
+def _changed(queue: Queue, given: QueueOptions, session: Session) -> tuple[Queue, list[Finding]]:
+    """The queue as the options or the editor have it, and the warnings about it."""
+    has_options = bool(given.given or given.changes)
+    changed = _by_options(queue, given) if has_options else queue
+    if has_options and not given.editor:
+        # What --set changed is not in the document any more.
+        return changed, drafts.check(changed, None if given.changes else given.document)
+    if not given.editor and (session.as_json or not sys.stdin.isatty()):
         raise InvalidRequest("say what to change with --set, --config or another option, or call this in a terminal")
-    fields = queue.model_dump(mode="json", include=set(_EDITABLE))
+    return drafts.edited(queue.name, _fields(changed)) or (changed, drafts.check(changed))
+
+
+def _fields(queue: Queue) -> dict[str, Any]:
+    """A queue as plain data, without the keywords of its variables that say nothing."""
+    fields = queue.model_dump(mode="json")
     for name, variable in queue.template_variables.items():
         fields["template_variables"][name] = variable.model_dump(mode="json", exclude_defaults=True)
-    text = click.edit(pairs.to_yaml({name: fields[name] for name in _EDITABLE}) + "\n", extension=".yaml")
-    if text is None:
-        return queue
-    return parse_queue({**read_object(text, "the edited text"), "name": queue.name})
+    return fields
 
 
 @group.command()

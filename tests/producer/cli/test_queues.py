@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -148,7 +149,7 @@ def test_a_variable_that_nothing_uses_gives_a_warning_and_one_that_is_not_declar
     # Then
     assert (unused.code, missing.code) == (0, 3)
     assert "warning: template variable 'gpus' is declared, and nothing uses it" in unused.err
-    assert "queue 'b': config: /seconds: template variable 'gpus' is not declared" in missing.err
+    assert "--config-json:1:2: template variable 'gpus' is not declared" in missing.err
 
 
 @pytest.mark.parametrize(
@@ -176,3 +177,98 @@ def test_a_word_that_says_nothing_about_overrides_is_refused(launchyard: Call) -
     # Then
     assert answer.code == 3
     assert "'some' must be nothing, variables, all, or a list of paths" in answer.err
+
+
+BAD_JOB = "spec:\n  backoffLimt: 3\n  template:\n    spec:\n      zebra: 1\n      hostPID: 1\n"
+
+
+def test_every_finding_has_its_line_and_column_and_errors_keep_the_queue_back(launchyard: Call, tmp_path: Path) -> None:
+    # Given a file with two errors and a warning
+    file = tmp_path / "job.yaml"
+    file.write_text(BAD_JOB)
+
+    # When a queue is created from it, then all are told in the order of the file, and nothing is written
+    answer = launchyard("queue", "create", "gpu", "-r", "kubernetes", "--config", str(file))
+    assert answer.code == 3
+    assert [line.split(" ")[:2] for line in answer.err.splitlines()] == [
+        ["error:", f"{file}:2:3:"],
+        ["warning:", f"{file}:5:7:"],
+        ["error:", f"{file}:6:7:"],
+    ]
+    assert launchyard("queue", "list", "--json").json["queues"] == []
+
+    # And in JSON each is an object
+    answer = launchyard("queue", "create", "g", "-r", "kubernetes", "--config", str(file), "--json")
+    error = json.loads(answer.err)["error"]
+    assert error["code"] == "invalid-config"
+    assert [(one["severity"], one["pointer"]) for one in error["findings"]] == [
+        ("error", "/spec/backoffLimt"),
+        ("warning", "/spec/template/spec/zebra"),
+        ("error", "/spec/template/spec/hostPID"),
+    ]
+
+
+def test_a_wrapped_config_is_told_about_where_it_stands(launchyard: Call) -> None:
+    # Given W&B's wrapper around a config, when it has an error, then its place is that in the text as it was given
+    text = '{"resource_args": {"local-container":\n  {"memroy": "1g"}}}'
+    answer = launchyard("queue", "create", "gpu", "-r", "docker", "--config-json", text)
+    assert answer.err.startswith("error: --config-json:2:4: flag 'memroy' does not exist")
+
+
+def test_warnings_are_told_beside_the_answer_and_in_json_inside_it(launchyard: Call) -> None:
+    # Given a config of a kind that only a cluster knows, when a queue is created, then a note says that it is unchecked
+    config = '{"apiVersion": "kubeflow.org/v1", "kind": "PyTorchJob"}'
+    create = ("queue", "create", "--resource", "kubernetes", "--config-json", config)
+    assert "warning: --config-json:1:35: fields of PyTorchJob" in launchyard(*create, "a").err
+    (told,) = launchyard(*create, "b", "--json").json["warnings"]
+    assert (told["severity"], told["pointer"]) == ("warning", "/kind")
+
+
+@pytest.fixture
+def editor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An editor that replaces texts: each call takes the next line `old=>new` of the file, and keeps what it saw."""
+    script = tmp_path / "editor.py"
+    script.write_text(
+        "import pathlib, sys\n"
+        "home, file = pathlib.Path(__file__).parent, pathlib.Path(sys.argv[1])\n"
+        "number = len([*home.glob('seen-*')])\n"
+        "(home / f'seen-{number}').write_text(file.read_text())\n"
+        "old, new = (home / 'edits').read_text().splitlines()[number].split('=>')\n"
+        "file.write_text(file.read_text().replace(old, new))\n"
+    )
+    monkeypatch.setenv("VISUAL", f"{sys.executable} {script}")
+    return tmp_path
+
+
+def test_an_editor_comes_back_with_what_is_wrong_until_it_is_right(launchyard: Call, editor: Path) -> None:
+    # Given somebody who mistypes a field, breaks the notation, and then gets it right
+    launchyard("queue", "create", "gpu", "-r", "stub", "--config-json", "{seconds: 1}")
+    (editor / "edits").write_text("  seconds: 1=>  second: 2\n  second: 2=>  seconds: [\nseconds: [=>seconds: 3\n")
+
+    # When a queue is edited
+    answer = launchyard("queue", "edit", "gpu", "--editor", "--json")
+
+    # Then each time the text came back with its error above it, the line counted with that error's own
+    assert answer.json["config"] == {"seconds": 3}
+    first, second = ((editor / f"seen-{number}").read_text() for number in (1, 2))
+    line = first.splitlines().index("  second: 2") + 1
+    assert first.startswith(f"#: error: your text:{line}:3: unknown field 'second'; did you mean 'seconds'?\n")
+    assert second.startswith("#: error: your text:")
+    assert second.count("#: ") == 1
+
+
+def test_an_editor_that_gives_up_on_an_error_changes_nothing(launchyard: Call, editor: Path) -> None:
+    # Given somebody who makes a mistake and then leaves the text as it came back
+    launchyard("queue", "create", "gpu", "-r", "stub", "--config-json", "{seconds: 1}")
+    (editor / "edits").write_text("  seconds: 1=>  second: 2\nnothing=>nothing\n")
+
+    # When a queue is edited, then the error is told and the queue is as it was
+    answer = launchyard("queue", "edit", "gpu", "--editor")
+    assert (answer.code, "unknown field 'second'" in answer.err) == (3, True)
+    assert launchyard("queue", "show", "gpu", "--json").json["config"] == {"seconds": 1}
+
+
+def test_a_queue_can_be_written_in_an_editor(launchyard: Call, editor: Path) -> None:
+    # Given somebody who fills a config in, when a queue is created, then it has that config
+    (editor / "edits").write_text("config: {}=>config: {seconds: 5}\n")
+    assert launchyard("queue", "create", "gpu", "-r", "stub", "--editor", "--json").json["config"] == {"seconds": 5}
