@@ -66,6 +66,22 @@ def check_overridable(given: Any) -> Any:
 Overridable = Annotated[Literal["nothing", "variables", "all"] | tuple[str, ...], BeforeValidator(check_overridable)]
 
 
+def check_link(url: str) -> str:
+    """A link that a page may show: it leads to a web page, and runs nothing."""
+    if not re.fullmatch(r"https?://[^\s/]\S*", url):
+        raise ValueError(f"{url[:80]!r} is no link; write one that begins with https:// or http://")
+    return url
+
+
+ExternalLinks = Annotated[
+    dict[
+        Annotated[str, Field(min_length=1, max_length=64)],
+        Annotated[str, Field(max_length=2048), AfterValidator(check_link)],
+    ],
+    Field(max_length=20),
+]
+
+
 class Queue(Frozen):
     """What a platform owner writes down about a queue."""
 
@@ -77,6 +93,7 @@ class Queue(Frozen):
     overridable: Overridable = "all"  # what of the config a job's overrides may change
     prioritization: bool = False  # off: one FIFO
     description: str = Field(default="", max_length=1000)
+    external_links: ExternalLinks = Field(default_factory=dict)  # by label: a dashboard, a page about the queue
     retries: RetryPolicy = Field(default_factory=RetryPolicy)
     timeouts: Timeouts = Field(default_factory=Timeouts)
 

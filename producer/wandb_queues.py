@@ -32,7 +32,6 @@ _UNUSED = {
     "id": "it names the queue on W&B's server",
     "access": "who may push to a queue is decided by the broker's access rules",
     "items": "runs that wait there stay there; launch them again here",
-    "external_links": "queues have no links yet; write them into the description",
 }
 """Fields that say something which has no counterpart here, and why."""
 
@@ -105,6 +104,7 @@ def _queue(given: Mapping[str, Any], source: str) -> Imported:
         "template_variables": _variables(variables),
         "prioritization": mode == "V0",
         "description": fields.pop("description", ""),
+        "external_links": _links(_decoded(fields.pop("external_links", {}), f"{where}: external_links")),
     }
     if entity := fields.pop("entity", None):
         queue["entity"] = entity["name"] if isinstance(entity, Mapping) and "name" in entity else entity
@@ -127,6 +127,14 @@ def _variables(given: Any) -> Any:
     """Terraform's variables may have another name than their key; theirs is the one in the config."""
     if isinstance(given, Mapping):
         return {one.get("name", key) if isinstance(one, Mapping) else key: one for key, one in given.items()}
+    return given
+
+
+def _links(given: Any) -> Any:
+    """Links by their labels; the API has `{"links": [{"label": ..., "url": ...}]}`."""
+    listed = given.get("links") if isinstance(given, Mapping) else None
+    if isinstance(listed, list) and all(isinstance(one, Mapping) and {"label", "url"} <= one.keys() for one in listed):
+        return {one["label"]: one["url"] for one in listed}
     return given
 
 

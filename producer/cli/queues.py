@@ -125,6 +125,7 @@ def show(session: Session, /, name: str) -> None:
             ("resource", queue.resource),
             ("priorities", "on" if queue.prioritization else "off: one FIFO"),
             ("description", queue.description),
+            ("links", "\n".join(f"{label}: {url}" for label, url in queue.external_links.items())),
             ("paused", _paused(record)),
             ("runs", ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "none yet"),
             ("revision", _revision(record)),

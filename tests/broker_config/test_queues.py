@@ -78,3 +78,9 @@ def test_a_queue_has_these_defaults() -> None:
 
     # Then
     assert (queue.entity, queue.config, queue.prioritization, queue.description) == ("default", {}, False, "")
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "example.com", "https://", "https://a b", "file:///etc/passwd"])
+def test_a_link_leads_to_a_web_page(url: str) -> None:
+    with pytest.raises(InvalidRequest, match="is no link; write one that begins with https://"):
+        parse_queue({"name": "gpu", "resource": "stub", "external_links": {"dashboard": url}})

@@ -53,12 +53,13 @@ def test_a_queue_of_the_api_becomes_a_queue_and_what_is_left_is_told(launchyard:
 
     # Then the queue is there with everything that has a counterpart, and the rest is named with the reason
     assert (answer.code, answer.out) == (0, "queue 'gpu' on kubernetes: created\n")
-    for left in ("'builder' of the config", "'id'", "'external_links'"):
+    for left in ("'builder' of the config", "'id'"):
         assert f"not carried over: {left}" in answer.err
     shown = launchyard("queue", "show", "gpu", "--json").json
     assert (shown["entity"], shown["prioritization"]) == ("vision", True)
     assert shown["template_variables"]["cpu"]["maximum"] == 4
     assert list(shown["config"]) == ["spec"]
+    assert shown["external_links"] == {"board": "https://example.com"}
 
 
 @pytest.mark.parametrize(
