@@ -9,14 +9,13 @@ import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Protocol
 
 from broker_config import __version__
 from broker_config.errors import ConfigError, NotFound
 from broker_config.runs import Run, RunSpec, now
 from broker_config.settings import Settings
 from broker_config.store import Store
-from broker_config.store.agents import AgentInfo, Mode, Wish
+from broker_config.store.agents import AgentInfo
 from workers import macros, wandb
 from workers.admission import Admission
 from workers.adopt import Adopter
@@ -37,6 +36,7 @@ from workers.queues import served_queues
 from workers.reconcile import Reconciler
 from workers.record import Recorder
 from workers.requests import Dropped, Ledger
+from workers.serving import Intake, Serving
 from workers.session import Session, site
 from workers.submit import Submitter
 from workers.sweep import Sweeper
@@ -62,19 +62,6 @@ STATUS_SECONDS = {0: 300.0, 1: 20.0, 2: 20.0}
 RESUME_THREADS = 4
 
 
-class Intake(Protocol):
-    """The worker's side of taking orders."""
-
-    def serve(self, queues: frozenset[str]) -> None:
-        """Fetch orders of these queues, and of no others. May be called again and again."""
-
-    def finish(self, reason: str) -> None:
-        """End the worker: it has nothing more to do."""
-
-    def abort(self, reason: str) -> None:
-        """End the worker: it must not go on."""
-
-
 class Agent:
     """One agent session."""
 
@@ -92,8 +79,6 @@ class Agent:
         self._holdings = Holdings(gate)
         self._members = Members(settings.home, self.store.code, config, self._follow)
         self._resumers = ThreadPoolExecutor(RESUME_THREADS, thread_name_prefix="resume")
-        self._paused: frozenset[str] = frozenset()
-        self._wish = Wish()
         self._started_at = now()
         ledger.cancels = self
 
@@ -118,7 +103,7 @@ class Agent:
         self._heartbeat.every(self._config.lease_seconds / RENEWALS, self._renew)
         self._heartbeat.every(self._config.lease_seconds / RENEWALS, self._take_over)
         self._heartbeat.every(PAUSE_CHECK_SECONDS, self._follow_wish)
-        self._heartbeat.every(PAUSE_CHECK_SECONDS, self._follow_pauses)
+        self._heartbeat.every(PAUSE_CHECK_SECONDS, self._serving.follow_pauses)
         self._heartbeat.every(HELD_SECONDS, Holds(self.store, self.name).look)
         self._heartbeat.every(DEADLINE_SECONDS, self._deadlines.check)
         self._heartbeat.every(RECONCILE_SECONDS, self._reconcile)
@@ -140,7 +125,8 @@ class Agent:
     def _put_together(self) -> None:
         runs, members = self.store.runs, self._members
         self._recorder = Recorder(runs, self.name, self._session.fence)
-        self._claimer = Claimer(runs, self._session, self._cease)
+        self._serving = Serving(self.store, self.name, self._config.queues, self._gate, self._intake)
+        self._claimer = Claimer(runs, self._session, self._serving.cease)
         self._finisher = Finisher(self._recorder, self._ledger, self._let_go)
         known = macros.from_environment(self._config.macro_environment)
         stages = Stages(
@@ -251,7 +237,7 @@ class Agent:
                 version=__version__,
                 started_at=self._started_at,
                 seen_at=now(),
-                wish=self._wish,
+                wish=self._serving.wish,
             )
         )
 
@@ -260,34 +246,13 @@ class Agent:
         logger.info("agent-status runs=%d/%s queues=%s", self._gate.live, limit, ",".join(self._config.queues))
 
     def _follow_wish(self) -> None:
-        """Do what an operator wishes of this agent."""
-        wish = self.store.agents.wish(self.name)
-        if wish != self._wish:
-            logger.info("agent-wish mode=%s: %s", wish.mode, wish.reason)
-            self._wish = wish
-            self._gate.pause(wish.mode is not Mode.SERVING)
+        if self._serving.follow_wish():
+            # At once, for everybody to see that it was heard.
             self._renew()
-        if wish.mode is Mode.DRAINING and self._gate.is_idle:
-            self._gate.close()
-            self._intake.finish("drained")
-
-    def _follow_pauses(self) -> None:
-        paused = frozenset(self.store.queues.paused(list(self._config.queues)))
-        for queue in paused - self._paused:
-            logger.info("queue-paused %s", queue)
-        for queue in self._paused - paused:
-            logger.info("queue-resumed %s", queue)
-        self._paused = paused
-        # Said each time, not with each change: what a lost connection or a claim undid is put right by the next call.
-        self._intake.serve(frozenset(self._config.queues) - paused)
-
-    def _cease(self, queue: str) -> None:
-        """Fetch nothing of a queue until its pause is looked at again."""
-        self._intake.serve(frozenset(self._config.queues) - self._paused - {queue})
 
     def _reconcile(self) -> None:
         self._take_up()
-        self._reconciler.send_lost_orders([queue for queue in self._config.queues if queue not in self._paused])
+        self._reconciler.send_lost_orders(sorted(self._serving.open_queues))
 
     def _forget(self) -> None:
         self._reconciler.forget(self._workspaces)
