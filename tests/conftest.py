@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from broker_config.connection import connect
@@ -21,6 +22,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--rewrite-golden", action="store_true", help="write the golden requests anew, and compare nothing"
     )
+
+
+# How long an example takes is the machine's affair.
+hypothesis.settings.register_profile("launchyard", deadline=None)
+hypothesis.settings.load_profile("launchyard")
 
 
 @pytest.fixture(scope="session")

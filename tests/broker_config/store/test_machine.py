@@ -134,9 +134,7 @@ class Life(RuleBasedStateMachine):
         assert self.store.runs.waiting(QUEUE, 1000) == []
 
 
-Life.TestCase.settings = settings(
-    max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
-)
+Life.TestCase.settings = settings(max_examples=25, stateful_step_count=25, suppress_health_check=list(HealthCheck))
 
 
 class TestLife(Life.TestCase):  # type: ignore[misc, valid-type]
