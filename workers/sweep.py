@@ -26,7 +26,7 @@ SETTLED = timedelta(seconds=60)
 RELEASED_SECONDS = 3600.0
 """How long the name of a released object stays taken, for agents that were frozen before they submitted it."""
 TOLD = timedelta(hours=24)
-"""How long the outcome of a removal is told."""
+"""How long the outcome of a removal is told, and what an agent has said that says nothing any more."""
 
 
 class Sweeper:
@@ -55,17 +55,18 @@ class Sweeper:
                 continue
             found += [self._orphan(resource, name, known.get((resource, name))) for name in names]
         self._store.orphans.report(self._agent, found)
+        self._store.orphans.forget_unseen(TOLD)
 
     def _sweep(self, target: Target) -> list[str]:
         """The objects that belong to no run, when everything else was seen to."""
         for name in target.released(RELEASED_SECONDS):
-            target.forget(name)
+            _done(target.forget, name)
         names = {name: match[1] for name in target.inventory() if (match := OBJECT_NAME.fullmatch(name))}
         runs = self._runs(names.values())
         for name, run_id in names.items():
             run = runs.get(run_id)
-            if run is not None and _is_over(run, name):
-                _release(target, name)
+            if run is not None and _is_over(run, name) and _done(target.release, name):
+                logger.info("object-released name=%s", name)
         return [name for name, run_id in names.items() if run_id not in runs]
 
     def _runs(self, run_ids: Iterable[str]) -> dict[str, Run]:
@@ -119,14 +120,14 @@ class Sweeper:
         return "removed"
 
 
-def _release(target: Target, name: str) -> None:
+def _done(call: Callable[[str], None], name: str) -> bool:
     try:
-        target.release(name)
+        call(name)
     except LaunchyardError as error:
         # The others must not wait for it.
         logger.warning("release-failed name=%s: %s", name, error)
-    else:
-        logger.info("object-released name=%s", name)
+        return False
+    return True
 
 
 def _is_over(run: Run, name: str) -> bool:

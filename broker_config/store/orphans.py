@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from broker_config.connection import TextClient, translated
 from broker_config.frozen import Frozen
@@ -64,6 +64,12 @@ class OrphanStore:
             stored = self._client.hgetall(self._keys.orphans)
         found = [orphan for text in stored.values() for orphan in Sighting.model_validate_json(text).orphans]
         return sorted(found, key=lambda orphan: (orphan.name, orphan.agent))
+
+    def forget_unseen(self, age: timedelta) -> None:
+        """Drop what agents have said that are gone for that long: nobody can say whether it is there still."""
+        for agent in {orphan.agent for orphan in self.list() if now() - orphan.seen_at > age}:
+            with translated():
+                self._client.hdel(self._keys.orphans, agent)
 
     def request_removal(self, name: str, by: str) -> None:
         """Wish that every agent which reaches the object removes it."""

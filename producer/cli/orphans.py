@@ -41,7 +41,8 @@ def orphans(session: Session, names: tuple[str, ...]) -> None:
         [*(_row(orphan, removals.get(orphan.name)) for orphan in found), *_gone(found, removals)],
         empty="Every object that agents see belongs to a run.",
     )
-    output.next_command("launchyard agent orphans" if names else "launchyard agent orphans --remove NAME")
+    if found:
+        output.next_command("launchyard agent orphans" if names else "launchyard agent orphans --remove NAME")
 
 
 def _check(names: Collection[str], known: Collection[str]) -> None:

@@ -32,6 +32,26 @@ class Silent(StubTarget):
         raise TemporaryError("the platform does not answer")
 
 
+class Stuck(StubTarget):
+    """A target that cannot let go of one object, nor of its name."""
+
+    def __init__(self, home: Path, stuck: str) -> None:
+        super().__init__(home)
+        self._stuck = stuck
+
+    def release(self, name: str) -> None:
+        self._check(name)
+        super().release(name)
+
+    def forget(self, name: str) -> None:
+        self._check(name)
+        super().forget(name)
+
+    def _check(self, name: str) -> None:
+        if name == self._stuck:
+            raise TemporaryError(f"{name} is in use")
+
+
 @pytest.fixture
 def stub(home: Path) -> StubTarget:
     return StubTarget(home)
@@ -72,6 +92,46 @@ def test_the_object_of_a_run_that_waits_or_runs_is_left_alone(
 
     # Then
     assert stub.inventory() == [name]
+
+
+def test_what_cannot_be_removed_keeps_nothing_else_from_being_removed(
+    store: Store, queue: QueueRecord, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given the objects of two runs that have ended, of which the target cannot let go of the first
+    monkeypatch.setattr(sweep, "SETTLED", timedelta(0))
+    runs = [store.runs.get(run_id) for _ in range(2) for run_id in Runs(store).enqueue(queue)]
+    stuck = min(run.object_name for run in runs)
+    target = Stuck(home, stuck)
+    for run in runs:
+        store.runs.request_cancel(run, "tester")
+        target.submit(Request(run.object_name, BODY))
+
+    # When
+    sweeper_of(store, target).sweep()
+
+    # Then
+    assert target.inventory() == [stuck]
+
+    # And when both names have been taken for long
+    StubTarget(home).release(stuck)
+    monkeypatch.setattr(sweep, "RELEASED_SECONDS", 0.0)
+    sweeper_of(store, target).sweep()
+
+    # Then the other one is free
+    assert target.released(0.0) == [stuck]
+
+
+def test_what_an_agent_saw_that_is_gone_for_long_is_told_no_more(store: Store, stub: StubTarget) -> None:
+    # Given
+    old = now() - sweep.TOLD - timedelta(seconds=1)
+    for agent, seen_at in (("gone@test", old), ("other@test", now())):
+        store.orphans.report(agent, [Orphan(name=OTHER, resource="docker", agent=agent, since=old, seen_at=seen_at)])
+
+    # When
+    sweeper_of(store, stub).sweep()
+
+    # Then
+    assert [orphan.agent for orphan in store.orphans.list()] == ["other@test"]
 
 
 def test_an_object_of_no_known_run_is_told_of_once_and_left_alone(
