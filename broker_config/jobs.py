@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from broker_config.frozen import Frozen, JsonObject, is_unicode, parse
+from broker_config.frozen import Frozen, JsonObject, is_unicode
 from broker_config.retries import JobRetries
 from broker_config.timeouts import Timeouts
 
@@ -107,12 +106,3 @@ class Job(Frozen):
         if self.base_image and self.dockerfile:
             raise ValueError("base_image runs without a build, and dockerfile is for a build; choose one")
         return self
-
-
-def parse_job(data: Mapping[str, Any]) -> Job:
-    """A job from plain data.
-
-    Raises:
-        InvalidRequest: when a field is unknown, missing or wrong.
-    """
-    return parse(Job, data, "job")

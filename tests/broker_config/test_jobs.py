@@ -7,14 +7,15 @@ from typing import Any
 import pytest
 
 from broker_config.errors import InvalidRequest
-from broker_config.jobs import CodeSource, GitSource, ImageSource, parse_job
+from broker_config.frozen import parse
+from broker_config.jobs import CodeSource, GitSource, ImageSource, Job
 
 DIGEST = "sha256:" + "0" * 64
 
 
 def error_of(**fields: Any) -> str:
     with pytest.raises(InvalidRequest) as caught:
-        parse_job({"source": {"type": "image", "image": "x"}, **fields})
+        parse(Job, {"source": {"type": "image", "image": "x"}, **fields}, "job")
     return str(caught.value)
 
 
@@ -28,7 +29,7 @@ def error_of(**fields: Any) -> str:
     ],
 )
 def test_a_source_is_an_image_a_repository_or_stored_code(data: dict[str, Any], kind: type) -> None:
-    assert type(parse_job({"source": data}).source) is kind
+    assert type(parse(Job, {"source": data}, "job").source) is kind
 
 
 @pytest.mark.parametrize(
