@@ -12,7 +12,7 @@ import json
 import re
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
@@ -33,10 +33,18 @@ class Registry(ThreadingHTTPServer):
         self.blobs: dict[str, bytes] = {}
         self.uploads: dict[str, bytes] = {}
         self.manifests: dict[tuple[str, str], tuple[str, bytes]] = {}
+        self.posts: dict[str, Callable[[bytes], tuple[int, dict[str, object]]]] = {}  # what it answers beside the API
+        self.status = 0  # other than 0: of every answer
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.server_port}"
+
+    def put(self, name: str, tag: str) -> str:
+        """Have an image in name only. Returns its digest."""
+        body = json.dumps({"schemaVersion": 2, "tag": tag}).encode()
+        self.manifests[name, tag] = ("application/vnd.oci.image.manifest.v1+json", body)
+        return _digest(body)
 
 
 @contextmanager
@@ -64,7 +72,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         url = self._url()
-        if url == "/token":
+        if self.server.status:
+            self._fail(self.server.status, "UNAVAILABLE")
+        elif url == "/token":
             self._token()
         elif not self._is_known():
             self._unknown()
@@ -82,7 +92,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.do_GET()
 
     def do_POST(self) -> None:
-        self._read()
+        body = self._read()
+        if (post := self.server.posts.get(self._url())) is not None:
+            status, found = post(body)
+            return self._answer(status, json.dumps(found).encode())
         if not self._is_known():
             return self._unknown()
         match = _UPLOAD.fullmatch(self._url())

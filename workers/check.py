@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import ArgumentParser
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -20,10 +20,10 @@ from broker_config.queues import Queue
 from broker_config.settings import Settings, load_settings
 from broker_config.store import Store
 from workers import families
+from workers.clouds import environment_of, registry_of
 from workers.config import AgentConfig, load_config
 from workers.members import BUILDER_PREFERENCE, runs_images
 from workers.queues import queue_of
-from workers.registries.oci import Repository
 
 EXIT_FAILED = 6  # as the command line ends for a config that cannot work
 
@@ -63,8 +63,8 @@ def check(settings: Settings, path: Path | None, **flags: Any) -> Iterator[Line]
         store.close()
     resources = sorted({queue.resource for queue in queues})
     yield from _builder(loaded.config, settings.home, any(runs_images(resource) for resource in resources))
-    if destination := loaded.config.destination:
-        yield from _registry(destination)
+    yield from _environment(loaded.config)
+    yield from _registry(loaded.config)
     for resource in resources:
         yield from _target(resource, settings.home)
 
@@ -106,25 +106,32 @@ def _builder(config: AgentConfig, home: Path, is_needed: bool) -> Iterator[Line]
         return
 
 
-def _registry(destination: str) -> Iterator[Line]:
-    subject = f"registry {destination}"
+def _environment(config: AgentConfig) -> Iterator[Line]:
+    if config.environment is not None:
+        kind = config.environment.type
+        yield _line(f"environment {kind}", lambda: environment_of(config, kind).identity())
+
+
+def _registry(config: AgentConfig) -> Iterator[Line]:
+    if config.destination is not None:
+        destination = config.destination
+        yield _line(f"registry {destination.uri}", lambda: registry_of(config, destination).check())
+
+
+def _line(subject: str, look: Callable[[], str]) -> Line:
     try:
-        Repository(destination).check_push()
-    except ConfigError as error:
-        yield Line(Status.FAILED, subject, str(error))
-    else:
-        yield Line(Status.OK, subject, "takes images")
+        return Line(Status.OK, subject, look())
+    except LaunchyardError as error:
+        return Line(Status.FAILED, subject, str(error))
 
 
 def _target(resource: str, home: Path) -> Iterator[Line]:
-    subject = f"target {resource}"
-    try:
-        # Asks the platform with the credentials that submit will have.
+    # Asks the platform with the credentials that submit will have.
+    def look() -> str:
         held = families.load("targets", resource)(home).inventory()
-    except LaunchyardError as error:
-        yield Line(Status.FAILED, subject, str(error))
-    else:
-        yield Line(Status.OK, subject, f"answers, and has {_count(len(held), 'object')} of ours")
+        return f"answers, and has {_count(len(held), 'object')} of ours"
+
+    yield _line(f"target {resource}", look)
 
 
 def _count(number: int, noun: str) -> str:

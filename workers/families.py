@@ -14,7 +14,17 @@ from broker_config.errors import ConfigError, did_you_mean
 PLANNED = {"builders": {"kaniko"}, "targets": {"kubernetes", "sagemaker", "vertex"}}
 """Members that configs may name, and that a later version will have."""
 
-EXTRAS = {"docker": "docker", "kubernetes": "kubernetes", "boto3": "aws", "botocore": "aws", "google": "gcp"}
+NOUNS = {"registries": "registry"}
+"""Names of members whose families have none by leaving out the last letter."""
+
+EXTRAS = {
+    "docker": "docker",
+    "kubernetes": "kubernetes",
+    "boto3": "aws",
+    "botocore": "aws",
+    "google": "gcp",
+    "azure": "azure",
+}
 """Which extra of ours brings a package that a member imports."""
 
 
@@ -30,12 +40,11 @@ def load(family: str, name: str) -> Any:
         ConfigError: when no installed package has such a member, or a package that it imports is missing.
     """
     members = {entry.name: entry for entry in entry_points(group=f"launchyard.{family}")}
+    noun = NOUNS.get(family, family[:-1])
     if name not in members and name in PLANNED.get(family, ()):
-        raise ConfigError(
-            f"{family[:-1]} {name!r} is not in this version; take one that is: {', '.join(sorted(members))}"
-        )
+        raise ConfigError(f"{noun} {name!r} is not in this version; take one that is: {', '.join(sorted(members))}")
     if name not in members:
-        raise ConfigError(f"{family[:-1]} {name!r} does not exist{did_you_mean(name, members)}")
+        raise ConfigError(f"{noun} {name!r} does not exist{did_you_mean(name, members)}")
     try:
         return members[name].load()
     except ModuleNotFoundError as error:
@@ -44,5 +53,5 @@ def load(family: str, name: str) -> Any:
             raise
         extra = EXTRAS.get(package, name)
         raise ConfigError(
-            f"{family[:-1]} {name!r} needs the package {package!r}; install it with: pip install 'launchyard[{extra}]'"
+            f"{noun} {name!r} needs the package {package!r}; install it with: pip install 'launchyard[{extra}]'"
         ) from error

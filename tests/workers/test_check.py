@@ -11,9 +11,10 @@ import pytest
 from broker_config.queues import Queue
 from broker_config.settings import Settings
 from broker_config.store import Store
+from tests import clouds
+from tests.moto_server import aws
 from tests.oci_registry import registry
 from workers.check import Line, Status, check, main
-from workers.registries.docker_login import Login, login_for
 
 
 @pytest.fixture(autouse=True)
@@ -121,7 +122,7 @@ def test_a_registry_is_asked_whether_the_agent_may_push(settings: Settings) -> N
     assert by_subject(taken)[f"registry {server.address}/team/jobs"] is Status.OK
     assert (refused[-1].status, gone[-1].status) == (Status.FAILED, Status.FAILED)
     assert f"denied; let the agent's user run: docker login {server.address}" in refused[-1].text
-    assert "it does not answer" in gone[-1].text
+    assert "does not answer" in gone[-1].text
 
 
 def test_a_registry_with_tokens_gets_the_login_of_the_agents_user(settings: Settings, home: Path) -> None:
@@ -163,18 +164,28 @@ def test_the_program_prints_a_line_each_or_json_and_its_exit_code_tells(
     assert {"status": "ok", "subject": "broker", "text": "answers"} in document["checks"]
 
 
-def test_a_login_is_found_in_dockers_config_or_with_its_helper(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Given
-    helper = home / "docker-credential-fake"
-    helper.write_text('#!/bin/sh\necho \'{"Username": "agent", "Secret": "from-helper"}\'\n')
-    helper.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{home}:/usr/bin:/bin")
-    auth = base64.b64encode(b"agent:in-file").decode()
-    config = {"auths": {"plain.example.com": {"auth": auth}}, "credHelpers": {"helped.example.com": "fake"}}
-    (home / "config.json").write_text(json.dumps(config))
+def test_an_environment_says_whose_credentials_it_has(
+    settings: Settings, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given each cloud's library with credentials from a fake
+    configs = {
+        "aws": "{type: aws, region: eu-west-1}",
+        "gcp": "{type: gcp, region: europe-west1}",
+        "azure": "{type: azure}",
+    }
+    with aws() as variables, clouds.tokens() as tokens:
+        for name, value in {**variables, **clouds.google(tokens, home), **clouds.azure(tokens)}.items():
+            monkeypatch.setenv(name, value)
 
-    # When / Then
-    assert login_for("plain.example.com") == Login("agent", "in-file")
-    assert login_for("helped.example.com") == Login("agent", "from-helper")
-    assert login_for("other.example.com") is None
-    assert "in-file" not in repr(login_for("plain.example.com"))
+        # When
+        held = {kind: checked(settings, f"queues: [gpu]\nenvironment: {text}\n") for kind, text in configs.items()}
+        tokens.is_refusing = True
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+        lost = {kind: checked(settings, f"queues: [gpu]\nenvironment: {text}\n") for kind, text in configs.items()}
+
+    # Then
+    said = {kind: next(line for line in lines if line.subject == f"environment {kind}") for kind, lines in held.items()}
+    assert [line.status for line in said.values()] == [Status.OK] * 3
+    assert "arn:aws:sts::123456789012" in said["aws"].text
+    assert said["gcp"].text == "agent@project.example"
+    assert {by_subject(lines)[f"environment {kind}"] for kind, lines in lost.items()} == {Status.FAILED}

@@ -17,6 +17,7 @@ from workers.config.builder import (
     cloud_of,
 )
 from workers.config.cloud import Environment
+from workers.config.images import kind_of
 from workers.config.registry import RegistryConfig
 
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")]
@@ -79,10 +80,17 @@ class AgentConfig(Frozen):
         return self
 
     @property
-    def destination(self) -> str | None:
-        """The repository that images are pushed to; None when they stay where they were built."""
+    def destination(self) -> RegistryConfig | None:
+        """The repository that images are pushed to; None when they stay where they were built.
+
+        The builder's own wins, and options of the block `registry` are also for it where both are at one host.
+        """
         own: str | None = getattr(self.builder, "destination", None)
-        return own or (self.registry.uri if self.registry else None)
+        if own is None:
+            return self.registry
+        if self.registry and self.registry.uri.partition("/")[0] == own.partition("/")[0]:
+            return self.registry.model_copy(update={"uri": own})
+        return RegistryConfig(type=kind_of(own), uri=own)
 
     def block_of(self, builder: str) -> BuilderConfig | VenvConfig:
         """What a builder of that type is told: its block, or the defaults where the config names no builder."""
@@ -90,5 +98,5 @@ class AgentConfig(Frozen):
             return self.venv
         block = self.builder or (DockerBuilderConfig() if builder == "docker" else NoopBuilderConfig())
         if "destination" in type(block).model_fields:
-            return block.model_copy(update={"destination": self.destination})
+            return block.model_copy(update={"destination": self.destination and self.destination.uri})
         return block

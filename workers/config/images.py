@@ -28,6 +28,9 @@ HOSTS = {
     RegistryKind.GCR: re.compile(r"[a-z0-9-]+-docker\.pkg\.dev"),
 }
 
+CLOUDS = {RegistryKind.ECR: "aws", RegistryKind.ACR: "azure", RegistryKind.GCR: "gcp"}
+"""The environment with whose credentials a registry is used."""
+
 SHAPES = {
     RegistryKind.ECR: "ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY",
     RegistryKind.ACR: "NAME.azurecr.io/REPOSITORY",

@@ -16,6 +16,7 @@ from broker_config.texts import Document, read_file
 from workers.config.agent import AgentConfig
 from workers.config.blocks import parse_config
 from workers.config.former import modernized
+from workers.config.images import CLOUDS
 
 FILE_NAME = "launch-config.yaml"
 WANDB_FILE = Path("~/.config/wandb/launch-config.yaml")
@@ -74,8 +75,9 @@ def load_config(path: Path | None, home: Path, environ: Mapping[str, str] | None
     if not config.get("entity"):
         config.pop("entity", None)
     parsed = parse_config(config, document)
-    if parsed.environment:
-        notes.append(f"environment {parsed.environment.type} is checked, and has no effect in this version")
+    registry = parsed.destination
+    if parsed.environment and (registry is None or CLOUDS.get(registry.type) != parsed.environment.type):
+        notes.append(f"environment {parsed.environment.type} has no effect: no image goes to a registry of that cloud")
     return Loaded(parsed, found, tuple(notes))
 
 

@@ -22,6 +22,12 @@ class RegistryConfig(Frozen):
     uri: Repository
     """Repository to push images to, without a tag."""
 
+    plain_http: bool = False
+    """Speak to it without TLS, as is done anyway to a registry on loopback. The Docker engine must be told the same."""
+
+    create_repository: bool = False
+    """Whether a repository that lacks is created with the first push. For ECR; others do so, or cannot."""
+
     @model_validator(mode="before")
     @classmethod
     def _type_by_address(cls, data: Any) -> Any:
@@ -39,4 +45,12 @@ class RegistryConfig(Frozen):
                 f"uri: {self.uri!r} is not an address of type {self.type}, {SHAPES[self.type]}; "
                 f"write type {kind_of(self.uri)}, or leave the type out"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _has_what_its_type_knows(self) -> RegistryConfig:
+        if self.create_repository and self.type is not RegistryKind.ECR:
+            raise ValueError(f"create_repository is for ecr, and this registry is of type {self.type}; leave it out")
+        if self.plain_http and self.type is not RegistryKind.OCI:
+            raise ValueError(f"plain_http is for oci, and a registry of type {self.type} always has TLS; leave it out")
         return self

@@ -10,21 +10,13 @@ import binascii
 import json
 import os
 import subprocess
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from broker_config.errors import ConfigError
+from workers.registries.protocol import Login
 
 HELPER_SECONDS = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """A user and the password, or the token that stands for one."""
-
-    user: str
-    password: str = field(repr=False)
 
 
 def login_for(registry: str) -> Login | None:

@@ -22,10 +22,6 @@ KANIKO_ON_S3 = "builder:\n  type: kaniko\n  build-context-store: s3://bucket/con
 AWS = "environment:\n  type: aws\n  region: us-east-1\n"
 
 
-def without_effect(environment: str) -> str:
-    return f"environment {environment} is checked, and has no effect in this version"
-
-
 @dataclass(frozen=True)
 class Case:
     """A file, what it gives, and what is said about it."""
@@ -42,22 +38,19 @@ TAKEN = {
     "builder noop": Case("builder:\n  type: noop\n", {"builder.type": "noop"}),
     "kaniko on EKS": Case(
         f"queues: [gpu]\nmax_jobs: 5\n{AWS}registry:\n  type: ecr\n  uri: {ECR}\n{KANIKO_ON_S3}",
-        {"registry.uri": ECR, "destination": ECR, "builder.build_job_name": "wandb-launch-container-build"},
-        (without_effect("aws"),),
+        {"registry.uri": ECR, "destination.uri": ECR, "builder.build_job_name": "wandb-launch-container-build"},
     ),
     "kaniko on GKE": Case(
         "environment:\n  type: gcp\n  region: us-central1\n  project: ml\n"
         "builder:\n  type: kaniko\n  build-context-store: gs://bucket/contexts\n"
         "  destination: us-central1-docker.pkg.dev/ml/launch/jobs\n",
-        {"environment.project": "ml", "destination": "us-central1-docker.pkg.dev/ml/launch/jobs"},
-        (without_effect("gcp"),),
+        {"environment.project": "ml", "destination.uri": "us-central1-docker.pkg.dev/ml/launch/jobs"},
     ),
     "kaniko on AKS, where Azure has no region": Case(
         "environment:\n  type: azure\n"
         "builder:\n  type: kaniko\n  destination: https://registry.azurecr.io/jobs\n"
         "  build-context-store: https://account.blob.core.windows.net/container\n",
-        {"environment.region": None, "destination": "registry.azurecr.io/jobs"},
-        (without_effect("azure"),),
+        {"environment.region": None, "destination.uri": "registry.azurecr.io/jobs"},
     ),
     "kaniko with a secret and a config of its own": Case(
         f"{KANIKO_ON_S3}  destination: {ECR}\n  secret-name: aws\n  secret-key: credentials\n"
@@ -110,7 +103,7 @@ TOLD = {
     ),
     "builder.uri, which W&B ignores": Case(
         f"builder:\n  type: docker\n  uri: {ECR}\n",
-        {"destination": ECR},
+        {"destination.uri": ECR},
         ("3:3: builder.uri is taken as builder.destination; W&B's documentation has it, and its agent ignores it",),
     ),
     "ECR by ARN": Case(
@@ -120,7 +113,7 @@ TOLD = {
     ),
     "ECR without .dkr": Case(
         "builder:\n  type: docker\n  destination: https://123456789012.ecr.us-east-1.amazonaws.com/team/jobs\n",
-        {"destination": ECR},
+        {"destination.uri": ECR},
         (f"3:3: builder.destination has no .dkr, and no registry is there; it is taken as {ECR}",),
     ),
     "ECR by parts, repo_name": Case(
@@ -131,16 +124,13 @@ TOLD = {
     "ECR by parts, repository, and the region of the environment": Case(
         f"{AWS}registry:\n  type: ecr\n  account_id: 123456789012\n  repository: team/jobs\n",
         {"registry.uri": ECR},
-        (f"4:1: registry by parts is taken as uri: {ECR}", without_effect("aws")),
+        (f"4:1: registry by parts is taken as uri: {ECR}",),
     ),
     "Artifact Registry by parts": Case(
         "environment:\n  type: gcp\n  region: us-central1\n  project: ml\n"
         "registry:\n  type: gcr\n  repository: launch\n  image-name: jobs\n",
         {"registry.uri": "us-central1-docker.pkg.dev/ml/launch/jobs"},
-        (
-            "5:1: registry by parts is taken as uri: us-central1-docker.pkg.dev/ml/launch/jobs",
-            without_effect("gcp"),
-        ),
+        ("5:1: registry by parts is taken as uri: us-central1-docker.pkg.dev/ml/launch/jobs",),
     ),
     "keys of kaniko under another builder": Case(
         "builder:\n  type: docker\n  build-context-store: s3://bucket\n  kaniko-config: {spec: {}}\n",
@@ -250,7 +240,7 @@ def test_a_documented_config_that_cannot_work_is_refused_with_the_cure(home: Pat
 
 def test_what_is_in_todays_words_is_not_touched() -> None:
     # Given
-    config = {"entity": "team", "queues": ["a"], "builder": {"type": "docker", "destination": ECR}}
+    config = {"entity": "team", "queues": ["a"], "builder": {"type": "docker", "destination.uri": ECR}}
 
     # When / Then
     assert modernized(config) == (config, [])

@@ -1,0 +1,28 @@
+"""AWS for tests: moto's server, which answers as ECR and STS do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.request import urlopen
+
+from moto.server import ThreadedMotoServer
+
+
+@contextmanager
+def aws() -> Iterator[dict[str, str]]:
+    """Variables with which boto3 speaks to a server on a free port of loopback."""
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        # Its state is the process's, and outlives a server.
+        urlopen(f"http://{host}:{port}/moto-api/reset", data=b"").close()
+        yield {
+            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+    finally:
+        server.stop()

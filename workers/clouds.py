@@ -1,0 +1,33 @@
+"""The environment and the registry that a config names, made."""
+
+from __future__ import annotations
+
+from workers import families
+from workers.config import AgentConfig
+from workers.config.images import CLOUDS
+from workers.config.registry import RegistryConfig
+from workers.environments.protocol import Environment
+from workers.registries.protocol import Registry
+
+
+def environment_of(config: AgentConfig, kind: str) -> Environment:
+    """The environment of that type: with the config's block where that is of the type, else with defaults.
+
+    Raises:
+        ConfigError: when a package that it needs is missing.
+    """
+    block = config.environment if config.environment and config.environment.type == kind else None
+    made: Environment = families.load("environments", kind)(block)
+    return made
+
+
+def registry_of(config: AgentConfig, destination: RegistryConfig) -> Registry:
+    """The registry of the config's destination.
+
+    Raises:
+        ConfigError: when a package that it needs is missing.
+    """
+    cloud = CLOUDS.get(destination.type)
+    environment = environment_of(config, cloud) if cloud else None
+    made: Registry = families.load("registries", destination.type)(destination, environment)
+    return made

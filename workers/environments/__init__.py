@@ -1,0 +1,1 @@
+"""Environments: the clouds whose credentials the agent uses."""

@@ -1,0 +1,42 @@
+"""Google Artifact Registry, with an access token for a password ("Artifact Registry: authentication for Docker").
+
+Its repositories are created by their owner; what is pushed are images within one.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from workers.config.registry import RegistryConfig
+from workers.registries.distribution import Distribution
+from workers.registries.protocol import Login
+
+USER = "oauth2accesstoken"
+CURE = "give the agent's Google Cloud account the role roles/artifactregistry.writer on the repository"
+
+
+class Tokens(Protocol):
+    """What it needs of its environment."""
+
+    def token(self) -> str: ...
+
+
+class ArtifactRegistry:
+    """An image's name within a repository of Artifact Registry."""
+
+    def __init__(self, config: RegistryConfig, environment: Tokens) -> None:
+        self.repository = config.uri
+        self._tokens = environment
+        self._api = Distribution(config, self.login, CURE)
+
+    def digest(self, tag: str) -> str | None:
+        return self._api.digest(tag)
+
+    def login(self) -> Login | None:
+        return Login(USER, self._tokens.token())
+
+    def prepare(self) -> None:
+        pass
+
+    def check(self) -> str:
+        return self._api.check()

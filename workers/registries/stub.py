@@ -1,0 +1,28 @@
+"""A registry in memory, for tests of everything around it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from workers.config.registry import RegistryConfig
+from workers.registries.protocol import Login
+
+
+class StubRegistry:
+    """Images are names and digests; `images` has them by tag."""
+
+    def __init__(self, config: RegistryConfig, environment: Any) -> None:
+        self.repository = config.uri
+        self.images: dict[str, str] = {}
+
+    def digest(self, tag: str) -> str | None:
+        return self.images.get(tag)
+
+    def login(self) -> Login | None:
+        return None
+
+    def prepare(self) -> None:
+        pass
+
+    def check(self) -> str:
+        return "takes images"
