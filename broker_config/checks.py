@@ -10,6 +10,7 @@ from broker_config.findings import Finding, Severity, error
 from broker_config.placeholders import fill, is_open
 from broker_config.pointers import leaves, to_pointer
 from broker_config.queues import Queue
+from broker_config.runs import RunSpec
 from broker_config.texts.document import Document
 
 
@@ -53,6 +54,13 @@ def located(findings: Sequence[Finding], document: Document, config: str) -> lis
     return [finding._replace(place=document.place(config + finding.pointer)) for finding in ordered]
 
 
+def check_run(spec: RunSpec) -> list[Finding]:
+    """What the resource says of a run's config: with values and overrides, where macros are still texts."""
+    merged = spec.merged.config
+    found = resources.load(spec.queue.resource).check(merged)
+    return _less_sure(found, {to_pointer(path) for path, leaf in leaves(merged) if is_open(leaf)})
+
+
 def _check_rights(queue: Queue) -> list[Finding]:
     if queue.overridable != "nothing":
         return []
@@ -67,7 +75,11 @@ def _check_config(queue: Queue) -> list[Finding]:
     """What the resource says, with samples in the place of variables: about such a place nothing is sure."""
     samples = {name: variable.sample for name, variable in queue.template_variables.items()}
     open_places = {to_pointer(path) for path, leaf in leaves(queue.config) if is_open(leaf)}
-    found = resources.load(queue.resource).check(fill(queue.config, variables=samples))
+    return _less_sure(resources.load(queue.resource).check(fill(queue.config, variables=samples)), open_places)
+
+
+def _less_sure(found: Sequence[Finding], open_places: set[str]) -> list[Finding]:
+    """Findings about places whose values are not known yet are warnings."""
     return [
         finding._replace(severity=Severity.WARNING) if finding.pointer in open_places else finding for finding in found
     ]

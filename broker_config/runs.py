@@ -115,6 +115,7 @@ class Reason(StrEnum):
     TARGET_REFUSED = "target-refused"
     TARGET_UNAVAILABLE = "target-unavailable"
     NAME_TAKEN = "name-taken"
+    PLAN_DIFFERS = "plan-differs"  # the request is another one than the plan that was launched has
     OBJECT_GONE = "object-gone"
     AGENT_FAULT = "agent-fault"
     REQUEUED = "requeued"
@@ -174,6 +175,7 @@ class RunSpec(Frozen):
     created_at: datetime
     not_before: datetime | None = None
     after: tuple[RunId, ...] = ()
+    planned: str = ""  # digest of the request that the launch was agreed on with; see `broker_config.plans`
 
     @property
     def resource_config(self) -> dict[str, Any]:

@@ -11,11 +11,13 @@ from broker_config import sentinels
 from broker_config.errors import InvalidRequest, NotFound, StaleWrite
 from broker_config.frozen import parse
 from broker_config.named_jobs import JobVersion
-from broker_config.runs import Launch, Run, RunId, RunSpec, new_run_id, now
+from broker_config.plans import Plan
+from broker_config.runs import Launch, Run, RunId, new_run_id
 from broker_config.settings import Settings, load_settings
 from broker_config.store import Store
 from broker_config.store.enqueue import check_sizes
 from broker_config.store.queues import QueueStore
+from producer import planning
 from producer.handle import RunHandle
 from producer.launches import LaunchFields, Preparation, Prepared
 from producer.named_jobs import Jobs
@@ -93,6 +95,38 @@ class Client:
         """
         return self.enqueue_many([fields])[0]
 
+    def plan(self, *, diff: str | None = None, **fields: Unpack[LaunchFields]) -> Plan:
+        """See what the target would be sent for a launch, which is not made. The fields are those of `launch`.
+
+        `diff` is the id of an earlier run to compare with. Code is stored, as a launch would do.
+
+        Raises:
+            InvalidRequest, NotFound, BrokerUnavailable, NotPermitted: as for `launch`. What only the queue's owner or
+                the target has against it is among the notes of the plan.
+        """
+        prepared = Preparation(self.settings.max_code_bytes, self._find_job).prepare(fields)
+        if prepared.archive:
+            self.store.code.put(prepared.archive.data)
+        earlier = self.run(diff).run.spec if diff else None
+        self._terms.pop(prepared.launch.queue, None)
+        terms = self._terms_of(prepared.launch.queue)
+        return planning.make(prepared, terms, self.settings, earlier)
+
+    def launch_plan(self, plan: Plan) -> RunHandle:
+        """Make the launch that a plan shows, and no other one. Made twice it is one run.
+
+        Raises:
+            InvalidRequest: when the plan says that the launch cannot work.
+            Conflict: when the queue was edited since, or the plan was changed.
+            NotFound, TemporaryError: as for `launch`.
+        """
+        self._terms.pop(plan.launch.queue, None)
+        terms = self._terms_of(plan.launch.queue)
+        agreed = [(planning.spec_of(plan, terms), plan.launch)]
+        enqueue = partial(self.store.runs.enqueue, terms.record, agreed, self.settings.max_message_bytes)
+        (run_id,) = ask_patiently(enqueue, time.monotonic() + self._failover_seconds)
+        return self._handle(run_id)
+
     def enqueue_many(self, launches: Iterable[Launch | LaunchFields]) -> list[RunHandle]:
         """Put many jobs on their queues; the handles are in the order given.
 
@@ -128,7 +162,7 @@ class Client:
             checked[queue] = self._checked(queue, group)
             # For a single queue the store does the same before it writes, and need not do it twice.
             if len(by_queue) > 1:
-                specs = (self._spec(order, checked[queue]) for order in group)
+                specs = (checked[queue].spec(*order, self.settings.author) for order in group)
                 check_sizes(specs, self.settings.max_message_bytes)
         return checked
 
@@ -183,7 +217,7 @@ class Client:
     def _enqueue(self, terms: Terms, group: list[Order]) -> list[RunId]:
         queue = terms.record.name
         for _ in range(ENQUEUE_ATTEMPTS):
-            specs = [(self._spec(order, terms), order[1].launch) for order in group]
+            specs = [(terms.spec(*order, self.settings.author), order[1].launch) for order in group]
             try:
                 return self.store.runs.enqueue(terms.record, specs, self.settings.max_message_bytes)
             except (StaleWrite, NotFound):
@@ -192,27 +226,6 @@ class Client:
                 self._terms.pop(queue, None)
                 terms = self._checked(queue, group)
         raise StaleWrite(f"queue {queue!r} was edited {ENQUEUE_ATTEMPTS} times while the launch was made; try again")
-
-    def _spec(self, order: Order, terms: Terms) -> RunSpec:
-        run_id, prepared = order
-        launch, record = prepared.launch, terms.record
-        return RunSpec(
-            id=run_id,
-            name=prepared.name(run_id),
-            queue=record.queue,
-            queue_revision=record.revision,
-            job=launch.job,
-            job_version=launch.job_version,
-            overrides=launch.overrides,
-            template_values=terms.values(launch),
-            priority=launch.priority,
-            project=launch.project or "",
-            labels=launch.labels,
-            author=self.settings.author,
-            created_at=now(),
-            not_before=launch.not_before,
-            after=launch.after,
-        )
 
 
 @cache

@@ -10,8 +10,9 @@ from broker_config.placeholders import Value
 from broker_config.priorities import Priority
 from broker_config.queues import QueueRecord
 from broker_config.rights import Rights
-from broker_config.runs import Launch
+from broker_config.runs import Launch, RunId, RunSpec, now
 from broker_config.templates import check_values
+from producer.launches import Prepared
 
 
 class Terms:
@@ -49,6 +50,31 @@ class Terms:
         if not variables and not launch.template_variables:
             return {}
         return check_values(variables, launch.template_variables, self._what)
+
+    def spec(self, run_id: RunId, prepared: Prepared, author: str) -> RunSpec:
+        """What an agent will carry out.
+
+        Raises:
+            InvalidRequest: as for `values`.
+        """
+        launch = prepared.launch
+        return RunSpec(
+            id=run_id,
+            name=prepared.name(run_id),
+            queue=self.record.queue,
+            queue_revision=self.record.revision,
+            job=launch.job,
+            job_version=launch.job_version,
+            overrides=launch.overrides,
+            template_values=self.values(launch),
+            priority=launch.priority,
+            project=launch.project or "",
+            labels=launch.labels,
+            author=author,
+            created_at=now(),
+            not_before=launch.not_before,
+            after=launch.after,
+        )
 
     def _check_priority(self, launch: Launch) -> None:
         if launch.priority is not Priority.MEDIUM and not self.record.queue.prioritization:

@@ -70,9 +70,9 @@ class Preparer:
             workspace.rmdir()
         if fetched.image and kind is ArtifactKind.IMAGE:
             return Prepared(run, Artifact(kind, fetched.image), None)
-        fetched = _context(fetched, run.spec.job)
+        fetched = in_context(fetched, run.spec.job)
         if run.spec.job.base_image:
-            return Prepared(run, _on_base_image(run.spec.job.base_image, kind), fetched.folder)
+            return Prepared(run, on_base_image(run.spec.job.base_image, kind), fetched.folder)
         order = BuildOrder(run.spec.job, fetched)
         builder = self._builder_for(kind)
         key = builder.key(order)
@@ -126,8 +126,12 @@ def _prepared_before(run: Run, kind: ArtifactKind, workspace: Path) -> Prepared 
     return Prepared(run, Artifact(kind, run.image), code)
 
 
-def _context(fetched: Fetched, job: Job) -> Fetched:
-    """The part of the code that the job's build context names."""
+def in_context(fetched: Fetched, job: Job) -> Fetched:
+    """The part of the code that the job's build context names.
+
+    Raises:
+        RunFailed: class CONFIG, when it is not there.
+    """
     if job.build_context is None or fetched.folder is None:
         return fetched
     folder = fetched.folder / job.build_context
@@ -136,7 +140,12 @@ def _context(fetched: Fetched, job: Job) -> Fetched:
     return Fetched(digest=f"{fetched.digest}/{job.build_context}", folder=folder)
 
 
-def _on_base_image(image: str, kind: ArtifactKind) -> Artifact:
+def on_base_image(image: str, kind: ArtifactKind) -> Artifact:
+    """The artifact of a job with a base image.
+
+    Raises:
+        RunFailed: class CONFIG, when its target runs no images.
+    """
     if kind is not ArtifactKind.IMAGE:
         raise _cannot_work(
             f"the job has base image {image!r}, and this queue runs jobs as processes; leave it out, or "

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from broker_config import __version__
-from producer.cli import agents, broker, demo, importing, jobs, launching, queues, recovering, runs, up
+from producer.cli import agents, broker, demo, importing, jobs, launching, planning, queues, recovering, runs, up
 from producer.cli.exits import Commands
 from producer.cli.session import Session
 
@@ -37,6 +37,7 @@ def main(ctx: click.Context, home: Path | None, broker_url: str | None) -> None:
 for command in (
     queues.group,
     launching.launch,
+    planning.plan,
     jobs.group,
     runs.runs,
     runs.show,

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from broker_config.jobs import ImageSource
 from broker_config.queues import QueueRecord, parse_queue
 from broker_config.runs import FailureClass, Reason, State
 from broker_config.settings import Settings
 from broker_config.store import Store
+from producer import Client
 from tests.agents import AgentProcess
 from tests.integration.conftest import Runs
 from workers.targets.stub import StubTarget
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[Client]:
+    with Client(settings) as client:
+        yield client
 
 
 @pytest.fixture
@@ -62,3 +70,20 @@ def test_a_run_that_was_written_past_the_producer_is_refused_before_it_is_built(
     assert (run.failure, run.reason) == (FailureClass.CONFIG, Reason.CONFIG_INVALID)
     assert text in run.text
     assert stub.submissions() == []
+
+
+def test_an_agent_carries_out_what_was_planned_and_nothing_else(
+    queue: QueueRecord, client: Client, agent: Callable[..., AgentProcess], runs: Runs, stub: StubTarget
+) -> None:
+    # Given a plan that is launched, and a run that says of another request that it was planned
+    agent(queue.name).start()
+    kept = client.launch_plan(client.plan(queue=queue.name, source=ImageSource(image="stub")))
+    forged = runs.enqueue(queue, fields={"planned": "0" * 32})
+
+    # When both have ended
+    runs.wait([kept.id], State.SUCCEEDED)
+    (run,) = runs.wait(forged, State.FAILED)
+
+    # Then the second was never submitted
+    assert (run.failure, run.reason) == (FailureClass.CONFIG, Reason.PLAN_DIFFERS)
+    assert run.submission == ""

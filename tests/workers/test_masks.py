@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from workers.masks import masked
+
+
+@pytest.mark.parametrize(
+    ("shown", "hidden"),
+    [
+        ({"HF_TOKEN": "abc", "LR": "1"}, {"HF_TOKEN": "***", "LR": "1"}),
+        (
+            {"Env": ["AWS_SECRET_ACCESS_KEY=abc", "api_key=abc", "A=b=c"]},
+            {"Env": ["AWS_SECRET_ACCESS_KEY=***", "api_key=***", "A=b=c"]},
+        ),
+        ({"env": [{"name": "PASSWORD", "value": "abc"}]}, {"env": [{"name": "PASSWORD", "value": "***"}]}),
+    ],
+)
+def test_values_of_variables_that_hold_a_secret_are_masked(shown: Any, hidden: Any) -> None:
+    assert masked(shown) == hidden
+
+
+@pytest.mark.parametrize(
+    "plain",
+    [
+        {"secretKeyRef": {"name": "wandb", "key": "password"}},
+        {"encryption_spec_key_name": "projects/p"},
+        {"MAX_TOKENS": "512", "KEYBOARD": "us"},
+        ["--auth=none", "WANDB_API_KEY"],
+    ],
+)
+def test_what_only_looks_like_a_secret_is_shown(plain: Any) -> None:
+    assert masked(plain) == plain

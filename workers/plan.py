@@ -1,0 +1,147 @@
+"""What the target of a run would be sent.
+
+`python -m workers.plan` is the program behind `launchyard plan`: one JSON document in, an `Inquiry`, and one out, a
+`Preview`. Nothing is built or submitted; the code is fetched, as without it nobody knows what would be built.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from broker_config.checks import check_run
+from broker_config.errors import LaunchyardError, TemporaryError
+from broker_config.findings import Severity
+from broker_config.jobs import ImageSource
+from broker_config.plans import Change, Inquiry, Note, Preview
+from broker_config.pointers import leaves, to_pointer
+from broker_config.runs import RunSpec
+from broker_config.settings import Settings, load_settings
+from broker_config.store import Store
+from workers import families
+from workers.builders.protocol import ArtifactKind, BuildOrder
+from workers.config import load_config
+from workers.failures import RunFailed
+from workers.masks import masked
+from workers.members import Members
+from workers.planned import Render, planned_workload
+from workers.prepare import in_context
+from workers.provenance import origins
+from workers.targets import kubernetes, sagemaker, vertex
+from workers.targets.protocol import Request, Target
+
+WITHOUT_TARGET: Mapping[str, Render] = {
+    "kubernetes": kubernetes.render,
+    "sagemaker": sagemaker.render,
+    "vertex": vertex.render,
+}
+"""Resources whose requests can be made, and that no agent can submit to yet."""
+
+
+def preview(inquiry: Inquiry, settings: Settings) -> Preview:
+    """All that can be said of a launch before it is made."""
+    spec = inquiry.spec
+    notes = [Note(severity=one.severity, pointer=one.pointer, text=one.text) for one in check_run(spec)]
+    try:
+        rendered = _Rendered.of(spec, settings.home)
+    except LaunchyardError as error:
+        return Preview(notes=(*notes, Note(severity=Severity.ERROR, text=str(error))))
+    if spec.queue.resource in WITHOUT_TARGET:
+        text = f"no agent of this version submits to resource {spec.queue.resource!r}"
+        notes.append(Note(severity=Severity.WARNING, text=text))
+    return Preview(
+        digest=rendered.request.digest,
+        request=masked(rendered.request.body),
+        origins=origins(spec, planned_workload(spec, rendered.kind), rendered.render),
+        environment=masked(planned_workload(spec, rendered.kind).env),
+        build=_build(spec, rendered.kind, settings),
+        notes=tuple(notes),
+        changes=_changes(rendered, spec, inquiry.earlier, settings) if inquiry.earlier else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Rendered:
+    """A request, and how it was made."""
+
+    request: Request
+    render: Render
+    kind: ArtifactKind
+
+    @classmethod
+    def of(cls, spec: RunSpec, home: Path) -> _Rendered:
+        resource = spec.queue.resource
+        render, kind = WITHOUT_TARGET.get(resource), ArtifactKind.IMAGE
+        if render is None:
+            target: Target = families.load("targets", resource)(home)
+            render, kind = target.render, target.artifact
+        return cls(render(planned_workload(spec, kind)), render, kind)
+
+
+def _build(spec: RunSpec, kind: ArtifactKind, settings: Settings) -> str:
+    """The sentence on what is built, as an agent on this machine would do it."""
+    if kind is ArtifactKind.IMAGE and isinstance(spec.job.source, ImageSource):
+        return f"nothing is built: the image is {spec.job.source.image}"
+    if spec.job.base_image:
+        return f"nothing is built: the image is {spec.job.base_image}, and the code is brought into it"
+    store = Store(settings)
+    try:
+        members = Members(settings.home, store.code, load_config(None, settings.home).config, _follow_nothing)
+        with TemporaryDirectory(prefix="launchyard-plan-") as folder:
+            fetched = members.source(spec.job.source.type).fetch(spec.job.source, Path(folder))
+            order = BuildOrder(spec.job, in_context(fetched, spec.job))
+            builder = members.builder_for(kind)
+            key = builder.key(order)
+            found = builder.find(order, key)
+    except (LaunchyardError, OSError) as error:
+        return f"it cannot be said here what is built: {error}"
+    finally:
+        store.close()
+    return f"{found.reference} is used again, key {key}" if found else f"the {kind} is to be built, key {key}"
+
+
+def _follow_nothing(target: Target) -> Any:
+    raise RuntimeError(f"{target!r} is not followed for a plan")
+
+
+def _changes(rendered: _Rendered, spec: RunSpec, earlier: RunSpec, settings: Settings) -> tuple[Change, ...]:
+    """What is different in the request of an earlier run, but for who it is."""
+    renamed = earlier.model_copy(update={"id": spec.id, "name": spec.name})
+    try:
+        before = _Rendered.of(renamed, settings.home).request
+    except RunFailed as error:
+        raise TemporaryError(f"run {earlier.id} cannot be compared: {error}") from error
+    old, new = _leaves(before.body), _leaves(rendered.request.body)
+    shown_old, shown_new = _leaves(masked(before.body)), _leaves(masked(rendered.request.body))
+    return tuple(
+        Change(pointer=pointer, old=shown_old.get(pointer), new=shown_new.get(pointer))
+        for pointer in dict.fromkeys((*old, *new))
+        if old.get(pointer) != new.get(pointer)
+    )
+
+
+def _leaves(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {to_pointer(path): leaf for path, leaf in leaves(body)}
+
+
+def main() -> int:
+    """Answer the inquiry on stdin. Returns the exit code."""
+    # What members say of themselves is for an agent's log.
+    logging.getLogger("workers").addHandler(logging.NullHandler())
+    inquiry = Inquiry.model_validate_json(sys.stdin.buffer.read())
+    try:
+        answer = preview(inquiry, load_settings())
+    except LaunchyardError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    sys.stdout.write(answer.model_dump_json())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
