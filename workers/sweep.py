@@ -1,8 +1,8 @@
 """Objects at the targets that no live run stands for.
 
-A crash between the record of a run's end and the release leaves one that has ended: it is released. What belongs to no
-run that is known is only told of; it may be somebody's, and nothing is destroyed on suspicion. It is removed when an
-operator says so by its name.
+A crash between the record of a run's end and the release leaves one that has ended: it is released. One that runs
+although its run has ended is ended before. What belongs to no run that is known is only told of; it may be somebody's,
+and nothing is destroyed on suspicion. It is removed when an operator says so by its name.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
+from functools import partial
 
 from broker_config.errors import LaunchyardError
 from broker_config.runs import Run, now
@@ -60,14 +61,30 @@ class Sweeper:
     def _sweep(self, target: Target) -> list[str]:
         """The objects that belong to no run, when everything else was seen to."""
         for name in target.released(RELEASED_SECONDS):
-            _done(target.forget, name)
+            _attempt(target.forget, name)
         names = {name: match[1] for name in target.inventory() if (match := OBJECT_NAME.fullmatch(name))}
         runs = self._runs(names.values())
         for name, run_id in names.items():
             run = runs.get(run_id)
-            if run is not None and _is_over(run, name) and _done(target.release, name):
-                logger.info("object-released name=%s", name)
+            if run is not None and _is_over(run, name):
+                _attempt(partial(self._clear, target), name)
         return [name for name, run_id in names.items() if run_id not in runs]
+
+    def _clear(self, target: Target, name: str) -> None:
+        if self._is_gone(target, name):
+            logger.info("object-released name=%s", name)
+        else:
+            # Such as the job of an agent that met a fault: the record says that it is no more, and so it must be.
+            logger.warning("object-ending name=%s: its run has ended, and it has not", name)
+
+    def _is_gone(self, target: Target, name: str) -> bool:
+        """Remove it, or ask it to end if it has not."""
+        observed = target.observe([name]).get(name)
+        if observed is not None and not observed.phase.is_end:
+            target.cancel(name, self._grace_seconds)
+            return False
+        target.release(name)
+        return True
 
     def _runs(self, run_ids: Iterable[str]) -> dict[str, Run]:
         return {run.id: run for run in self._store.runs.get_many(sorted(set(run_ids)))}
@@ -112,22 +129,15 @@ class Sweeper:
         match = OBJECT_NAME.fullmatch(name)
         if match and self._runs([match[1]]):
             return "kept: its run is known by now"
-        observed = target.observe([name]).get(name)
-        if observed is not None and not observed.phase.is_end:
-            target.cancel(name, self._grace_seconds)
-            return ""
-        target.release(name)
-        return "removed"
+        return "removed" if self._is_gone(target, name) else ""
 
 
-def _done(call: Callable[[str], None], name: str) -> bool:
+def _attempt(call: Callable[[str], None], name: str) -> None:
     try:
         call(name)
     except LaunchyardError as error:
         # The others must not wait for it.
         logger.warning("release-failed name=%s: %s", name, error)
-        return False
-    return True
 
 
 def _is_over(run: Run, name: str) -> bool:

@@ -78,6 +78,24 @@ def test_the_object_of_a_run_that_has_ended_is_released(
     assert stub.inventory() == []
 
 
+def test_a_job_that_runs_although_its_run_has_ended_is_ended_and_released(
+    store: Store, queue: QueueRecord, stub: StubTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a run that ended, and its job did not
+    monkeypatch.setattr(sweep, "SETTLED", timedelta(0))
+    (run_id,) = Runs(store).enqueue(queue)
+    run = store.runs.request_cancel(store.runs.get(run_id), "tester")
+    stub.submit(Request(run.object_name, {**BODY, "seconds": 600.0}))
+
+    # When
+    sweeper_of(store, stub).sweep()
+
+    # Then
+    eventually(lambda: stub.observe([run.object_name])[run.object_name].phase is Phase.CANCELLED, "it was ended")
+    sweeper_of(store, stub).sweep()
+    assert stub.inventory() == []
+
+
 def test_the_object_of_a_run_that_waits_or_runs_is_left_alone(
     store: Store, queue: QueueRecord, stub: StubTarget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
