@@ -62,13 +62,13 @@ class Sweeper:
         """The objects that belong to no run, when everything else was seen to."""
         for name in target.released(RELEASED_SECONDS):
             _attempt(target.forget, name)
-        names = {name: match[1] for name in target.inventory() if (match := OBJECT_NAME.fullmatch(name))}
-        runs = self._runs(names.values())
-        for name, run_id in names.items():
-            run = runs.get(run_id)
-            if run is not None and _is_over(run, name):
-                _attempt(partial(self._clear, target), name)
-        return [name for name, run_id in names.items() if run_id not in runs]
+        objects = [match for name in target.inventory() if (match := OBJECT_NAME.fullmatch(name))]
+        runs = self._runs(match[1] for match in objects)
+        for match in objects:
+            run = runs.get(match[1])
+            if run is not None and _is_over(run, int(match[2])):
+                _attempt(partial(self._clear, target), match[0])
+        return [match[0] for match in objects if match[1] not in runs]
 
     def _clear(self, target: Target, name: str) -> None:
         if self._is_gone(target, name):
@@ -140,8 +140,8 @@ def _attempt(call: Callable[[str], None], name: str) -> None:
         logger.warning("release-failed name=%s: %s", name, error)
 
 
-def _is_over(run: Run, name: str) -> bool:
-    """Whether the object is of an attempt that has ended."""
+def _is_over(run: Run, attempt: int) -> bool:
+    """Whether an object is of an attempt that has ended. One of a later attempt than the record knows is not."""
     if run.state.is_terminal:
-        return run.ended_at is not None and now() - run.ended_at > SETTLED
-    return name != run.object_name and now() - run.since > SETTLED
+        return attempt <= run.attempt and run.ended_at is not None and now() - run.ended_at > SETTLED
+    return attempt < run.attempt and now() - run.since > SETTLED

@@ -112,6 +112,23 @@ def test_the_object_of_a_run_that_waits_or_runs_is_left_alone(
     assert stub.inventory() == [name]
 
 
+def test_the_object_of_a_later_attempt_than_the_record_knows_is_left_alone(
+    store: Store, queue: QueueRecord, stub: StubTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a run whose retry was lost with a primary that failed
+    monkeypatch.setattr(sweep, "SETTLED", timedelta(0))
+    (run_id,) = Runs(store).enqueue(queue)
+    later = store.runs.get(run_id).model_copy(update={"attempt": 2}).object_name
+    stub.submit(Request(later, {**BODY, "seconds": 600.0}))
+
+    # When
+    sweeper_of(store, stub).sweep()
+
+    # Then
+    assert stub.inventory() == [later]
+    assert stub.observe([later])[later].phase is Phase.RUNNING
+
+
 def test_what_cannot_be_removed_keeps_nothing_else_from_being_removed(
     store: Store, queue: QueueRecord, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
