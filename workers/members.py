@@ -13,10 +13,13 @@ from broker_config.runs import FailureClass, Reason
 from broker_config.store.code import CodeStore
 from workers import families
 from workers.builders.protocol import ArtifactKind, Builder
+from workers.clouds import registry_of
 from workers.collect import Collector
 from workers.config import AgentConfig
 from workers.config.builder import VenvConfig
 from workers.failures import RunFailed
+from workers.pushing import PushingBuilder
+from workers.registries.protocol import Registry
 from workers.sources.protocol import Source
 from workers.targets.protocol import Target
 from workers.watch import Watcher
@@ -91,7 +94,12 @@ class Members:
         """The builder whose artifacts are of that kind."""
         if kind is ArtifactKind.ENVIRONMENT:
             return self._builder(ENVIRONMENT_BUILDER)
-        return self._builder(self._chosen_builder())
+        builder = self._builder(self._chosen_builder())
+        destination = self._config.destination
+        if destination is None or not builder.pushes:
+            return builder
+        registry: Registry = self._once("registries", destination.type, lambda: registry_of(self._config, destination))
+        return PushingBuilder(builder, registry)
 
     def stop(self) -> None:
         """End the threads of all targets."""

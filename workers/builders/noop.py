@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from broker_config.runs import FailureClass, Reason
 from workers.builders.protocol import Artifact, BuildOrder
@@ -13,6 +14,8 @@ from workers.failures import RunFailed
 
 class NoopBuilder:
     """Refuses jobs that bring code."""
+
+    pushes: ClassVar[bool] = False
 
     def __init__(self, home: Path, config: NoopBuilderConfig) -> None:
         pass

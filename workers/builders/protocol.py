@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from broker_config.jobs import Job
 from workers.sources.protocol import Fetched
@@ -28,11 +28,21 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True)
+class Push:
+    """Where an image is to be pushed, and with what login; without one, with what the builder's own tool has."""
+
+    reference: str  # with its tag
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class BuildOrder:
-    """What to build from."""
+    """What to build from, and where the image goes; without a `push` it stays where it is built."""
 
     job: Job
     fetched: Fetched
+    push: Push | None = None
 
 
 class Builder(Protocol):
@@ -43,16 +53,20 @@ class Builder(Protocol):
        `ConfigError` there when those options or this machine cannot work.
     2. `key` names the artifact by everything that changes it (content, Dockerfile, base, arguments, platform), and by
        nothing else.
-    3. `find` returns the artifact of a key when it exists already, and never builds.
+    3. `find` returns the artifact of a key when it exists already, and never builds. Of what was pushed it knows
+       nothing: the registry is asked instead.
     4. `build` makes it, giving each line of output to `log`. `cancelled` is asked at least twice a second; when it
        says yes the build is ended, nothing is left running, and `RunCancelled` is raised. The agent calls it for one
-       key at a time; other agents may build the same key beside it, so the last step of a build is atomic.
+       key at a time; other agents may build the same key beside it, so the last step of a build is atomic. A builder
+       that says `pushes` may be given an order with a `push`, and has pushed the image there when it returns.
     5. After a crash in `build`, `find` and `build` work as if it had never been called.
     6. `check` says in sentences, each with its cure, what builds will lack here. It builds nothing, and may ask the
        network.
     7. It raises `RunFailed` (class BUILD) with the last lines of output when the build itself failed, and
        `TemporaryError` when the machinery did (no answer, no space).
     """
+
+    pushes: ClassVar[bool]
 
     def __init__(self, home: Path, config: Any) -> None: ...
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 from broker_config.errors import ConfigError
 from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder
@@ -13,6 +14,8 @@ from workers.failures import RunCancelled
 
 class StubBuilder:
     """Builds an image in name only."""
+
+    pushes: ClassVar[bool] = True
 
     def __init__(self, home: Path, config: OtherBuilderConfig) -> None:
         if config.options:

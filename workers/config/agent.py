@@ -96,7 +96,4 @@ class AgentConfig(Frozen):
         """What a builder of that type is told: its block, or the defaults where the config names no builder."""
         if builder == "venv":
             return self.venv
-        block = self.builder or (DockerBuilderConfig() if builder == "docker" else NoopBuilderConfig())
-        if "destination" in type(block).model_fields:
-            return block.model_copy(update={"destination": self.destination and self.destination.uri})
-        return block
+        return self.builder or (DockerBuilderConfig() if builder == "docker" else NoopBuilderConfig())

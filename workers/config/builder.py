@@ -40,7 +40,7 @@ class DockerBuilderConfig(_Builder):
 
     destination: Repository | None = None
     """Repository to push to, as `registry/path/name` without a tag. Absent: the block `registry` says it, and without
-    that images stay on this engine. The push uses the credentials of the agent's `docker login`."""
+    that images stay on this engine."""
 
     platform: Literal["linux/amd64", "linux/arm64"] | None = None
     """What to build for. Absent: the engine's own platform."""

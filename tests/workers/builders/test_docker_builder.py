@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,13 @@ from tests.oci_registry import Registry, registry
 from tests.services import require
 from tests.workers.builders.wheels import OFFLINE, write_wheel
 from workers.builders.docker import DockerBuilder, buildx
-from workers.builders.protocol import Artifact, BuildOrder
+from workers.builders.protocol import Artifact, Builder, BuildOrder, Push
 from workers.config.builder import DockerBuilderConfig
+from workers.config.images import RegistryKind
+from workers.config.registry import RegistryConfig
 from workers.failures import RunCancelled, RunFailed
+from workers.pushing import PushingBuilder
+from workers.registries.oci import OciRegistry
 from workers.sources.protocol import Fetched
 
 WAYS = ("buildx", "classic")
@@ -58,7 +62,7 @@ class BuilderLab:
         source = CodeSource(digest=f"sha256:{digest}", size_bytes=1)
         return BuildOrder(Job(source=source, **job), Fetched(f"sha256:{digest}", folder=folder))
 
-    def build(self, builder: DockerBuilder, order: BuildOrder, cancelled: Callable[[], bool] = NEVER) -> Artifact:
+    def build(self, builder: Builder, order: BuildOrder, cancelled: Callable[[], bool] = NEVER) -> Artifact:
         artifact = builder.build(order, builder.key(order), self.log.append, cancelled)
         self.images.append(artifact.reference)
         return artifact
@@ -253,35 +257,50 @@ def pushed_to() -> Iterator[Registry]:
         yield server
 
 
-def test_with_a_destination_the_image_is_pushed_and_found_there(lab: BuilderLab, pushed_to: Registry) -> None:
+def test_an_image_is_pushed_where_the_order_says(lab: BuilderLab, pushed_to: Registry) -> None:
     # Given
-    destination = f"{pushed_to.address}/team/train"
-    order = lab.order({"main.py": "print('pushed')"})
-    builder = lab.builder(destination=destination)
-    key = builder.key(order)
-    assert builder.find(order, key) is None
+    reference = f"{pushed_to.address}/team/train:one"
+    order = replace(lab.order({"main.py": "print('pushed')"}), push=Push(reference))
     # When
-    artifact = lab.build(builder, order)
+    artifact = lab.build(lab.builder(), order)
     # Then
-    assert artifact.reference == f"{destination}:{key[:16]}"
-    assert ("team/train", key[:16]) in pushed_to.manifests
-    lab.api.remove_image(artifact.reference)
-    assert lab.builder(destination=destination).find(order, key) == artifact
+    assert artifact.reference == reference
+    assert ("team/train", "one") in pushed_to.manifests
 
 
-def test_an_image_that_was_built_and_not_pushed_is_not_found(lab: BuilderLab, pushed_to: Registry) -> None:
+def test_a_push_has_the_login_that_it_was_given(lab: BuilderLab) -> None:
+    with registry("agent:secret") as server:
+        # Given
+        order = lab.order({"main.py": "print('with a login')"})
+        reference = f"{server.address}/team/train:two"
+        # When
+        lab.build(lab.builder(), replace(order, push=Push(reference, "agent", "secret")))
+        with pytest.raises(RunFailed) as failed:
+            lab.build(lab.builder(), replace(order, push=Push(f"{reference}-refused", "agent", "wrong")))
+        # Then
+        assert ("team/train", "two") in server.manifests
+        assert failed.value.reason is Reason.BUILD_FAILED
+        assert "launchyard agent check" in str(failed.value)
+        assert "wrong" not in str(failed.value)
+        lab.images.append(f"{reference}-refused")
+
+
+def test_another_agent_finds_what_one_has_pushed_and_runs_it_by_its_digest(
+    lab: BuilderLab, pushed_to: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # Given
-    builder = lab.builder(destination=f"{pushed_to.address}/refused/train")
-    order = lab.order({"main.py": "print('refused')"})
+    monkeypatch.setenv("DOCKER_CONFIG", str(lab.home))
+    config = RegistryConfig(type=RegistryKind.OCI, uri=f"{pushed_to.address}/team/train")
+    one, other = (PushingBuilder(lab.builder(), OciRegistry(config, None)) for _ in range(2))
+    order = lab.order({"main.py": "print('once')"})
+    assert one.find(order, one.key(order)) is None
     # When
-    with pytest.raises(RunFailed) as failed:
-        lab.build(builder, order)
+    artifact = lab.build(one, order)
     # Then
-    assert failed.value.reason is Reason.BUILD_FAILED
-    assert "docker login" in str(failed.value)
-    key = builder.key(order)
-    assert builder.find(order, key) is None
-    lab.images.append(f"{pushed_to.address}/refused/train:{key[:16]}")
+    assert other.find(order, other.key(order)) == artifact
+    repository, _, digest = artifact.reference.partition("@")
+    assert (repository, digest) == (config.uri, f"sha256:{digest[7:]}")
+    assert lab.api.inspect_image(artifact.reference)
 
 
 # --- without an engine ------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from broker_config.errors import TemporaryError
 from broker_config.runs import FailureClass, Reason
@@ -46,6 +47,8 @@ _PASSING = (
 class DockerBuilder:
     """Builds with BuildKit where the docker CLI has buildx, and with the engine's classic builder elsewhere."""
 
+    pushes: ClassVar[bool] = True
+
     def __init__(self, home: Path, config: DockerBuilderConfig) -> None:
         self._config = config
         self._engine = Engine()
@@ -55,7 +58,7 @@ class DockerBuilder:
         if not self._has_buildx:
             lacks.append("has no docker CLI with buildx, so builds have no cache of packages; install docker-buildx")
         base = f"python:{AGENT_PYTHON}-slim"
-        if self._engine.image_labels(base) is None and not self._engine.is_pushed(base):
+        if self._engine.image_labels(base) is None and not self._engine.can_pull(base):
             lacks.append(
                 f"cannot have {base}, on which code without a Dockerfile is built; check its way to Docker Hub"
             )
@@ -74,10 +77,7 @@ class DockerBuilder:
         )
 
     def find(self, order: BuildOrder, key: str) -> Artifact | None:
-        reference = self._reference(key)
-        if self._config.destination:
-            # An image that is here may still have to be pushed.
-            return _image(reference) if self._engine.is_pushed(reference) else None
+        reference = _local(key)
         labels = self._engine.image_labels(reference)
         # The tag has the beginning of the key; the label has all of it.
         return _image(reference) if labels is not None and labels.get(KEY_LABEL) == key else None
@@ -86,7 +86,7 @@ class DockerBuilder:
         plan = Plan(
             dockerfile=_dockerfile(order, cache_mounts=self._has_buildx),
             folder=_folder(order),
-            reference=self._reference(key),
+            reference=order.push.reference if order.push else _local(key),
             key=key,
             platform=self._config.platform,
             build_args=self._config.build_args,
@@ -104,16 +104,17 @@ class DockerBuilder:
         last = follow(running.lines(), running.end, log, cancelled)
         if (words := running.failure(last)) is not None:
             raise _failed(words, last)
-        if self._config.destination:
-            self._engine.push(plan.reference, log, cancelled)
+        if order.push:
+            self._engine.push(order.push, log, cancelled)
         return _image(plan.reference)
 
     @cached_property
     def _has_buildx(self) -> bool:
         return buildx.is_there()
 
-    def _reference(self, key: str) -> str:
-        return f"{self._config.destination or LOCAL_REPOSITORY}:{key[:_TAG_LENGTH]}"
+
+def _local(key: str) -> str:
+    return f"{LOCAL_REPOSITORY}:{key[:_TAG_LENGTH]}"
 
 
 def _image(reference: str) -> Artifact:

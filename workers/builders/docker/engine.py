@@ -13,6 +13,7 @@ from docker.errors import APIError, DockerException, ImageNotFound
 
 from broker_config.errors import ConfigError, TemporaryError
 from broker_config.runs import FailureClass, Reason
+from workers.builders.protocol import Push
 from workers.failures import RunCancelled, RunFailed
 
 FIRST_ANSWER_SECONDS = 5
@@ -58,8 +59,8 @@ class Engine:
                 return None
             return found["Config"].get("Labels") or {}
 
-    def is_pushed(self, reference: str) -> bool:
-        """Whether the registry has it, as far as the engine can tell: a registry that refuses refuses the push too."""
+    def can_pull(self, reference: str) -> bool:
+        """Whether the engine's registry gives it."""
         with answering():
             try:
                 self.api.inspect_distribution(reference)  # type: ignore[no-untyped-call]  # not in the stubs
@@ -67,25 +68,26 @@ class Engine:
                 return False
             return True
 
-    def push(self, reference: str, log: Callable[[str], None], cancelled: Callable[[], bool]) -> None:
-        """Push an image with the credentials of the agent's `docker login`.
+    def push(self, push: Push, log: Callable[[str], None], cancelled: Callable[[], bool]) -> None:
+        """Push an image, with the login that is given or else with that of the agent's docker.
 
         Raises:
             RunFailed: class BUILD, when the registry refuses it.
             RunCancelled: when `cancelled` said yes; the engine ends a push that nobody reads.
             TemporaryError: when the engine or the registry did not answer.
         """
-        log(f"pushing {reference}")
+        log(f"pushing {push.reference}")
+        login = {"username": push.user, "password": push.password} if push.user else None
         with answering():
             try:
-                for event in self.api.push(reference, stream=True, decode=True):
+                for event in self.api.push(push.reference, stream=True, decode=True, auth_config=login):
                     if cancelled():
                         raise RunCancelled("the push was cancelled")
                     # A failed push raises nothing: it is one of the events.
                     if "error" in event:
-                        raise _not_pushed(reference, str(event["error"]))
+                        raise _not_pushed(push.reference, str(event["error"]))
             except APIError as error:
-                raise _not_pushed(reference, error.explanation or str(error)) from error
+                raise _not_pushed(push.reference, error.explanation or str(error)) from error
 
 
 @contextmanager
@@ -106,7 +108,7 @@ def _not_pushed(reference: str, words: str) -> RunFailed | TemporaryError:
         return RunFailed(
             FailureClass.BUILD,
             Reason.BUILD_FAILED,
-            f"the registry does not take {reference}: {words}; check the builder's destination, and the agent's docker "
-            "login at its registry",
+            f"the registry does not take {reference}: {words}; check the builder's destination, and the agent's "
+            "credentials with: launchyard agent check",
         )
     return TemporaryError(f"{reference} could not be pushed: {words}")

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 from broker_config.errors import TemporaryError
 from broker_config.runs import FailureClass, Reason
@@ -44,6 +45,8 @@ class VenvBuilder:
     An environment cannot be moved, so it is made in its place, under a lock that all agents of the machine respect,
     and counts from the moment when its last file, the ready marker, is there.
     """
+
+    pushes: ClassVar[bool] = False
 
     def __init__(self, home: Path, config: VenvConfig) -> None:
         self._config = config

@@ -1,0 +1,61 @@
+"""Builds whose images go to a registry, which is asked before each build: one build, however many agents want it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import ClassVar
+
+from broker_config.errors import ConfigError, TemporaryError
+from broker_config.runs import FailureClass, Reason
+from workers.builders.protocol import Artifact, ArtifactKind, Builder, BuildOrder, Push
+from workers.failures import RunFailed
+from workers.registries.protocol import Registry, tag_of
+
+
+class PushingBuilder:
+    """A builder, with a registry that holds what it has built. Artifacts are images by their digest."""
+
+    pushes: ClassVar[bool] = True
+
+    def __init__(self, builder: Builder, registry: Registry) -> None:
+        self._builder = builder
+        self._registry = registry
+
+    def check(self) -> Sequence[str]:
+        return self._builder.check()
+
+    def key(self, order: BuildOrder) -> str:
+        return self._builder.key(order)
+
+    def find(self, order: BuildOrder, key: str) -> Artifact | None:  # noqa: ARG002
+        with _asking():
+            digest = self._registry.digest(tag_of(key))
+        return Artifact(ArtifactKind.IMAGE, f"{self._registry.repository}@{digest}") if digest else None
+
+    def build(self, order: BuildOrder, key: str, log: Callable[[str], None], cancelled: Callable[[], bool]) -> Artifact:
+        with _asking():
+            self._registry.prepare()
+            login = self._registry.login()
+        reference = f"{self._registry.repository}:{tag_of(key)}"
+        push = Push(reference, login.user, login.password) if login else Push(reference)
+        self._builder.build(replace(order, push=push), key, log, cancelled)
+        artifact = self.find(order, key)
+        if artifact is None:
+            raise TemporaryError(f"{reference} was pushed, and its registry does not show it")
+        log(f"pushed {artifact.reference}")
+        return artifact
+
+
+@contextmanager
+def _asking() -> Iterator[None]:
+    """Make the agent's own trouble with its registry the end of the run that needs it.
+
+    Raises:
+        RunFailed: class CONFIG, when the registry refuses, or the agent has no credentials for it.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        raise RunFailed(FailureClass.CONFIG, Reason.CONFIG_INVALID, f"the agent's registry: {error}") from error
