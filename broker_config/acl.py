@@ -22,14 +22,17 @@ READ = (
     *("exists", "get", "hget", "hgetall", "hmget", "scard", "smembers", "xread", "xrevrange"),
     *("zrange", "zrevrange", "zscan"),
 )
-WRITE = ("expire", "hincrby", "hset", "lpush", "publish", "set", "setex", "sadd", "srem", "xadd", "zadd", "zrem")
+WRITE = (
+    *("expire", "hdel", "hincrby", "hset", "lpush", "publish", "set", "setex"),
+    *("sadd", "srem", "xadd", "zadd", "zrem"),
+)
 TRANSACTIONS = ("exec", "multi", "unwatch", "watch")
 
 PRODUCER = (*CONNECTION, *SCRIPTS, *READ, *WRITE, "mget", "subscribe", "unsubscribe")  # the last: to wait for a result
-OWNER = (*TRANSACTIONS, "del")
+OWNER = (*TRANSACTIONS, "del", "hkeys")
 AGENT = (
     *(*CONNECTION, *SCRIPTS, *READ, *WRITE, *TRANSACTIONS),
-    *("del", "hdel", "incrby", "lindex", "rpop", "rpush", "unlink", "zrangebyscore", "zscore"),
+    *("del", "incrby", "lindex", "rpop", "rpush", "unlink", "zrangebyscore", "zscore"),
     # Celery's own.
     *("brpop", "llen", "psubscribe", "punsubscribe", "script|exists", "zrevrangebyscore"),
 )
@@ -92,6 +95,7 @@ def _of_queues(keys: Keys, queues: Sequence[str]) -> list[str]:
         for pattern in (
             *(list_key(name, priority) for priority in Priority),
             *(keys.queue(name), keys.queue_counts(name), keys.queue_waiting(name)),
+            *(keys.queue_authors(name), keys.queue_held(name, "*")),
         )
     ]
 

@@ -84,6 +84,12 @@ class BrokerFull(TemporaryError):
     code = "broker-full"
 
 
+class QueueFull(TemporaryError):
+    """The queue has as many runs waiting as it may have. Nothing was written."""
+
+    code = "queue-full"
+
+
 class NotReplicated(TemporaryError):
     """The broker has what was written, and fewer replicas have it than the settings ask for."""
 

@@ -81,6 +81,11 @@ ExternalLinks = Annotated[
     Field(max_length=20),
 ]
 
+Limit = Annotated[int | None, Field(ge=1, le=1_000_000)]
+"""How many runs there may be; None is no limit. To have none at all, pause or drain the queue."""
+
+LIMITS = ("max_running", "max_running_per_author", "max_queued", "max_queued_per_author")
+
 
 class Queue(Frozen):
     """What a platform owner writes down about a queue."""
@@ -94,6 +99,10 @@ class Queue(Frozen):
     prioritization: bool = False  # off: one FIFO
     description: str = Field(default="", max_length=1000)
     external_links: ExternalLinks = Field(default_factory=dict)  # by label: a dashboard, a page about the queue
+    max_running: Limit = None  # runs that agents hold at once
+    max_running_per_author: Limit = None
+    max_queued: Limit = None  # runs that wait, held ones among them
+    max_queued_per_author: Limit = None
     retries: RetryPolicy = Field(default_factory=RetryPolicy)
     timeouts: Timeouts = Field(default_factory=Timeouts)
 
@@ -121,6 +130,7 @@ class QueueRecord(Frozen):
     updated_by: str = ""  # the author of the newest revision
     paused: bool = False
     pause_reason: str = ""
+    draining: bool = False  # takes no launches any more, until it is deleted or resumed
 
     @property
     def name(self) -> str:

@@ -121,6 +121,7 @@ class Reason(StrEnum):
     REQUEUED = "requeued"
     NOT_BEFORE = "not-before"  # queued, and held until its time
     AFTER = "after"  # queued, and held until other runs have succeeded
+    WAITING_FOR_SLOT = "waiting-for-slot"  # queued, and as many runs as may be are live
     DUE = "due"  # no longer held
     DEPENDENCY_FAILED = "dependency-failed"
     RETRYING = "retrying"  # the attempt failed, and the next one follows
@@ -137,6 +138,7 @@ class Hold(StrEnum):
 
     TIME = "time"
     RUNS = "runs"
+    SLOT = "slot"  # until its author may run one more on the queue
 
 
 class Launch(Frozen):

@@ -50,7 +50,7 @@ logger = logging.getLogger(__name__)
 RENEWALS = 6
 """How often a lease is renewed while it lasts."""
 
-PAUSE_CHECK_SECONDS = 1.0
+QUEUE_CHECK_SECONDS = 1.0
 HELD_SECONDS = 0.5
 DEADLINE_SECONDS = 1.0
 RECONCILE_SECONDS = 10.0
@@ -102,8 +102,8 @@ class Agent:
         self._wishes.start()
         self._heartbeat.every(self._config.lease_seconds / RENEWALS, self._renew)
         self._heartbeat.every(self._config.lease_seconds / RENEWALS, self._take_over)
-        self._heartbeat.every(PAUSE_CHECK_SECONDS, self._follow_wish)
-        self._heartbeat.every(PAUSE_CHECK_SECONDS, self._serving.follow_pauses)
+        self._heartbeat.every(QUEUE_CHECK_SECONDS, self._follow_wish)
+        self._heartbeat.every(QUEUE_CHECK_SECONDS, self._serving.follow_queues)
         self._heartbeat.every(HELD_SECONDS, Holds(self.store, self.name).look)
         self._heartbeat.every(DEADLINE_SECONDS, self._deadlines.check)
         self._heartbeat.every(RECONCILE_SECONDS, self._reconcile)

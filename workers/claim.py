@@ -39,7 +39,7 @@ class Claimer:
         if run is not None and (outcome is Claimed.CLAIMED or is_mine):
             logger.info("run-claimed run=%s queue=%s", run.id, spec.queue.name)
             return run
-        if outcome in {Claimed.PAUSED, Claimed.LEASE_LOST}:
+        if outcome in {Claimed.PAUSED, Claimed.QUEUE_FULL, Claimed.LEASE_LOST}:
             self._cease(spec.queue.name)
             self._runs.send_again(spec)
         logger.info("order-dropped run=%s: %s", spec.id, outcome)

@@ -1,4 +1,4 @@
-"""Queued runs that wait for something else than an agent: a time, other runs, or the end of their patience.
+"""Queued runs that wait for something else than an agent: a time, other runs, a place, or the end of their patience.
 
 Level triggered: the record and those of the runs that it waits for decide, whatever led here, and however often.
 """
@@ -21,12 +21,15 @@ LOOK_AGAIN_SECONDS = 60.0
 """A run that waits for others is looked at when one of them ends, and so often in any case."""
 
 
-def next_step(run: Run, others: Sequence[Run], at: datetime) -> Verdict | None:
+def next_step(run: Run, others: Sequence[Run], at: datetime, *, has_place: bool = False) -> Verdict | None:
     """What becomes of a queued run whose alarm has come; None: it waits on.
 
-    `others` are those of the runs that it waits for that still have a record.
+    `others` are those of the runs that it waits for that still have a record; `has_place` says whether its author may
+    run one more.
     """
-    if run.hold is None:
+    if run.hold is Hold.SLOT and has_place:
+        return Verdict(State.QUEUED, Reason.DUE, f"{run.spec.author} may run one more on the queue.", {"hold": None})
+    if run.hold in (None, Hold.SLOT):
         return _out_of_patience(run) if run.alarm and run.alarm <= at else None
     if run.hold is Hold.RUNS:
         return _after(run, others, at)
@@ -92,7 +95,9 @@ class Holds:
 
     def _next_step(self, run: Run, at: datetime) -> Verdict | None:
         others = self._store.runs.get_many(run.spec.after) if run.hold is Hold.RUNS else []
-        return next_step(run, others, at)
+        waits_for_place = run.hold is Hold.SLOT
+        has_place = waits_for_place and self._store.queues.has_place(run.spec.queue.name, run.spec.author)
+        return next_step(run, others, at, has_place=has_place)
 
     def _put_off(self, run: Run, seen: float, at: datetime) -> None:
         until = None

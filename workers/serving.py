@@ -1,4 +1,4 @@
-"""What the agent fetches: orders of its queues but the paused ones, unless an operator wants it to take nothing new."""
+"""What the agent fetches: orders of its queues but the closed ones, unless an operator wants it to take nothing new."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class Serving:
         self._queues = frozenset(queues)
         self._gate = gate
         self._intake = intake
-        self._paused: frozenset[str] = frozenset()
+        self._closed: dict[str, str] = {}  # paused and full queues, each with which it is
         self.wish = Wish()
 
     @property
     def open_queues(self) -> frozenset[str]:
-        """The agent's queues that are not paused."""
-        return self._queues - self._paused
+        """The agent's queues that are neither paused nor full."""
+        return self._queues - self._closed.keys()
 
     def follow_wish(self) -> bool:
         """Do what an operator wishes of this agent. Returns whether that is something else than before."""
@@ -55,17 +55,17 @@ class Serving:
             self._intake.finish("drained")
         return is_new
 
-    def follow_pauses(self) -> None:
+    def follow_queues(self) -> None:
         """Fetch from the queues that are open."""
-        paused = frozenset(self._store.queues.paused(sorted(self._queues)))
-        for queue in paused - self._paused:
-            logger.info("queue-paused %s", queue)
-        for queue in self._paused - paused:
-            logger.info("queue-resumed %s", queue)
-        self._paused = paused
+        closed = self._store.queues.closed(sorted(self._queues))
+        for queue, why in closed.items() - self._closed.items():
+            logger.info("queue-closed %s: %s", queue, why)
+        for queue in self._closed.keys() - closed.keys():
+            logger.info("queue-opened %s", queue)
+        self._closed = closed
         # Said each time, not with each change: what a lost connection or a claim undid is put right by the next call.
         self._intake.serve(self.open_queues)
 
     def cease(self, queue: str) -> None:
-        """Fetch nothing of a queue until its pause is looked at again."""
+        """Fetch nothing of a queue until it is looked at again."""
         self._intake.serve(self.open_queues - {queue})

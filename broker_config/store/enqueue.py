@@ -11,7 +11,7 @@ from redis.commands.core import Script
 
 from broker_config import messages
 from broker_config.connection import TextClient
-from broker_config.errors import Conflict, InvalidRequest, NotFound, StaleWrite
+from broker_config.errors import Conflict, InvalidRequest, NotFound, QueueFull, StaleWrite
 from broker_config.priorities import first_place, list_key
 from broker_config.queues import QueueRecord
 from broker_config.runs import Launch, RunId, RunSpec
@@ -52,7 +52,7 @@ class Enqueuer:
             sent = None
             for start in range(0, len(encoded), BATCH):
                 batch = encoded[start : start + BATCH]
-                names, arguments = self._arguments(record, batch)
+                names, arguments = self._arguments(record, batch, more=len(encoded) - start - len(batch))
                 if sent is not None:
                     ids += sent.result()
                 sent = sender.submit(self._write, record, names, arguments, batch)
@@ -60,11 +60,12 @@ class Enqueuer:
                 ids += sent.result()
         return ids
 
-    def _arguments(self, record: QueueRecord, batch: Sequence[Encoded]) -> tuple[list[str], list[Any]]:
+    def _arguments(self, record: QueueRecord, batch: Sequence[Encoded], more: int = 0) -> tuple[list[str], list[Any]]:
         keys, queue = self._keys, record.queue.name
         first = batch[0][0]
         names = [keys.queue(queue), keys.queue_waiting(queue), keys.queue_counts(queue), keys.runs, keys.alarms]
-        arguments = [record.revision, self._retention_seconds, first.created_at.isoformat(), first.author]
+        names.append(keys.queue_authors(queue))
+        arguments = [record.revision, self._retention_seconds, first.created_at.isoformat(), first.author, more]
         for spec, launch, text in batch:
             names += [
                 keys.run(spec.id),
@@ -91,7 +92,27 @@ class Enqueuer:
             place, other = replies
             key = batch[int(place)][1].idempotency_key
             raise Conflict(f"idempotency key {key!r} stands for another launch, run {other}; use a new key")
+        if outcome == "draining":
+            raise Conflict(
+                f"queue {record.name!r} takes no launches any more, because it is being deleted; launch on another "
+                f"queue, or have its owner call that off: 'launchyard queue resume {record.name}'"
+            )
+        if outcome == "full":
+            raise _full(record.name, batch[0][0].author, replies)
         return [RunId(run_id) for run_id in replies]
+
+
+def _full(queue: str, author: str, replies: Sequence[str]) -> QueueFull:
+    limit, most, *shares = replies
+    by_author = dict(zip(shares[::2], map(int, shares[1::2]), strict=True))
+    waiting = {name.removeprefix("queued "): n for name, n in by_author.items() if name.startswith("queued ")}
+    who = ", ".join(f"{name} has {count}" for name, count in sorted(waiting.items(), key=lambda one: -one[1])[:5])
+    whose = f"of {author!r} " if limit.endswith("author") else ""
+    return QueueFull(
+        f"queue {queue!r} lets {most} runs {whose}wait ({limit}), and {sum(waiting.values())} wait{': ' if who else ''}"
+        f"{who}; launch later or fewer at once, cancel some of 'launchyard runs -q {queue} -s queued', or have its "
+        f"owner raise the limit: 'launchyard queue edit {queue} --{limit.replace('_', '-')} N'"
+    )
 
 
 def check_sizes(specs: Iterable[RunSpec], max_bytes: int) -> None:

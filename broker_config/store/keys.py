@@ -27,6 +27,14 @@ class Keys:
         """Stream: the newest revisions of the queue's definition. An entry's id is the revision's number."""
         return f"{self.prefix}queue:{name}:revisions"
 
+    def queue_authors(self, name: str) -> str:
+        """Hash: how many runs of the queue each author has, as `queued AUTHOR` and `live AUTHOR`; none is left out."""
+        return f"{self.prefix}queue:{name}:authors"
+
+    def queue_held(self, name: str, author: str) -> str:
+        """Sorted set: an author's queued runs that are held until the author may run one more, as they will leave."""
+        return f"{self.prefix}queue:{name}:held:{author}"
+
     @property
     def newest_revisions(self) -> str:
         """Hash: the newest revision of every queue, by name. Deleted queues keep theirs."""

@@ -39,6 +39,7 @@ class LostRuns:
                     keys.agent_runs(run.agent),
                     results.key(run.id),
                     keys.newest_revisions,
+                    keys.queue_authors(spec.queue.name),
                 ],
                 args=[
                     run.id,
@@ -53,6 +54,7 @@ class LostRuns:
                     results.started(run.id, run.agent),
                     self._retention_seconds,
                     spec.queue.name,
+                    spec.author,
                     *(part for name, value in fields.items() for part in (name, str(value))),
                 ],
             )

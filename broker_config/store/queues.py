@@ -11,7 +11,7 @@ from redis.commands.core import Script
 from broker_config.checks import refuse_errors
 from broker_config.connection import Entry, TextClient, translated
 from broker_config.errors import Conflict, NotFound, did_you_mean
-from broker_config.queues import Queue, QueueRecord
+from broker_config.queues import LIMITS, Queue, QueueRecord
 from broker_config.revisions import QueueRevision
 from broker_config.runs import State, now
 from broker_config.store.keys import Keys
@@ -69,10 +69,14 @@ class QueueStore:
         keys, name = self._keys, queue.name
         with translated(self._client):
             reply: list[str] = self._script(
-                keys=[keys.queue(name), keys.queues, keys.newest_revisions, keys.queue_revisions(name)],
+                keys=[
+                    *(keys.queue(name), keys.queues, keys.newest_revisions, keys.queue_revisions(name)),
+                    *(keys.queue_authors(name), keys.alarms),
+                ],
                 args=[
                     *(what, name, "" if expected is None else expected, now().isoformat(), self._author, note),
-                    *(queue.model_dump_json(), REVISIONS_KEPT),
+                    *(queue.model_dump_json(), REVISIONS_KEPT, keys.queue_held(name, "")),
+                    *(part for limit in LIMITS for part in (limit, getattr(queue, limit) or "")),
                 ],
             )
         return reply
@@ -150,12 +154,35 @@ class QueueStore:
         """
         return self._update(name, {"paused": int(paused), "pause_reason": reason if paused else ""})
 
-    def paused(self, names: Sequence[str]) -> set[str]:
-        """Those of the queues that are paused."""
+    def set_draining(self, name: str, draining: bool) -> QueueRecord:
+        """Refuse or take launches on the queue; the runs that it has go on, those that wait too.
+
+        Raises:
+            NotFound: when there is no queue of that name.
+        """
+        return self._update(name, {"draining": int(draining)})
+
+    def closed(self, names: Sequence[str]) -> dict[str, str]:
+        """Those of the queues from which no agent may take a run, each with `paused` or `full`."""
         with translated(), self._client.pipeline(transaction=False) as pipe:
             for name in names:
-                pipe.hget(self._keys.queue(name), "paused")
-            return {name for name, flag in zip(names, pipe.execute(), strict=True) if flag == "1"}
+                pipe.hmget(self._keys.queue(name), "paused", "max_running")
+                pipe.hgetall(self._keys.queue_counts(name))
+            replies = pipe.execute()
+        closed = {}
+        for name, (paused, limit), counts in zip(names, replies[::2], replies[1::2], strict=True):
+            if paused == "1":
+                closed[name] = "paused"
+            elif limit and sum(int(count) for state, count in counts.items() if State(state).is_live) >= int(limit):
+                closed[name] = "full"
+        return closed
+
+    def has_place(self, name: str, author: str) -> bool:
+        """Whether one more run of the author may be live, by the queue's limit for each author."""
+        with translated():
+            limit = self._client.hget(self._keys.queue(name), "max_running_per_author")
+            live = self._client.hget(self._keys.queue_authors(name), f"live {author}")
+        return not limit or int(live or 0) < int(limit)
 
     def delete(self, name: str) -> None:
         """Remove a queue that has no run waiting or live.
@@ -172,11 +199,13 @@ class QueueStore:
             open_runs = sum(count for state, count in self.counts(name).items() if not state.is_terminal)
             if open_runs:
                 raise Conflict(
-                    f"queue {name!r} has {open_runs} runs that have not ended; cancel them or wait, then delete"
+                    f"queue {name!r} has {open_runs} runs that have not ended; cancel them or wait, then delete, or "
+                    f"let 'launchyard queue delete {name} --drain' wait for them"
                 )
             pipe.multi()
             keys = self._keys
-            pipe.delete(keys.queue(name), counts, keys.queue_waiting(name), keys.queue_revisions(name))
+            pipe.delete(keys.queue(name), counts, keys.queue_waiting(name), keys.queue_authors(name))
+            pipe.delete(keys.queue_revisions(name))
             pipe.srem(self._keys.queues, name)
 
         with translated():
@@ -212,4 +241,5 @@ def _record(fields: dict[str, str]) -> QueueRecord:
         updated_by=fields.get("updated_by", ""),
         paused=fields.get("paused") == "1",
         pause_reason=fields.get("pause_reason", ""),
+        draining=fields.get("draining") == "1",
     )

@@ -35,6 +35,8 @@ class Claimed(StrEnum):
     UNKNOWN = "unknown"  # no such run: expired, or never enqueued by a producer of ours
     HELD = "held"  # until its time, or until other runs have succeeded
     PAUSED = "paused"
+    QUEUE_FULL = "queue-full"  # as many runs as its queue lets run at once are live
+    AUTHOR_FULL = "author-full"  # the same for its author; it is held now
     LEASE_LOST = "lease-lost"
 
 
@@ -71,7 +73,7 @@ class RunStore:
         self._replication = replication
 
     def enqueue(self, record: QueueRecord, launches: Sequence[tuple[RunSpec, Launch]], max_bytes: int) -> list[RunId]:
-        """Write new runs of one queue, each with its record, event and message in one step.
+        """Write new runs of one queue and author, each with its record, event and message in one step.
 
         Returns the ids in the order given; an idempotency key that is known gives the earlier run's id. Many runs are
         written in several steps: after an error, call it again with the same specs, and none is written twice.
@@ -80,7 +82,9 @@ class RunStore:
             InvalidRequest: when a run is larger than `max_bytes`; then none is written.
             NotFound: when the queue is gone.
             StaleWrite: when the queue was edited since `record` was read.
-            Conflict: when an idempotency key stands for another launch.
+            QueueFull: when the queue, or the author on it, has as many runs waiting as it may have. Of a launch in
+                several steps that others overtook, the first ones may be written.
+            Conflict: when an idempotency key stands for another launch, or the queue is being deleted.
             BrokerFull: when the broker has no memory left for them.
             NotReplicated: when too few replicas have them. They are enqueued all the same.
         """
@@ -92,21 +96,9 @@ class RunStore:
         `spec` is the message's, and says only which run and queue are meant. The run is returned as it is stored, when
         it is known.
         """
-        keys, queue = self._keys, spec.queue.name
         with translated():
             outcome, *reply = self._scripts["claim"](
-                keys=[
-                    keys.run(spec.id),
-                    keys.queue(queue),
-                    keys.queue_waiting(queue),
-                    keys.queue_counts(queue),
-                    keys.run_events(spec.id),
-                    keys.agent_runs(agent),
-                    keys.agent_lease(agent),
-                    results.key(spec.id),
-                    keys.alarms,
-                    keys.run_spec(spec.id),
-                ],
+                keys=self._claim_keys(spec, agent),
                 args=[
                     spec.id,
                     agent,
@@ -116,7 +108,9 @@ class RunStore:
                     f"Taken by agent {agent}.",
                     results.started(spec.id, agent),
                     self._retention_seconds,
-                    queue,
+                    spec.queue.name,
+                    spec.author,
+                    first_place(spec.priority),
                 ],
             )
         if not reply:
@@ -124,6 +118,14 @@ class RunStore:
         stored, *flat = reply
         fields = dict(zip(flat[::2], flat[1::2], strict=True))
         return Claimed(outcome), _run(RunSpec.model_validate_json(stored), fields)
+
+    def _claim_keys(self, spec: RunSpec, agent: str) -> list[str]:
+        keys, queue = self._keys, spec.queue.name
+        return [
+            *(keys.run(spec.id), keys.queue(queue), keys.queue_waiting(queue), keys.queue_counts(queue)),
+            *(keys.run_events(spec.id), keys.agent_runs(agent), keys.agent_lease(agent), results.key(spec.id)),
+            *(keys.alarms, keys.run_spec(spec.id), keys.queue_authors(queue), keys.queue_held(queue, spec.author)),
+        ]
 
     def change(self, run: Run, change: Change) -> Run:
         """Write a change that was decided on `run`. Returns the run as it is now.
@@ -167,6 +169,7 @@ class RunStore:
             keys.agent_runs(fields.get("agent") or run.agent),
             keys.alarms,
             keys.run_dependents(run.id),
+            *(keys.queue(queue), keys.queue_authors(queue), keys.queue_held(queue, run.spec.author)),
         ]
 
     def _change_arguments(self, run: Run, change: Change, at: datetime, fields: dict[str, Any]) -> list[Any]:
@@ -192,6 +195,7 @@ class RunStore:
             result,
             milliseconds(after.alarm) if after.state is State.QUEUED and after.alarm else "",
             first_place(run.spec.priority),
+            run.spec.author,
             *(part for name, value in fields.items() for part in (name, _text(value))),
         ]
 

@@ -24,6 +24,7 @@ def queue(record: QueueRecord, counts: dict[State, int] | None = None) -> dict[s
         "revision": record.revision,
         "paused": record.paused,
         "pause_reason": record.pause_reason,
+        "draining": record.draining,
         "created_at": record.created_at.isoformat(),
         "updated_at": record.updated_at.isoformat(),
         "updated_by": record.updated_by,

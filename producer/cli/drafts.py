@@ -11,13 +11,13 @@ import click
 from broker_config.checks import check_queue, located, refuse
 from broker_config.errors import InvalidConfig, InvalidRequest, did_you_mean
 from broker_config.findings import Finding, warning
-from broker_config.queues import Queue, parse_queue
+from broker_config.queues import LIMITS, Queue, parse_queue
 from broker_config.texts import Document, read
 from broker_config.wrappers import unwrap
 from producer.cli import output, pairs
 
 EDITABLE = (
-    *("entity", "resource", "prioritization", "description", "external_links", "retries", "timeouts"),
+    *("entity", "resource", "prioritization", "description", "external_links", *LIMITS, "retries", "timeouts"),
     *("overridable", "template_variables", "config"),
 )
 """Fields of a queue in the order in which an editor shows them."""

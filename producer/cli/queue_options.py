@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from broker_config.errors import InvalidRequest
+from broker_config.queues import LIMITS
 from broker_config.texts import Document, read, read_file, read_object
 
 
@@ -21,6 +22,10 @@ class QueueOptions:
     entity: str | None
     prioritization: bool | None
     description: str | None
+    max_running: int | None
+    max_running_per_author: int | None
+    max_queued: int | None
+    max_queued_per_author: int | None
     retries: str | None
     timeouts: str | None
     template_variables: str | None
@@ -48,6 +53,9 @@ class QueueOptions:
         }
         if self.document is not None:
             fields["config"] = self.document.object
+        for name in LIMITS:
+            if (limit := getattr(self, name)) is not None:
+                fields[name] = limit or None
         if self.template_variables is not None:
             fields["template_variables"] = _in_text_or_file(self.template_variables, "--template-variables")
         if self.overridable:
@@ -65,6 +73,14 @@ def _in_text_or_file(given: str, option: str) -> Any:
     return {} if document.data is None else document.data
 
 
+_LIMITS = (
+    ("max_running", "Most runs that agents hold at once; 0: no limit."),
+    ("max_running_per_author", "The same of one author; others overtake what waits for it."),
+    ("max_queued", "Most runs that may wait; a launch beyond it is refused. 0: no limit."),
+    ("max_queued_per_author", "The same of one author."),
+)
+
+
 def queue_options(command: Any) -> Any:
     """The options that `queue create` and `queue edit` share."""
     for option in (
@@ -76,6 +92,7 @@ def queue_options(command: Any) -> Any:
             help="Whether runs may have priorities; off: one FIFO.",
         ),
         click.option("--entity", help="The team or user that owns the queue."),
+        *(click.option(f"--{name.replace('_', '-')}", type=click.IntRange(0), help=text) for name, text in _LIMITS),
         click.option("--retries", metavar="TEXT", help='All of the retry policy as JSON or YAML: {"user": 1}.'),
         click.option("--timeouts", metavar="TEXT", help='All of the limits, in seconds: {"run": 86400}.'),
         click.option(

@@ -10,12 +10,12 @@ import click
 from broker_config.errors import InvalidRequest
 from broker_config.findings import Finding
 from broker_config.overrides import merge
-from broker_config.queues import Queue, QueueRecord, parse_queue
+from broker_config.queues import LIMITS, Queue, QueueRecord, parse_queue
 from broker_config.retries import RetryPolicy
 from broker_config.runs import State
 from broker_config.templates import TemplateVariable
 from broker_config.timeouts import Timeouts
-from producer.cli import documents, drafts, output, pairs, revisions
+from producer.cli import deleting, documents, drafts, output, pairs, revisions
 from producer.cli.queue_options import QueueOptions, queue_options
 from producer.cli.session import Session, json_option, pass_session
 
@@ -25,7 +25,7 @@ def group() -> None:
     """Queues: where jobs wait, and the resource on which they run."""
 
 
-for _command in (revisions.history, revisions.diff, revisions.rollback, revisions.rename):
+for _command in (revisions.history, revisions.diff, revisions.rollback, revisions.rename, deleting.delete):
     group.add_command(_command)
 
 
@@ -87,6 +87,12 @@ def _row(record: QueueRecord, counts: dict[State, int]) -> tuple[str, ...]:
     )
 
 
+def _limits(queue: Queue) -> str:
+    """The limits that it has, one a line."""
+    given = {name: getattr(queue, name) for name in LIMITS if getattr(queue, name) is not None}
+    return pairs.to_yaml(given) if given else ""
+
+
 def _given(limits: RetryPolicy | Timeouts) -> str:
     """What of them is not nothing, one a line."""
     return pairs.to_yaml({name: value for name, value in limits.model_dump(mode="json").items() if value})
@@ -103,6 +109,8 @@ def _revision(record: QueueRecord) -> str:
 
 
 def _paused(record: QueueRecord) -> str:
+    if record.draining and not record.paused:
+        return "no: takes no launches, to be deleted"
     return (f"yes: {record.pause_reason}" if record.pause_reason else "yes") if record.paused else ""
 
 
@@ -129,6 +137,7 @@ def show(session: Session, /, name: str) -> None:
             ("paused", _paused(record)),
             ("runs", ", ".join(f"{count} {state}" for state, count in counts.items() if count) or "none yet"),
             ("revision", _revision(record)),
+            ("limits", _limits(queue)),
             ("retries", _given(queue.retries)),
             ("timeouts", _given(queue.timeouts)),
             ("variables", "\n".join(f"{name}: {_about(one)}" for name, one in queue.template_variables.items())),
@@ -200,24 +209,6 @@ def _fields(queue: Queue) -> dict[str, Any]:
 
 @group.command()
 @click.argument("name")
-@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
-@json_option
-@pass_session
-def delete(session: Session, name: str, yes: bool) -> None:
-    """Delete a queue that has no run waiting or live."""
-    session.client.store.queues.get(name)
-    if not yes and not session.as_json and sys.stdin.isatty():
-        click.confirm(f"Delete queue {name!r} and its config?", abort=True, err=True)
-    session.client.store.queues.delete(name)
-    if session.as_json:
-        output.document({"deleted": name})
-        return
-    click.echo(f"queue {name!r} is deleted; its ended runs can still be read")
-    output.next_command("launchyard queue list")
-
-
-@group.command()
-@click.argument("name")
 @click.option("--reason", default="", help="Why; shown to everybody who asks.")
 @json_option
 @pass_session
@@ -236,7 +227,8 @@ def pause(session: Session, name: str, reason: str) -> None:
 @json_option
 @pass_session
 def resume(session: Session, name: str) -> None:
-    """Let agents take runs of a paused queue again."""
+    """Let agents take runs of a paused queue again, and call off a deletion with --drain."""
+    session.client.queues.set_draining(name, False)
     record = session.client.store.queues.set_paused(name, False)
     if session.as_json:
         output.document(documents.queue(record))

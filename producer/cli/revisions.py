@@ -96,5 +96,5 @@ def rename(session: Session, name: str, new: str) -> None:
     raise InvalidRequest(
         f"queue {name!r} keeps its name: its orders, its runs and its agents go by it. Make the new one with "
         f"'launchyard queue create {new} --resource {resource}' and the config that 'launchyard queue show {name}' "
-        f"gives, have agents serve both, and delete the old one when it is empty: 'launchyard queue delete {name}'"
+        f"gives, have agents serve both, and end the old one with 'launchyard queue delete {name} --drain'"
     )

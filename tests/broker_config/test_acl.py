@@ -264,7 +264,7 @@ def test_an_agent_repairs_what_was_lost(guarded: Guarded, stores: Stores, record
 
     # Then
     assert hand.store.runs.forget_expired() == 0
-    assert hand.store.queues.paused(QUEUES) == set()
+    assert hand.store.queues.closed(QUEUES) == {}
     assert hand.store.logs.position(lost.id) == ""
     assert hand.store.agents.wish("agent@hand") == Wish()
     hand.store.agents.release(hand.name, hand.session)

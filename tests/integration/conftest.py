@@ -63,9 +63,8 @@ class Runs:
                 job=job,
                 overrides=stub,
                 priority=priority,
-                author="tester",
                 created_at=now(),
-                **(fields or {}),
+                **{"author": "tester", **(fields or {})},
             )
             for _ in range(count)
         ]

@@ -34,12 +34,12 @@ def test_a_paused_queue_is_served_no_more_until_it_is_resumed(store: Store, queu
 
     # When, then
     store.queues.set_paused(name, True)
-    serving.follow_pauses()
+    serving.follow_queues()
     assert (worker.queues, serving.open_queues) == ({"other"}, {"other"})
 
     # When, then
     store.queues.set_paused(name, False)
-    serving.follow_pauses()
+    serving.follow_queues()
     assert worker.queues == {name, "other"}
 
 
@@ -55,7 +55,7 @@ def test_a_queue_from_which_nothing_may_be_taken_is_served_again_at_the_next_loo
     assert worker.queues == frozenset()
 
     # When, then
-    serving.follow_pauses()
+    serving.follow_queues()
     assert worker.queues == {name}
 
 

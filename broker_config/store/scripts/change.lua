@@ -1,10 +1,11 @@
 #!lua flags=allow-oom
 -- Change a run's record if nobody else did since it was read, and write the event that says so.
 -- KEYS: record, spec, events, logs, waiting, counts, the agent's runs, ended runs, wishes, message list,
---       Celery result, the runs of the agent that holds the run afterwards, alarms, dependents
+--       Celery result, the runs of the agent that holds the run afterwards, alarms, dependents, queue, authors,
+--       the author's runs that are held for a place
 -- ARGV: run id, expected version, fence ('' for a writer that holds no claim), time, actor, new state, reason, text,
 --       retention in s, score, 'wish' or '', message to send or '', result document or '',
---       time of the alarm in ms or '', first place of its priority among those that wait;
+--       time of the alarm in ms or '', first place of its priority among those that wait, author;
 --       then field, value, ...
 -- Returns the new version, or 0 when the record is another one by now.
 local terminal = {succeeded = true, failed = true, cancelled = true, preempted = true}
@@ -14,7 +15,7 @@ if ARGV[3] ~= '' and (now[3] or '0') ~= ARGV[3] then return 0 end
 
 local id, old, new = ARGV[1], now[2], ARGV[6]
 local fields = {'reason', ARGV[7], 'text', ARGV[8]}
-for i = 16, #ARGV do fields[#fields + 1] = ARGV[i] end
+for i = 17, #ARGV do fields[#fields + 1] = ARGV[i] end
 if new ~= old then
   fields[#fields + 1] = 'state'; fields[#fields + 1] = new
   fields[#fields + 1] = 'since'; fields[#fields + 1] = ARGV[4]
@@ -25,6 +26,27 @@ redis.call('HSET', KEYS[1], unpack(fields))
 local version = redis.call('HINCRBY', KEYS[1], 'version', 1)
 redis.call('XADD', KEYS[3], '*', 'at', ARGV[4], 'actor', ARGV[5], 'old', old, 'new', new,
   'reason', ARGV[7], 'text', ARGV[8], 'attempt', redis.call('HGET', KEYS[1], 'attempt'))
+
+-- What the author has of the queue, and whether others of the author's runs may go now.
+local function share(state) return state == 'queued' and 'queued ' or not terminal[state] and 'live ' or '' end
+local before, after = share(old), share(new)
+if before ~= after then
+  if before ~= '' and redis.call('HINCRBY', KEYS[16], before .. ARGV[16], -1) <= 0 then
+    redis.call('HDEL', KEYS[16], before .. ARGV[16])
+  end
+  if after ~= '' then redis.call('HINCRBY', KEYS[16], after .. ARGV[16], 1) end
+end
+if old == 'queued' and (new ~= old or ARGV[12] ~= '') then redis.call('ZREM', KEYS[17], id) end
+if before ~= after and after ~= 'live ' then
+  local limit = tonumber(redis.call('HGET', KEYS[15], 'max_running_per_author'))
+  local last = limit and limit - (redis.call('HGET', KEYS[16], 'live ' .. ARGV[16]) or 0) - 1 or -1
+  if not limit or last >= 0 then
+    local seconds = redis.call('TIME')[1]
+    for _, held in ipairs(redis.call('ZRANGE', KEYS[17], 0, last)) do
+      redis.call('ZADD', KEYS[13], seconds * 1000, held)
+    end
+  end
+end
 
 if KEYS[12] ~= KEYS[7] then
   redis.call('SREM', KEYS[7], id)

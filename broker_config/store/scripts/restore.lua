@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Write the record of a run that a target has and the broker has lost, unless there is one.
--- KEYS: record, spec, events, counts, all runs, the agent's runs, Celery result, newest revisions
--- ARGV: run id, spec, time, actor, text, state, attempt, place, queue revision, result document, its expiry in s, queue;
+-- KEYS: record, spec, events, counts, all runs, the agent's runs, Celery result, newest revisions, authors
+-- ARGV: run id, spec, time, actor, text, state, attempt, place, queue revision, result document, its expiry in s, queue, author;
 --       then field, value, ...
 -- Returns 1 when it was written, else 0.
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
@@ -9,11 +9,12 @@ local id, time, state = ARGV[1], ARGV[3], ARGV[6]
 local clock = redis.call('TIME')
 -- Larger than any version that an agent has in mind, so that no change is accepted that was decided on the lost record.
 redis.call('HSET', KEYS[1], 'version', string.format('%.0f', clock[1] * 1000000 + clock[2]), 'state', state,
-  'since', time, 'reason', 'recovered', 'text', ARGV[5], unpack(ARGV, 13))
+  'since', time, 'reason', 'recovered', 'text', ARGV[5], unpack(ARGV, 14))
 redis.call('SET', KEYS[2], ARGV[2])
 redis.call('XADD', KEYS[3], '*', 'at', time, 'actor', ARGV[4], 'old', '', 'new', state, 'reason', 'recovered',
   'text', ARGV[5], 'attempt', ARGV[7])
 redis.call('HINCRBY', KEYS[4], state, 1)
+redis.call('HINCRBY', KEYS[9], 'live ' .. ARGV[13], 1)
 redis.call('ZADD', KEYS[5], ARGV[8], id)
 redis.call('SADD', KEYS[6], id)
 redis.call('SETEX', KEYS[7], ARGV[11], ARGV[10])

@@ -87,6 +87,7 @@ def test_enqueueing_touches_no_other_key(store: Store, queue: QueueRecord, snaps
         f"launchyard:run:{spec.id}:events",
         "launchyard:queue:gpu-queue:waiting",
         "launchyard:queue:gpu-queue:counts",
+        "launchyard:queue:gpu-queue:authors",
         "launchyard:runs",
         "gpu-queue:2",
     }

@@ -110,6 +110,13 @@ class Life(RuleBasedStateMachine):
         queued = [run for run in runs if run.state is State.QUEUED]
         queued.sort(key=lambda run: (run.spec.priority, run.place))
         assert self.store.runs.waiting(QUEUE, 1000) == [run.id for run in queued]
+        shares = Counter(
+            f"{'live' if run.state.is_live else 'queued'} {run.spec.author}"
+            for run in runs
+            if not run.state.is_terminal
+        )
+        stored = self.client.hgetall(f"launchyard:queue:{QUEUE}:authors")
+        assert {share: int(count) for share, count in stored.items() if count != "0"} == shares
         held = {run.id for run in self.store.runs.held_by(self.hand.name)}
         assert held == {run.id for run in runs if run.state.is_live}
 

@@ -132,13 +132,13 @@ def test_a_pause_has_a_reason_and_ends(store: Store) -> None:
 
     # When
     paused = store.queues.set_paused("gpu", True, "maintenance")
-    found = store.queues.paused(["gpu", "other", "unknown"])
+    found = store.queues.closed(["gpu", "other", "unknown"])
     resumed = store.queues.set_paused("gpu", False)
 
     # Then
-    assert (paused.paused, paused.pause_reason, found) == (True, "maintenance", {"gpu"})
+    assert (paused.paused, paused.pause_reason, found) == (True, "maintenance", {"gpu": "paused"})
     assert resumed == record
-    assert store.queues.paused(["gpu", "other"]) == set()
+    assert store.queues.closed(["gpu", "other"]) == {}
 
 
 def test_an_edit_leaves_a_pause(store: Store) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from broker_config.queues import QueueRecord
+from broker_config.queues import Queue, QueueRecord
 from producer import Client
+from producer.cli import drafts
 from tests.producer.cli.conftest import Call
 
 
@@ -272,3 +273,52 @@ def test_a_queue_can_be_written_in_an_editor(launchyard: Call, editor: Path) -> 
     # Given somebody who fills a config in, when a queue is created, then it has that config
     (editor / "edits").write_text("config: {}=>config: {seconds: 5}\n")
     assert launchyard("queue", "create", "gpu", "-r", "stub", "--editor", "--json").json["config"] == {"seconds": 5}
+
+
+def test_an_editor_is_shown_every_field_but_the_name_so_that_none_is_lost() -> None:
+    assert {"name", *drafts.EDITABLE} == set(Queue.model_fields)
+
+
+def test_limits_are_set_shown_and_taken_away(launchyard: Call) -> None:
+    # Given
+    launchyard("queue", "create", "gpu", "-r", "stub", "--max-running", "4", "--max-queued-per-author", "9")
+
+    # When
+    shown = launchyard("queue", "show", "gpu").out
+    launchyard("queue", "edit", "gpu", "--max-running", "0")
+
+    # Then
+    assert "max_running: 4" in shown
+    changed = launchyard("queue", "show", "gpu", "--json").json
+    assert (changed["max_running"], changed["max_queued_per_author"]) == (None, 9)
+
+
+def test_a_drained_queue_is_deleted_when_its_waiting_runs_are_cancelled(launchyard: Call, client: Client) -> None:
+    # Given
+    launchyard("queue", "create", "gpu", "-r", "stub")
+    run = client.launch(queue="gpu", source="image:1")
+
+    # When
+    refused = launchyard("queue", "delete", "gpu")
+    deleted = launchyard("queue", "delete", "gpu", "--drain", "--cancel-waiting")
+
+    # Then
+    assert (refused.code, "--drain" in refused.err) == (5, True)
+    assert (deleted.code, deleted.out) == (0, "queue 'gpu' is deleted; its ended runs can still be read\n")
+    assert run.refresh().run.state == "cancelled"
+
+
+def test_a_queue_that_is_being_drained_says_so_until_it_is_resumed(launchyard: Call, client: Client) -> None:
+    # Given
+    launchyard("queue", "create", "gpu", "-r", "stub")
+    client.queues.set_draining("gpu", True)
+
+    # When
+    refused = launchyard("launch", "-q", "gpu", "--image", "a:1")
+    shown = launchyard("queue", "show", "gpu").out
+    launchyard("queue", "resume", "gpu")
+
+    # Then
+    assert (refused.code, "takes no launches any more" in refused.err) == (5, True)
+    assert "takes no launches, to be deleted" in shown
+    assert launchyard("launch", "-q", "gpu", "--image", "a:1").code == 0
