@@ -10,6 +10,7 @@ import inspect
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 
@@ -38,6 +39,7 @@ from producer.cli import main
 from producer.cli.exits import EXIT_CODES, FATES
 from producer.launches import LaunchFields
 from tests.docs.pages import ROOT
+from tests.docs.wandb_features import FEATURES
 from workers.config import AgentConfig
 from workers.config.builder import DockerBuilderConfig, KanikoBuilderConfig, VenvConfig
 from workers.config.cloud import AwsEnvironment, AzureEnvironment, GcpEnvironment
@@ -237,6 +239,7 @@ FACTS: Mapping[str, Callable[[], Facts]] = {
     "actions": _actions,
     "keys": _keys,
     "commands": _commands,
+    **{name: partial(_names, features) for name, features in FEATURES.items()},
     "sources": _members("sources"),
     "builders": _members("builders"),
     "targets": _members("targets"),
