@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -15,6 +15,9 @@ from broker_config.timeouts import Timeouts
 
 ENVIRONMENT_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 DIGEST = r"^sha256:[0-9a-f]{64}$"
+
+_TOKEN = re.compile(r"(?:gh[oprsu]_|github_pat_|gl(?:pat|dt|cbt)-|ATBB|ATCTT|hf_)[\w=-]{20,}", re.ASCII)
+"""How access tokens begin at GitHub, GitLab, Bitbucket and Hugging Face: each takes one as the user of a URL."""
 
 
 def check_inside(path: str) -> str:
@@ -56,10 +59,14 @@ class GitSource(Frozen):
 
     @field_validator("repository")
     @classmethod
-    def _holds_no_password(cls, repository: str) -> str:
+    def _holds_no_secret(cls, repository: str) -> str:
         # It is stored with the run and shown to everybody who may see the run.
-        if "://" in repository and urlsplit(repository).password is not None:
+        url = urlsplit(repository if "://" in repository else "")
+        if url.password is not None:
             raise ValueError("the git URL holds a password; leave it out, and give the agent git credentials")
+        # A mere user name stays: some hosts put one into the URLs that they offer.
+        if _TOKEN.fullmatch(unquote(url.username or "")):
+            raise ValueError("the git URL holds an access token; leave it out, and give the agent git credentials")
         return repository
 
 

@@ -60,6 +60,23 @@ def test_a_password_in_a_git_url_is_refused_and_not_repeated() -> None:
     assert "hunter2" not in text
 
 
+@pytest.mark.parametrize("prefix", ["ghp_", "github_pat_", "glpat-", "glcbt-", "ATBB", "ATCTT", "hf_", "gh%70_"])
+def test_an_access_token_as_the_user_of_a_git_url_is_refused_and_not_repeated(prefix: str) -> None:
+    # Given
+    token = f"{prefix}{'0aZ_' * 5}"
+    # When
+    text = error_of(source={"type": "git", "repository": f"https://{token}@host.example/train.git"})
+    # Then
+    assert "the git URL holds an access token; leave it out" in text
+    assert token not in text
+
+
+@pytest.mark.parametrize("user", ["org", "ghp_", "hf_team", "glen-the-user", "ATBBott", "git"])
+def test_the_user_of_a_git_url_may_be_a_name(user: str) -> None:
+    repository = f"https://{user}@host.example/train.git"
+    assert GitSource(repository=repository).repository == repository
+
+
 @pytest.mark.parametrize("field", ["build_context", "dockerfile", "base_image"])
 def test_an_image_that_exists_is_not_built(field: str) -> None:
     assert "the source is an image, so nothing is built" in error_of(**{field: "x"})
