@@ -7,17 +7,18 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from broker_config.checks import check_run
-from broker_config.errors import LaunchyardError, TemporaryError
+from broker_config.errors import InvalidRequest, LaunchyardError
 from broker_config.findings import Severity
-from broker_config.jobs import ImageSource
+from broker_config.jobs import GitSource, ImageSource
 from broker_config.plans import Change, Inquiry, Note, Preview
 from broker_config.pointers import leaves, to_pointer
 from broker_config.runs import RunSpec
@@ -42,6 +43,8 @@ WITHOUT_TARGET: Mapping[str, Render] = {
 }
 """Resources whose requests can be made, and that no agent can submit to yet."""
 
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
 
 def preview(inquiry: Inquiry, settings: Settings) -> Preview:
     """All that can be said of a launch before it is made."""
@@ -51,9 +54,7 @@ def preview(inquiry: Inquiry, settings: Settings) -> Preview:
         rendered = _Rendered.of(spec, settings.home)
     except LaunchyardError as error:
         return Preview(notes=(*notes, Note(severity=Severity.ERROR, text=str(error))))
-    if spec.queue.resource in WITHOUT_TARGET:
-        text = f"no agent of this version submits to resource {spec.queue.resource!r}"
-        notes.append(Note(severity=Severity.WARNING, text=text))
+    notes += [Note(severity=Severity.WARNING, text=text) for text in _reservations(spec)]
     return Preview(
         digest=rendered.request.digest,
         request=masked(rendered.request.body),
@@ -63,6 +64,16 @@ def preview(inquiry: Inquiry, settings: Settings) -> Preview:
         notes=tuple(notes),
         changes=_changes(rendered, spec, inquiry.earlier, settings) if inquiry.earlier else None,
     )
+
+
+def _reservations(spec: RunSpec) -> Iterator[str]:
+    """What a plan cannot promise."""
+    source = spec.job.source
+    if spec.queue.resource in WITHOUT_TARGET:
+        yield f"no agent of this version submits to resource {spec.queue.resource!r}"
+    if isinstance(source, GitSource) and not _COMMIT.fullmatch(source.ref or ""):
+        what = f"ref {source.ref!r}" if source.ref else "the default branch"
+        yield f"{what} of {source.repository} may move until an agent fetches it; to be sure, name a commit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +126,7 @@ def _changes(rendered: _Rendered, spec: RunSpec, earlier: RunSpec, settings: Set
     try:
         before = _Rendered.of(renamed, settings.home).request
     except RunFailed as error:
-        raise TemporaryError(f"run {earlier.id} cannot be compared: {error}") from error
+        raise InvalidRequest(f"run {earlier.id} cannot be compared with: {error}") from error
     old, new = _leaves(before.body), _leaves(rendered.request.body)
     shown_old, shown_new = _leaves(masked(before.body)), _leaves(masked(rendered.request.body))
     return tuple(

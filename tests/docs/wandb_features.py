@@ -32,7 +32,7 @@ FEATURES: Mapping[str, Sequence[str]] = {
         "levels 0 to 3 with their names",
         "a priority on a queue without prioritization is refused",
         "no preemption by priority",
-        "no pause, delay, dependency or time limit in a queue",
+        "no pause, quota, delay, dependency or time limit in a queue",
         "the first 100 items are listed",
         "states of an item",
         "an item that was popped and not acknowledged comes back",

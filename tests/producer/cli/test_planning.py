@@ -183,3 +183,15 @@ def test_a_long_value_is_cut_to_the_width_and_a_list_in_a_list_is_yaml() -> None
 
     assert len(lines[0]) == 100
     assert [line.partition("  #")[0].rstrip() for line in lines[1:]] == ["b:", "  - - 1", "    - c: 'd: e'", "f: {}"]
+
+
+@pytest.mark.parametrize(("ref", "warnings"), [("@main", 1), ("", 1), ("@" + "a1" * 20, 0)])
+def test_what_may_move_until_it_is_fetched_is_told(launchyard: Call, lab: None, ref: str, warnings: int) -> None:
+    # Given a repository that nobody answers for
+    answer = launchyard("plan", "-q", "lab", "--git", f"https://127.0.0.1:1/team/r{ref}", "--json", "--", "python")
+
+    # Then the request is there all the same
+    notes = [note["text"] for note in answer.json["notes"]]
+    assert [note.partition(";")[2] for note in notes] == [" to be sure, name a commit"] * warnings
+    assert answer.json["build"].startswith("it cannot be said here what is built: repository")
+    assert answer.json["request"]["command"] == ["python"]
