@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from broker_config.overrides import Layer, Origin
@@ -20,27 +20,28 @@ from workers.failures import RunFailed
 from workers.planned import Render
 from workers.targets.protocol import Workload
 
-MOST_LEAVES = 2_000
-"""Values of a config beyond which nothing is traced: each of them costs a render."""
+MOST_LEAVES = 500
+"""Values of a config beyond which nothing is traced: each of them costs some renders."""
 
 _NUMBER = re.compile(r"\d+")
 _GONE = object()
 
 
 def origins(spec: RunSpec, workload: Workload, render: Render) -> dict[str, tuple[str, ...]]:
-    """Who decides each leaf of the request of a workload, by JSON Pointer.
+    """Who decides each leaf of the request of a workload, by JSON Pointer; nothing where the config is too large.
 
     `queue`, `template NAME` and `override` are parts of the config, with `macro NAME` where their text has one; `job`,
     `image` and `run` are the other parts of the launch; `default` is the target's own.
     """
+    config = {path: leaf for path, leaf in leaves(workload.config) if path}
+    if len(config) > MOST_LEAVES:
+        return {}
     request = _leaves(render(workload).body)
     tracer = _Tracer(render, request, {pointer: [] for pointer in request})
-    config = {path: leaf for path, leaf in leaves(workload.config) if path}
-    if len(config) <= MOST_LEAVES:
-        labels = _labels(spec)
-        for path, leaf in config.items():
-            variants = (replace(workload, config=_with(workload.config, path, other)) for other in _others(leaf))
-            tracer.trace(labels.get(to_pointer(path), (str(Layer.QUEUE),)), leaf, variants)
+    labels = _labels(spec)
+    for path, leaf in config.items():
+        variants = (replace(workload, config=_with(workload.config, path, other)) for other in _others(leaf))
+        tracer.trace(labels.get(to_pointer(path), (str(Layer.QUEUE),)), leaf, variants)
     for label, leaf, variant in _rest(spec, workload):
         tracer.trace((label,), leaf, iter([variant]))
     return {pointer: tuple(dict.fromkeys(found)) or (str(Layer.DEFAULT),) for pointer, found in tracer.found.items()}
@@ -62,7 +63,7 @@ def _labels(spec: RunSpec) -> dict[str, tuple[str, ...]]:
 class _Tracer:
     render: Render
     request: Mapping[str, Any]
-    found: dict[str, list[str]] = field(default_factory=dict)
+    found: dict[str, list[str]]  # by pointer, so far
 
     def trace(self, labels: tuple[str, ...], leaf: Any, variants: Iterator[Workload]) -> None:
         """Note what any of the variants changes; one that cannot be rendered shows nothing."""

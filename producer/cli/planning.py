@@ -97,10 +97,11 @@ def request_lines(request: Mapping[str, Any], origins: Mapping[str, tuple[str, .
         if path is None:
             yield text
             continue
-        comment = f"  # {', '.join(origins.get(to_pointer(path), ()))}"
+        decided_by = ", ".join(origins.get(to_pointer(path), ()))
+        comment = f"  # {decided_by}" if decided_by else ""
         room = max(WIDTH - len(comment), _SHORTEST)
         shown = text if len(text) <= room else text[: room - 1] + "…"
-        yield shown.ljust(min(_ORIGIN_COLUMN, room)) + comment
+        yield (shown.ljust(min(_ORIGIN_COLUMN, room)) + comment).rstrip()
 
 
 def _lines(value: Any, path: tuple[str, ...], indent: str = "") -> Iterator[tuple[str, tuple[str, ...] | None]]:

@@ -13,7 +13,7 @@ from broker_config.runs import RunId, RunSpec, now
 from tests.golden.requests import FILES, RENDERS, Golden
 from workers.builders.protocol import ArtifactKind
 from workers.planned import planned_workload
-from workers.provenance import origins
+from workers.provenance import MOST_LEAVES, origins
 from workers.targets import docker, kubernetes
 
 CODE = CodeSource(digest="sha256:" + "0" * 64, size_bytes=1)
@@ -72,6 +72,12 @@ def test_templates_and_macros_are_named() -> None:
     assert found[f"{container}/name"] == ("queue",)
     assert found["/object/spec/backoffLimit"] == ("default",)
     assert found["/object/metadata/name"] == ("run",)
+
+
+def test_a_config_that_is_too_large_to_be_traced_has_no_origins_rather_than_wrong_ones() -> None:
+    spec = spec_of("docker", {"env": [f"A{number}=1" for number in range(MOST_LEAVES + 1)]})
+
+    assert origins(spec, planned_workload(spec, ArtifactKind.IMAGE), docker.render) == {}
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parents[1].name}/{path.stem}")
