@@ -89,13 +89,11 @@ class Agent:
             ConfigError: when the name is in use, a queue is another entity's, or the builder of the config cannot work
                 here.
             NotPermitted: when the broker's user may not do what an agent does.
+            BrokerUnavailable: when the broker broke off; called again, the start goes on with the same session.
         """
         self._intake = intake
-        queues = served_queues(self.store.queues, self._config.queues, self._config.entity)
-        self._members.check({queue.resource for queue in queues})
-        self._check_eviction()
-        self._session.open()
-        self._put_together()
+        if not self._session.fence:
+            self._open()
         # Before the first order is fetched: what was wished of the agent, and what its last session held.
         self._follow_wish()
         self._take_up()
@@ -112,6 +110,13 @@ class Agent:
         self._heartbeat.every(REMOVAL_SECONDS, self._sweeper.carry_out_removals)
         self._heartbeat.every(FORGET_SECONDS, self._forget)
         self._heartbeat.start()
+
+    def _open(self) -> None:
+        queues = served_queues(self.store.queues, self._config.queues, self._config.entity)
+        self._members.check({queue.resource for queue in queues})
+        self._check_eviction()
+        self._session.open()
+        self._put_together()
 
     def _check_eviction(self) -> None:
         policy = self.store.eviction_policy()

@@ -17,7 +17,7 @@ from celery.worker.consumer import Consumer
 from celery.worker.control import control_command
 from redis.exceptions import NoPermissionError, ResponseError
 
-from broker_config.errors import LaunchyardError
+from broker_config.errors import BrokerUnavailable, LaunchyardError
 from broker_config.messages import RUN_TASK
 from workers.agent import Agent
 from workers.gate import Gate
@@ -84,6 +84,9 @@ class AgentStep(bootsteps.StartStopStep):
     def _start_agent(self) -> None:
         try:
             self._agent.start(self)
+        except BrokerUnavailable as error:
+            # For Celery a lost connection: it connects anew, and starts this step again.
+            raise ConnectionError(str(error)) from error
         except LaunchyardError as error:
             logger.critical("agent-refused: %s", error)
             raise SystemExit(EXIT_CONFIG) from error

@@ -68,6 +68,30 @@ def test_a_restarted_agent_takes_up_its_runs_and_reads_their_logs_on(
         assert any(event.reason == "adopted" for _, event in store.runs.events(run_id))
 
 
+def test_an_agent_whose_broker_breaks_off_in_its_start_begins_anew_by_itself(
+    store: Store, queue: QueueRecord, runs: Runs, agent: AgentMaker, stub: StubTarget
+) -> None:
+    # Given a run of an agent that died
+    process = agent("gpu-queue")
+    process.start()
+    (held,) = runs.enqueue(queue, seconds=4)
+    runs.wait([held], State.RUNNING)
+    process.kill()
+
+    # When the connection is lost right after its next session has taken that run up
+    process.app = "tests.faults.broken_off"
+    process.start()
+    pid = process.pid
+    ended = runs.wait_ended([held, *runs.enqueue(queue, 2)])
+
+    # Then the same process has carried on with all of them
+    assert process.is_alive
+    assert process.pid == pid
+    assert {run.state for run in ended} == {State.SUCCEEDED}
+    assert len(stub.submissions()) == 3
+    assert "the connection was cut by the test" in process.log.read_text()
+
+
 def test_a_stopped_agent_leaves_its_runs_alone(
     store: Store, queue: QueueRecord, runs: Runs, agent: AgentMaker, stub: StubTarget
 ) -> None:
