@@ -91,14 +91,24 @@ class Recovery:
             is_known = bool(self.store.runs.get_many([run.id]))
             return (Outcome.KNOWN, "") if is_known else (Outcome.LOST, f"the job is {phase}")
         text = f"The broker had lost its record; {run.submission} was {phase}."
-        if not self.store.lost.restore(run, "recover", text):
-            return Outcome.KNOWN, ""
-        self.store.agents.remember(self._holder(run))
+        outcome = Outcome.RECOVERED if self.store.lost.restore(run, "recover", text) else Outcome.KNOWN
+        current = self.store.runs.get(run.id)
+        is_queue_new = False
+        if current.state.is_live:
+            # Also for a run that is known: an earlier recovery may have died before it came to this.
+            self.store.agents.remember(self._holder(current))
+            is_queue_new = self._makes_queue(current)
+        if outcome is Outcome.KNOWN:
+            return outcome, ""
+        made = "; its queue was made anew, as the run knew it" if is_queue_new else ""
+        return outcome, f"the job is {phase}{made}"
+
+    def _makes_queue(self, run: Run) -> bool:
         try:
             self.store.queues.create(run.spec.queue)
         except Conflict:
-            return Outcome.RECOVERED, f"the job is {phase}"
-        return Outcome.RECOVERED, f"the job is {phase}; its queue was made anew, as the run knew it"
+            return False
+        return True
 
     def _holder(self, run: Run) -> AgentInfo:
         """The agent that held the run, for the others to see that it is gone, unless it says something itself."""

@@ -12,7 +12,7 @@ import pytest
 
 from broker_config.connection import connect
 from broker_config.queues import QueueRecord
-from broker_config.runs import Reason, RunId, State
+from broker_config.runs import Reason, Run, RunId, State
 from broker_config.settings import Settings, environment_for
 from broker_config.store import Store
 from tests.agents import AgentProcess, eventually
@@ -126,6 +126,34 @@ def test_a_run_that_ended_before_the_recovery_is_recorded_after_it_and_held_no_p
     # Then
     assert next_one.state is State.SUCCEEDED
     assert {run.state for run in runs.wait_ended([lost])} == {State.SUCCEEDED}
+
+
+def test_a_recovery_that_died_after_it_wrote_a_record_is_completed_by_the_next(
+    settings: Settings,
+    store: Store,
+    queue: QueueRecord,
+    runs: Runs,
+    agent: AgentMaker,
+    stub: StubTarget,
+    lose_everything: Callable[[], None],
+) -> None:
+    # Given a record that was written anew, and neither its agent nor its queue
+    process = agent("gpu-queue", name="first@test").start()
+    (run_id,) = runs.enqueue(queue, seconds=6)
+    runs.wait([run_id], State.RUNNING)
+    process.kill()
+    lose_everything()
+    store.lost.restore(Run.model_validate_json(stub.passport(f"launchyard-{run_id}-1")), "recover", "It died here.")
+
+    # When
+    (found,) = recover(settings)
+    agent("gpu-queue", name="second@test").start()
+
+    # Then
+    assert found["outcome"] == "known"
+    assert store.queues.get("gpu-queue").queue == queue.queue
+    assert {run.state for run in runs.wait_ended([run_id])} == {State.SUCCEEDED}
+    assert len(stub.submissions()) == 1
 
 
 def test_a_dry_run_and_another_queue_change_nothing(
