@@ -10,13 +10,13 @@ from typing import ClassVar
 from broker_config.errors import TemporaryError
 from broker_config.runs import FailureClass, Reason
 from workers.builders.docker import buildx, classic
-from workers.builders.docker.dockerfile import AGENT_PYTHON, Dockerfile, dockerfile, unused
 from workers.builders.docker.engine import Engine
 from workers.builders.docker.output import follow
 from workers.builders.docker.plan import KEY_LABEL, Plan, Running, digest
 from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder
 from workers.config.builder import DockerBuilderConfig
 from workers.failures import RunFailed
+from workers.images.dockerfile import AGENT_PYTHON, Dockerfile, dockerfile, unused
 
 LOCAL_REPOSITORY = "launchyard/job"
 """Images that stay on the engine. The name has no registry, so a push of it by mistake goes nowhere of ours."""

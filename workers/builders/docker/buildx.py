@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from broker_config.errors import TemporaryError
-from workers.builders.docker.dockerfile import IGNORED
 from workers.builders.docker.plan import Plan
+from workers.images.dockerfile import IGNORED
 
 _VERSION_SECONDS = 10
 _TERM_SECONDS = 0.7

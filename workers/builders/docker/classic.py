@@ -13,9 +13,9 @@ from docker.utils.build import tar
 from docker.utils.json_stream import json_stream, stream_as_text
 from requests import HTTPError, Response
 
-from workers.builders.docker.dockerfile import IGNORED
 from workers.builders.docker.engine import Engine, answering
 from workers.builders.docker.plan import Plan
+from workers.images.dockerfile import IGNORED
 
 _DOCKERFILE = ".launchyard.Dockerfile"
 _CONNECT_SECONDS = 10

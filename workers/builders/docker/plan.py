@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from workers.builders.docker.dockerfile import Dockerfile
+from workers.images.dockerfile import Dockerfile
 
 KEY_LABEL = "launchyard.build-key"
 """On every image that we build. A container has its image's labels, so none of those that mark containers is here."""

@@ -10,8 +10,8 @@ import pytest
 
 from broker_config.jobs import CodeSource, Job
 from broker_config.runs import FailureClass
-from workers.builders.docker.dockerfile import AGENT_PYTHON, Dockerfile, dockerfile, unused
 from workers.failures import RunFailed
+from workers.images.dockerfile import AGENT_PYTHON, Dockerfile, dockerfile, unused
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "docker" / "dockerfile"
 

@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 
 from broker_config.jobs import Job
 from broker_config.runs import FailureClass, Reason
-from workers.builders.docker.dependencies import Dependencies, dependencies
 from workers.failures import RunFailed
+from workers.images.dependencies import Dependencies, dependencies
 
 OWN_NAMES = ("Dockerfile.launchyard", "Dockerfile.wandb", "Dockerfile")
 """Looked for in this order when the job names none."""
