@@ -102,6 +102,8 @@ class Reason(StrEnum):
     BUILDING = "building"
     SUBMITTING = "submitting"
     STARTING = "starting"
+    UNSCHEDULABLE = "unschedulable"  # no node takes it for now, or at all
+    NOT_ADMITTED = "not-admitted"  # a queue of the platform's own holds it, such as Kueue's
     RUNNING = "running"
     EXITED = "exited"  # the job's own exit code says how
     OUT_OF_MEMORY = "out-of-memory"

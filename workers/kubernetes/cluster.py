@@ -1,0 +1,268 @@
+"""One cluster, and the one place where the Kubernetes client's exceptions become ours.
+
+The client brings what is hard: kubeconfig files, exec plug-ins, tokens that change, proxies and certificates.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import urllib3
+from kubernetes import client
+from kubernetes import config as kubeconfig
+from kubernetes.client.exceptions import ApiException
+
+from broker_config.errors import ConfigError, TemporaryError
+from broker_config.runs import FailureClass, Reason
+from workers.failures import RunFailed
+
+Object = dict[str, Any]
+Query = Mapping[str, str | int | bool]
+
+ANSWER_SECONDS = (5.0, 30.0)
+"""To connect, and for an answer."""
+
+CONNECTIONS = 32
+"""Kept open at most; more are made when needed and closed after use."""
+
+MERGE_PATCH = "application/merge-patch+json"
+
+_SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+_NOT_FOUND = 404
+_CONFLICT = 409
+_GONE = 410
+_PASSING = frozenset({401, 408, 425, 429})
+"""401 as well: credentials change while an agent runs, and no run is to fail for it."""
+
+
+class Refused(RunFailed):
+    """The API server does not do what was asked. Uncaught, it is the end of the run that needs it."""
+
+    def __init__(self, status: int, reason: str, text: str) -> None:
+        super().__init__(FailureClass.CONFIG, Reason.TARGET_REFUSED, text)
+        self.status = status
+        self.words = reason  # the server's own word, such as AlreadyExists
+
+    @property
+    def is_not_found(self) -> bool:
+        return self.status == _NOT_FOUND
+
+    @property
+    def is_conflict(self) -> bool:
+        """The name is taken, or the object has changed since it was read."""
+        return self.status == _CONFLICT
+
+    @property
+    def is_expired(self) -> bool:
+        """What a watch or a long list wanted to go on from is not kept any more."""
+        return self.status == _GONE
+
+
+class Cluster:
+    """An API server with the agent's credentials for it, for all threads of this process.
+
+    It is connected at first use, because an agent that starts before its cluster has to live.
+    """
+
+    def __init__(self, config_file: str | None = None, context: str | None = None) -> None:
+        self.name = "#".join(filter(None, (config_file, context)))  # empty: the one that kubectl would speak to
+        self._config_file = config_file
+        self._context = context
+        self._lock = threading.Lock()
+        self._api: client.ApiClient | None = None
+        self._plurals: dict[tuple[str, str], Resource] = {}
+
+    @property
+    def namespace(self) -> str:
+        """That of the context, or of the agent's own pod.
+
+        Raises:
+            ConfigError: when there is no such cluster.
+        """
+        with suppress(kubeconfig.ConfigException):
+            contexts, active = kubeconfig.list_kube_config_contexts(self._config_file)  # type: ignore[no-untyped-call]
+            chosen = next((one for one in contexts if one["name"] == self._context), active)
+            return str(chosen["context"].get("namespace") or "default")
+        with suppress(OSError):
+            return _SERVICE_ACCOUNT_NAMESPACE.read_text().strip()
+        return "default"
+
+    def get(self, path: str, query: Query | None = None) -> Object:
+        """The object or the list at a path of the API. Raises as `call` does."""
+        return self.call("GET", path, query)
+
+    def find(self, path: str) -> Object | None:
+        """The object at a path; None where there is none."""
+        try:
+            return self.get(path)
+        except Refused as error:
+            if error.is_not_found:
+                return None
+            raise
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        body: Object | None = None,
+        content_type: str = "application/json",
+    ) -> Object:
+        """One request and its answer.
+
+        Raises:
+            Refused: when the server says no; `status` says how.
+            TemporaryError: when it does not answer, is busy, or failed.
+            ConfigError: when there is no such cluster.
+        """
+        with self.answering():
+            answer: Object = json.loads(self._request(method, _url(path, query), body, content_type).data)
+        return answer
+
+    @contextmanager
+    def stream(self, path: str, query: Query, silence_seconds: float) -> Iterator[urllib3.BaseHTTPResponse]:
+        """An answer that goes on, such as a watch or a log that is followed.
+
+        It may be closed by another thread. Errors are raised as by `call`, also for those of the reading inside.
+        """
+        with self.answering():
+            timeout = (ANSWER_SECONDS[0], silence_seconds)
+            response = self._request("GET", _url(path, query), timeout=timeout)
+            try:
+                yield response
+            finally:
+                response.close()
+
+    def resource(self, api_version: str, kind: str) -> Resource:
+        """Where objects of a kind are, as the cluster itself says.
+
+        Raises:
+            Refused: when it has no such kind.
+        """
+        key = (api_version, kind)
+        if key not in self._plurals:
+            self._plurals[key] = self._discovered(api_version, kind)
+        return self._plurals[key]
+
+    def _discovered(self, api_version: str, kind: str) -> Resource:
+        root = _root(api_version)
+        try:
+            listed = self.get(root)["resources"]
+        except Refused as error:
+            if not error.is_not_found:
+                raise
+            listed = []
+        for one in listed:
+            if one["kind"] == kind and "/" not in one["name"]:
+                return Resource(api_version, kind, one["name"], bool(one["namespaced"]))
+        known = ", ".join(sorted(one["kind"] for one in listed if "/" not in one["name"]))
+        cure = f"{api_version} has: {known}" if known else f"it has no {api_version}"
+        raise Refused(
+            _NOT_FOUND, "NotFound", f"the cluster has no kind {kind} in {api_version}; {cure}; is its operator there?"
+        )
+
+    @contextmanager
+    def answering(self) -> Iterator[None]:
+        """Translate the client's exceptions."""
+        try:
+            yield
+        except (ApiException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
+            where = self.name or "the Kubernetes cluster"
+            raise TemporaryError(f"{where} does not answer: {error}") from error
+
+    def _request(
+        self,
+        method: str,
+        url: str,
+        body: Object | None = None,
+        content_type: str = "",
+        timeout: tuple[float, float] = ANSWER_SECONDS,
+    ) -> urllib3.BaseHTTPResponse:
+        """The answer, of which only an error's body is read."""
+        api = self._connected()
+        headers = {"Accept": "application/json", **({"Content-Type": content_type} if body is not None else {})}
+        request = api.param_serialize(method, url, header_params=headers, body=body, auth_settings=["BearerToken"])
+        response: urllib3.BaseHTTPResponse = api.call_api(*request, _request_timeout=timeout).response
+        if response.status >= 400:
+            raise _said(response)
+        return response
+
+    def _connected(self) -> client.ApiClient:
+        with self._lock:
+            if self._api is None:
+                configuration = client.Configuration()
+                self._load(configuration)
+                configuration.connection_pool_maxsize = CONNECTIONS
+                configuration.retries = False
+                self._api = client.ApiClient(configuration)
+            return self._api
+
+    def _load(self, configuration: client.Configuration) -> None:
+        try:
+            kubeconfig.load_kube_config(  # type: ignore[no-untyped-call]
+                self._config_file, self._context, configuration, persist_config=False
+            )
+        except kubeconfig.ConfigException as error:
+            if self.name:
+                raise ConfigError(f"kubeconfig {self.name}: {error}") from error
+            try:
+                kubeconfig.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
+            except kubeconfig.ConfigException:
+                raise ConfigError(
+                    f"there is no Kubernetes cluster: {error}; let KUBECONFIG name a file, or run the agent in a pod"
+                ) from error
+
+
+class Resource:
+    """A kind of objects in a cluster, and the paths of its objects."""
+
+    def __init__(self, api_version: str, kind: str, plural: str, is_namespaced: bool) -> None:
+        self.api_version = api_version
+        self.kind = kind
+        self.plural = plural
+        self.is_namespaced = is_namespaced
+
+    def path(self, namespace: str | None, name: str = "", part: str = "") -> str:
+        """Of one object, of a part of it such as `status`, or of all in a namespace (None: in all namespaces)."""
+        inside = f"/namespaces/{namespace}" if namespace is not None and self.is_namespaced else ""
+        below = "".join(f"/{one}" for one in (name, part) if one)
+        return f"{_root(self.api_version)}{inside}/{self.plural}{below}"
+
+
+PODS = Resource("v1", "Pod", "pods", is_namespaced=True)
+SECRETS = Resource("v1", "Secret", "secrets", is_namespaced=True)
+CONFIG_MAPS = Resource("v1", "ConfigMap", "configmaps", is_namespaced=True)
+EVENTS = Resource("v1", "Event", "events", is_namespaced=True)
+
+
+def _root(api_version: str) -> str:
+    return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
+
+
+def _url(path: str, query: Query | None) -> str:
+    return f"{path}?{urlencode({name: _text(value) for name, value in query.items()})}" if query else path
+
+
+def _text(value: str | int | bool) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _said(response: urllib3.BaseHTTPResponse) -> Refused | TemporaryError:
+    """What an answer that is an error means."""
+    body = response.read(cache_content=True)
+    reason, words = "", body.decode(errors="replace")[:500].strip()
+    with suppress(ValueError, AttributeError):
+        status = json.loads(body)
+        reason, words = str(status.get("reason") or ""), str(status.get("message") or words)
+    text = f"the Kubernetes API server says {response.status} {reason}: {words}".replace(" :", ":")
+    if response.status >= 500 or response.status in _PASSING:
+        wait = response.headers.get("Retry-After", "")
+        return TemporaryError(text, delay_seconds=float(wait) if wait.isdigit() else 5.0)
+    return Refused(response.status, reason, text)
