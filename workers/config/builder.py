@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from broker_config.frozen import Frozen, JsonObject
+from broker_config.jobs import ENVIRONMENT_NAME
 from workers.config.images import Repository
 
 STORES = {
@@ -17,6 +19,8 @@ STORES = {
     "azure": re.compile(r"https://[a-z0-9]+\.blob\.core\.windows\.net/[a-z0-9$-]+(?:/.*)?"),
 }
 """How build contexts are named, by the environment that can reach them."""
+
+SecretId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,63}$")]
 
 _KANIKO_ARGUMENT = re.compile(r"--[a-z][a-z-]*=.*")
 
@@ -33,20 +37,40 @@ class NoopBuilderConfig(_Builder):
     type: Literal["noop"] = "noop"
 
 
-class DockerBuilderConfig(_Builder):
-    """Images are built by the Docker engine."""
+class BuildSecret(_Builder):
+    """Where the value of a build's secret is: in the agent's environment, or in a file on its machine."""
 
-    type: Literal["docker"] = "docker"
+    env: str | None = Field(default=None, pattern=rf"^{ENVIRONMENT_NAME.pattern}$")
+    file: Path | None = None
+
+    @model_validator(mode="after")
+    def _is_in_one_place(self) -> BuildSecret:
+        if (self.env is None) == (self.file is None):
+            raise ValueError("a secret is written as {env: NAME} or {file: PATH}: where its value is, never the value")
+        return self
+
+
+class ImageBuilderConfig(_Builder):
+    """What all builders of images from code are told."""
 
     destination: Repository | None = None
     """Repository to push to, as `registry/path/name` without a tag. Absent: the block `registry` says it, and without
-    that images stay on this engine."""
+    that images stay where they are built."""
 
     platform: Literal["linux/amd64", "linux/arm64"] | None = None
-    """What to build for. Absent: the engine's own platform."""
+    """What to build for. Absent: the platform of the machine that builds."""
 
     build_args: dict[str, str] = Field(default_factory=dict, alias="build-args")
     """Values for the `ARG`s of Dockerfiles. They can be read from the image, so no secret belongs here."""
+
+    secrets: dict[SecretId, BuildSecret] = Field(default_factory=dict)
+    """By the id that `RUN --mount=type=secret,id=...` names."""
+
+
+class DockerBuilderConfig(ImageBuilderConfig):
+    """Images are built by the Docker engine."""
+
+    type: Literal["docker"] = "docker"
 
 
 def _check_store(store: str) -> str:
@@ -79,16 +103,10 @@ def _check_kaniko_job(job: dict[str, Any]) -> dict[str, Any]:
     return job
 
 
-class KanikoBuilderConfig(_Builder):
+class KanikoBuilderConfig(ImageBuilderConfig):
     """Images are built by kaniko, as Jobs of a Kubernetes cluster. Keys and defaults are W&B Launch's."""
 
     type: Literal["kaniko"] = "kaniko"
-
-    destination: Repository | None = None
-    """Repository to push to, as `registry/path/name` without a tag. Absent: the block `registry` says it."""
-
-    platform: Literal["linux/amd64", "linux/arm64"] | None = None
-    """What to build for. Absent: the platform of the node that builds."""
 
     build_context_store: Annotated[str, AfterValidator(_check_store)] = Field(alias="build-context-store")
     """Where a build's code is put for kaniko to fetch: `s3://`, `gs://` or `https://*.blob.core.windows.net/`."""

@@ -16,9 +16,6 @@ from workers.images.dependencies import Dependencies, dependencies
 OWN_NAMES = ("Dockerfile.launchyard", "Dockerfile.wandb", "Dockerfile")
 """Looked for in this order when the job names none."""
 
-IGNORED = (".git", ".hg", ".svn", ".venv", "**/__pycache__", "**/*.pyc")
-"""Left out of the image of code that has no .dockerignore."""
-
 AGENT_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 _USER_ID = 1000
@@ -38,7 +35,7 @@ class Dockerfile:
 
     text: str
     origin: str  # in words, for the build's log
-    path: Path | None = None  # of the job's own
+    path: str | None = None  # inside the code, of the job's own
 
 
 def dockerfile(job: Job, folder: Path, *, cache_mounts: bool) -> Dockerfile:
@@ -52,7 +49,7 @@ def dockerfile(job: Job, folder: Path, *, cache_mounts: bool) -> Dockerfile:
         if path.is_file():
             if not path.resolve().is_relative_to(folder.resolve()):
                 raise _cannot_use(f"{name!r} is a link that leaves the source")
-            return Dockerfile(path.read_text(errors="replace"), name, path)
+            return Dockerfile(path.read_text(errors="replace"), name, name)
     if job.dockerfile:
         raise _cannot_use(f"{job.dockerfile!r} is not in the source; paths are relative to its top")
     found = dependencies(folder)

@@ -188,8 +188,8 @@ def test_an_image_of_that_tag_with_another_key_is_not_taken(lab: BuilderLab) -> 
     order = lab.order({"main.py": f"print({time.time()})"})
     builder = lab.builder()
     key = builder.key(order)
-    lab.api.tag(BASE_IMAGE, "launchyard/job", key[:16])
-    lab.images.append(f"launchyard/job:{key[:16]}")
+    lab.api.tag(BASE_IMAGE, "launchyard/job", key[:32])
+    lab.images.append(f"launchyard/job:{key[:32]}")
     # Then
     assert builder.find(order, key) is None
 

@@ -12,19 +12,16 @@ from broker_config.runs import FailureClass, Reason
 from workers.builders.docker import buildx, classic
 from workers.builders.docker.engine import Engine
 from workers.builders.docker.output import follow
-from workers.builders.docker.plan import KEY_LABEL, Plan, Running, digest
+from workers.builders.docker.plan import Plan, Running
 from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder
 from workers.config.builder import DockerBuilderConfig
 from workers.failures import RunFailed
-from workers.images.dockerfile import AGENT_PYTHON, Dockerfile, dockerfile, unused
+from workers.images.bases import Bases
+from workers.images.dockerfile import AGENT_PYTHON, unused
+from workers.images.recipe import KEY_LABEL, TAG_LENGTH, Recipe, Recipes
 
 LOCAL_REPOSITORY = "launchyard/job"
 """Images that stay on the engine. The name has no registry, so a push of it by mistake goes nowhere of ours."""
-
-_KEY_VERSION = 1
-"""Raised when images of the same parts come to be built differently."""
-
-_TAG_LENGTH = 16
 
 _JOBS_OWN = ("did not complete successfully", "returned a non-zero code")
 _PASSING = (
@@ -65,16 +62,7 @@ class DockerBuilder:
         return lacks
 
     def key(self, order: BuildOrder) -> str:
-        return digest(
-            {
-                "version": _KEY_VERSION,
-                "source": order.fetched.digest,
-                # Cache mounts change how fast an image is built, not what is in it.
-                "dockerfile": _dockerfile(order, cache_mounts=False).text,
-                "platform": self._config.platform or self._engine.platform,
-                "build-args": self._config.build_args,
-            }
-        )
+        return self._recipe(order).key
 
     def find(self, order: BuildOrder, key: str) -> Artifact | None:
         reference = _local(key)
@@ -83,21 +71,15 @@ class DockerBuilder:
         return _image(reference) if labels is not None and labels.get(KEY_LABEL) == key else None
 
     def build(self, order: BuildOrder, key: str, log: Callable[[str], None], cancelled: Callable[[], bool]) -> Artifact:
-        plan = Plan(
-            dockerfile=_dockerfile(order, cache_mounts=self._has_buildx),
-            folder=_folder(order),
-            reference=order.push.reference if order.push else _local(key),
-            key=key,
-            platform=self._config.platform,
-            build_args=self._config.build_args,
-        )
+        recipe = self._recipe(order, key)
+        plan = Plan(recipe, order.push.reference if order.push else _local(key), self._config.platform)
         how = (
             "docker buildx"
             if self._has_buildx
             else "docker's classic builder, since there is no docker CLI with buildx"
         )
-        log(f"building {plan.reference} from {plan.dockerfile.origin} with {how}")
-        if (path := unused(order.job, plan.folder)) is not None:
+        log(f"building {plan.reference} from {recipe.origin} with {how}")
+        if (path := unused(order.job, recipe.folder)) is not None:
             folder = path.rpartition("/")[0]
             log(f"note: {path} is not used; for an image of its folder alone, launch with --build-context {folder}")
         running: Running = buildx.BuildxBuild(plan) if self._has_buildx else classic.ClassicBuild(self._engine, plan)
@@ -108,31 +90,25 @@ class DockerBuilder:
             self._engine.push(order.push, log, cancelled)
         return _image(plan.reference)
 
+    def _recipe(self, order: BuildOrder, key: str | None = None) -> Recipe:
+        return self._recipes.recipe(order.job, order.fetched.folder, order.fetched.digest, key)
+
+    @cached_property
+    def _recipes(self) -> Recipes:
+        bases = Bases(self._engine.base)
+        return Recipes(self._config, self._engine.platform, bases, mounts=self._has_buildx)
+
     @cached_property
     def _has_buildx(self) -> bool:
         return buildx.is_there()
 
 
 def _local(key: str) -> str:
-    return f"{LOCAL_REPOSITORY}:{key[:_TAG_LENGTH]}"
+    return f"{LOCAL_REPOSITORY}:{key[:TAG_LENGTH]}"
 
 
 def _image(reference: str) -> Artifact:
     return Artifact(ArtifactKind.IMAGE, reference)
-
-
-def _folder(order: BuildOrder) -> Path:
-    if order.fetched.folder is None:
-        raise RunFailed(
-            FailureClass.CONFIG,
-            Reason.BUILD_FAILED,
-            f"the job's source is {order.job.source.type!r} and brought no code, so there is nothing to build",
-        )
-    return order.fetched.folder
-
-
-def _dockerfile(order: BuildOrder, *, cache_mounts: bool) -> Dockerfile:
-    return dockerfile(order.job, _folder(order), cache_mounts=cache_mounts)
 
 
 def _failed(words: str, last: Sequence[str]) -> RunFailed | TemporaryError:

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from broker_config.errors import TemporaryError
 from workers.builders.docker.plan import Plan
-from workers.images.dockerfile import IGNORED
 
 _VERSION_SECONDS = 10
 _TERM_SECONDS = 0.7
@@ -39,7 +38,7 @@ class BuildxBuild:
     def __init__(self, plan: Plan) -> None:
         """Start it."""
         self._scratch = tempfile.TemporaryDirectory(prefix="launchyard-build-")
-        path = plan.dockerfile.path or _written(plan, Path(self._scratch.name))
+        path = _written(plan, Path(self._scratch.name))
         try:
             self._process = subprocess.Popen(
                 _command(plan, path),
@@ -95,12 +94,11 @@ class BuildxBuild:
 
 
 def _written(plan: Plan, scratch: Path) -> Path:
-    """The written Dockerfile, outside of the code that it copies."""
+    """The Dockerfile, outside of the code that it copies."""
     path = scratch / "Dockerfile"
-    path.write_text(plan.dockerfile.text)
-    if not (plan.folder / ".dockerignore").exists():
-        # BuildKit takes an ignore file with the Dockerfile's name before the one of the context.
-        path.with_name("Dockerfile.dockerignore").write_text("\n".join(IGNORED) + "\n")
+    path.write_text(plan.recipe.dockerfile)
+    # BuildKit takes an ignore file with the Dockerfile's name before the one of the context.
+    path.with_name("Dockerfile.dockerignore").write_text("\n".join(plan.recipe.ignored) + "\n")
     return path
 
 
@@ -109,8 +107,10 @@ def _command(plan: Plan, dockerfile: Path) -> list[str]:
     command += ["--tag", plan.reference, "--file", str(dockerfile)]
     if plan.platform:
         command += ["--platform", plan.platform]
-    for name, value in plan.labels.items():
+    for name, value in plan.recipe.labels.items():
         command += ["--label", f"{name}={value}"]
-    for name, value in plan.build_args.items():
+    for name, value in plan.recipe.build_args.items():
         command += ["--build-arg", f"{name}={value}"]
-    return [*command, str(plan.folder)]
+    for name, secret in plan.recipe.secrets.items():
+        command += ["--secret", f"id={name},env={secret.env}" if secret.env else f"id={name},src={secret.file}"]
+    return [*command, str(plan.recipe.folder)]

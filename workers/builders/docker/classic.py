@@ -15,7 +15,6 @@ from requests import HTTPError, Response
 
 from workers.builders.docker.engine import Engine, answering
 from workers.builders.docker.plan import Plan
-from workers.images.dockerfile import IGNORED
 
 _DOCKERFILE = ".launchyard.Dockerfile"
 _CONNECT_SECONDS = 10
@@ -61,13 +60,10 @@ class ClassicBuild:
 
 
 def _context(plan: Plan) -> IO[bytes]:
-    ignore = plan.folder / ".dockerignore"
     # docker's client always adds an ignore file, which code that had none should not get to see.
-    patterns = [".dockerignore", *(IGNORED if plan.dockerfile.path is None else ())]
-    if ignore.is_file():
-        lines = map(str.strip, ignore.read_text(errors="replace").splitlines())
-        patterns = [line for line in lines if line and not line.startswith("#")]
-    made: Any = tar(plan.folder, exclude=patterns, dockerfile=(_DOCKERFILE, plan.dockerfile.text))
+    is_there = (plan.recipe.folder / ".dockerignore").is_file()
+    patterns = [*plan.recipe.ignored, *(() if is_there else (".dockerignore",))]
+    made: Any = tar(plan.recipe.folder, exclude=patterns, dockerfile=(_DOCKERFILE, plan.recipe.dockerfile))
     context: IO[bytes] = made
     return context
 
@@ -78,8 +74,8 @@ def _parameters(plan: Plan) -> dict[str, str]:
         "dockerfile": _DOCKERFILE,
         "rm": "1",
         "forcerm": "1",
-        "labels": json.dumps(dict(plan.labels)),
-        "buildargs": json.dumps(dict(plan.build_args)),
+        "labels": json.dumps(dict(plan.recipe.labels)),
+        "buildargs": json.dumps(dict(plan.recipe.build_args)),
     }
     return {**parameters, "platform": plan.platform} if plan.platform else parameters
 

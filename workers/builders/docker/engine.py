@@ -15,6 +15,7 @@ from broker_config.errors import ConfigError, TemporaryError
 from broker_config.runs import FailureClass, Reason
 from workers.builders.protocol import Push
 from workers.failures import RunCancelled, RunFailed
+from workers.images.bases import Base
 
 FIRST_ANSWER_SECONDS = 5
 ANSWER_SECONDS = 120
@@ -48,6 +49,8 @@ class Engine:
                 "name it, and let the agent's user use it (group docker)"
             ) from error
         self.api.timeout = ANSWER_SECONDS
+        # Whoever asks what a base image is would rather not know than wait for a registry that does not answer.
+        self._asking = docker.from_env(timeout=FIRST_ANSWER_SECONDS).api
         self.platform = f"{version['Os']}/{version['Arch']}"
 
     def image_labels(self, reference: str) -> Mapping[str, str] | None:
@@ -67,6 +70,24 @@ class Engine:
             except APIError:
                 return False
             return True
+
+    def base(self, image: str) -> Base | None:
+        """An image to build upon, as its registry shows it now, or else as this engine has it."""
+        try:
+            found: dict[str, Any] = self._asking.inspect_image(image)  # type: ignore[no-untyped-call]  # not in the stubs
+        except (DockerException, requests.RequestException):
+            found = {}
+        # An image without a digest was made on this engine: no registry knows it.
+        if not found or found.get("RepoDigests"):
+            try:
+                shown = self._asking.inspect_distribution(image)  # type: ignore[no-untyped-call]  # not in the stubs
+                return Base(shown["Descriptor"]["digest"])
+            except (DockerException, requests.RequestException):
+                pass
+        if not found:
+            return None
+        names = [name for name in found.get("RepoDigests") or () if "@" in name]
+        return Base(names[0].partition("@")[2] if names else found["Id"], in_registry=False)
 
     def push(self, push: Push, log: Callable[[str], None], cancelled: Callable[[], bool]) -> None:
         """Push an image, with the login that is given or else with that of the agent's docker.

@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-from workers.images.dockerfile import Dockerfile
-
-KEY_LABEL = "launchyard.build-key"
-"""On every image that we build. A container has its image's labels, so none of those that mark containers is here."""
+from workers.images.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a way of building needs to know."""
 
-    dockerfile: Dockerfile
-    folder: Path
+    recipe: Recipe
     reference: str  # how the image is to be named
-    key: str
-    platform: str | None
-    build_args: Mapping[str, str]
-
-    @property
-    def labels(self) -> Mapping[str, str]:
-        return {KEY_LABEL: self.key}
+    platform: str | None  # None: the engine's own
 
 
 class Running(Protocol):
@@ -42,9 +29,3 @@ class Running(Protocol):
 
     def failure(self, last: Sequence[str]) -> str | None:
         """After its last line: what went wrong, in docker's words. `last` are the last lines of its output."""
-
-
-def digest(parts: Mapping[str, Any]) -> str:
-    """The key that names these parts."""
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
