@@ -61,7 +61,7 @@ def agent(prefix: str, queues: Sequence[str], database: int = 0) -> str:
             *_of_queues(keys, queues),
             *(keys.run("*"), keys.runs, keys.alarms, keys.ended, keys.wishes, keys.fences),
             *(keys.agents, keys.agent_wishes, keys.agent_runs("*"), keys.agent_lease("*")),
-            *(keys.orphans, keys.orphan_removals),
+            *(keys.orphans, keys.orphan_removals, keys.build("*")),  # with its log
             results.key("*"),
             *("_kombu.binding*", "unacked*", "*.celery.pidbox*", "celeryev*"),
         ],

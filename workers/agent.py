@@ -19,6 +19,7 @@ from broker_config.store.agents import AgentInfo
 from workers import macros, wandb
 from workers.admission import Admission
 from workers.adopt import Adopter
+from workers.building import Builds
 from workers.claim import Claimer
 from workers.collect import Collector
 from workers.config import AgentConfig
@@ -99,6 +100,7 @@ class Agent:
         self._take_up()
         self._wishes.start()
         self._heartbeat.every(self._config.lease_seconds / RENEWALS, self._renew)
+        self._heartbeat.every(self._config.lease_seconds / RENEWALS, self._builds.keep_leases)
         self._heartbeat.every(self._config.lease_seconds / RENEWALS, self._take_over)
         self._heartbeat.every(QUEUE_CHECK_SECONDS, self._follow_wish)
         self._heartbeat.every(QUEUE_CHECK_SECONDS, self._serving.follow_queues)
@@ -132,12 +134,20 @@ class Agent:
         self._recorder = Recorder(runs, self.name, self._session.fence)
         self._serving = Serving(self.store, self.name, self._config.queues, self._gate, self._intake)
         self._claimer = Claimer(runs, self._session, self._serving.cease)
+        self._builds = Builds(self.store.builds, self.store.logs, self._session, self._config.lease_seconds)
         self._finisher = Finisher(self._recorder, self._ledger, self._let_go)
         known = macros.from_environment(self._config.macro_environment)
         stages = Stages(
             members,
             Admission(known, self._config.secure_mode),
-            Preparer(self._recorder, self.store.logs, self._workspaces, members.source, members.builder_for),
+            Preparer(
+                self._recorder,
+                self.store.logs,
+                self._workspaces,
+                members.source,
+                members.builder_for,
+                builds=self._builds,
+            ),
             Submitter(self._recorder, self._stopping.wait, wandb.from_environment(), known),
             self._finisher,
         )

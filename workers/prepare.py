@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import shutil
-import threading
-import time
-from collections import defaultdict
 from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from broker_config.jobs import Job
 from broker_config.runs import FailureClass, Reason, Run, State, now
 from broker_config.store.logs import LogStore
 from workers.builders.protocol import Artifact, ArtifactKind, Builder, BuildOrder
+from workers.building import Builds, Wanted
 from workers.failures import RunCancelled, RunFailed
 from workers.record import Recorder
 from workers.sources.protocol import Fetched, Source
 from workers.verdict import sentence
-
-LOG_BATCH = 50  # lines
-LOG_PERIOD_SECONDS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +37,15 @@ class Preparer:
         workspaces: Path,
         source_for: Callable[[str], Source],
         builder_for: Callable[[ArtifactKind], Builder],
+        *,
+        builds: Builds,
     ) -> None:
         self._recorder = recorder
         self._logs = logs
         self._workspaces = workspaces
         self._source_for = source_for
         self._builder_for = builder_for
-        self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+        self._builds = builds
 
     def prepare(self, run: Run, kind: ArtifactKind, cancelled: Callable[[], bool]) -> Prepared:
         """Make what the target runs. A run that got so far before its agent died is not prepared again.
@@ -78,41 +74,30 @@ class Preparer:
         key = builder.key(order)
         artifact = builder.find(order, key)
         if artifact is None:
-            run, artifact = self._build(run, builder, order, key, cancelled)
+            run, artifact = self._build(Wanted(run, builder, order, key, cancelled))
         return Prepared(run, artifact, fetched.folder if kind is ArtifactKind.ENVIRONMENT else None)
 
     def discard(self, run: Run) -> None:
         """Remove the run's copy of its code."""
         shutil.rmtree(self._workspaces / run.object_name, ignore_errors=True)
 
-    def _build(
-        self, run: Run, builder: Builder, order: BuildOrder, key: str, cancelled: Callable[[], bool]
-    ) -> tuple[Run, Artifact]:
-        run = self._recorder.reach(run, State.BUILDING, Reason.BUILDING, f"Building {key[:24]}.")
-        with self._locks[key], ExitStack() as stack:
-            # Another run of this agent may have built it while this one waited for the lock.
-            if (artifact := builder.find(order, key)) is not None:
-                return run, artifact
-            log = BuildLog(self._logs, run.id)
-            stack.callback(log.flush)
+    def _build(self, wanted: Wanted) -> tuple[Run, Artifact]:
+        run = self._recorder.reach(wanted.run, State.BUILDING, Reason.BUILDING, f"Building {wanted.key[:24]}.")
+        # The clock is on the record: a build that begins anew after a crash has no more time than it had.
+        limit = run.spec.timeouts.build
 
-            # The clock is on the record: a build that begins anew after a crash has no more time than it had.
-            limit = run.spec.timeouts.build
+        def is_late() -> bool:
+            return limit is not None and (now() - run.since).total_seconds() >= limit
 
-            def is_late() -> bool:
-                return limit is not None and (now() - run.since).total_seconds() >= limit
-
-            def cancelled_meanwhile() -> bool:
-                log.flush_if_due()
-                return is_late() or cancelled()
-
-            try:
-                return run, builder.build(order, key, log.add, cancelled_meanwhile)
-            except RunCancelled as error:
-                if cancelled() or not is_late():
-                    raise
-                reason = Reason.BUILD_TIMEOUT
-                raise RunFailed(FailureClass.TIMEOUT, reason, sentence(run, reason)) from error
+        try:
+            return run, self._builds.artifact(
+                replace(wanted, run=run, cancelled=lambda: is_late() or wanted.cancelled())
+            )
+        except RunCancelled as error:
+            if wanted.cancelled() or not is_late():
+                raise
+            reason = Reason.BUILD_TIMEOUT
+            raise RunFailed(FailureClass.TIMEOUT, reason, sentence(run, reason)) from error
 
 
 def _prepared_before(run: Run, kind: ArtifactKind, workspace: Path) -> Prepared | None:
@@ -156,32 +141,3 @@ def on_base_image(image: str, kind: ArtifactKind) -> Artifact:
 
 def _cannot_work(text: str) -> RunFailed:
     return RunFailed(FailureClass.CONFIG, Reason.CONFIG_INVALID, text)
-
-
-class BuildLog:
-    """Passes a build's output on to the run's log in batches."""
-
-    def __init__(self, logs: LogStore, run_id: str) -> None:
-        self._logs = logs
-        self._run_id = run_id
-        self._lines: list[str] = []
-        self._flushed = time.monotonic()
-
-    def add(self, line: str) -> None:
-        """One line of output."""
-        self._lines.append(line)
-        if len(self._lines) >= LOG_BATCH:
-            self.flush()
-        self.flush_if_due()
-
-    def flush_if_due(self) -> None:
-        """Write what came if somebody who follows the log has waited long enough."""
-        if time.monotonic() - self._flushed > LOG_PERIOD_SECONDS:
-            self.flush()
-
-    def flush(self) -> None:
-        """Write what is left."""
-        if self._lines:
-            self._logs.append(self._run_id, "build", self._lines)
-            self._lines = []
-        self._flushed = time.monotonic()

@@ -23,6 +23,10 @@ class PushingBuilder:
         self._builder = builder
         self._registry = registry
 
+    @property
+    def place(self) -> str:
+        return self._registry.repository
+
     def check(self) -> Sequence[str]:
         return self._builder.check()
 

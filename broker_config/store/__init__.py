@@ -8,6 +8,7 @@ from broker_config.connection import connect, connect_text, translated
 from broker_config.settings import Settings
 from broker_config.store.agents import AgentStore
 from broker_config.store.alarms import Alarms
+from broker_config.store.builds import BuildStore
 from broker_config.store.code import CodeStore
 from broker_config.store.feed import Feed
 from broker_config.store.jobs import JobStore
@@ -19,7 +20,7 @@ from broker_config.store.queues import QueueStore
 from broker_config.store.replication import Replication
 from broker_config.store.runs import RunStore
 
-_SCRIPTS = ("enqueue", "claim", "change", "fence", "lease", "log", "restore", "snooze", "job", "queue")
+_SCRIPTS = ("enqueue", "claim", "change", "fence", "lease", "log", "restore", "snooze", "job", "queue", "build")
 
 
 class Store:
@@ -39,6 +40,7 @@ class Store:
         self.runs = RunStore(self._client, keys, scripts, settings.retention_seconds, replication)
         self.agents = AgentStore(self._client, keys, scripts)
         self.alarms = Alarms(self._client, keys, scripts)
+        self.builds = BuildStore(self._client, keys, scripts["build"])
         self.logs = LogStore(self._client, keys, scripts["log"])
         self.lost = LostRuns(self._client, keys, scripts["restore"], settings.retention_seconds)
         self.orphans = OrphanStore(self._client, keys)

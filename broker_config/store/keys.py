@@ -127,6 +127,14 @@ class Keys:
         """Set: the live runs that an agent holds."""
         return f"{self.prefix}agent:{name}:runs"
 
+    def build(self, key: str) -> str:
+        """Hash with an expiry: who builds what a key names, or why that failed."""
+        return f"{self.prefix}build:{key}"
+
+    def build_log(self, key: str) -> str:
+        """Stream with an expiry: what the builds of a key print, for those who wait for them."""
+        return f"{self.prefix}build:{key}:log"
+
     @property
     def fences(self) -> str:
         """Number: the fence of the newest agent session."""

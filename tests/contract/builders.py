@@ -38,7 +38,7 @@ def order_of(folder: Path, digest: str) -> BuildOrder:
 
 class Stub:
     builds = True
-    keeps = False
+    keeps = True
 
     def make(self, home: Path) -> Builder:
         return StubBuilder(home, OtherBuilderConfig(type="stub"))

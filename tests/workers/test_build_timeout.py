@@ -17,6 +17,7 @@ from broker_config.store import Store
 from broker_config.timeouts import Timeouts
 from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder
 from workers.builders.stub import StubBuilder
+from workers.building import Builds
 from workers.config.builder import OtherBuilderConfig
 from workers.failures import RunCancelled, RunFailed
 from workers.prepare import Preparer
@@ -60,10 +61,12 @@ def run(store: Store) -> Run:
 
 
 @pytest.fixture
-def preparer(store: Store, home: Path) -> Preparer:
+def preparer(store: Store, home: Path, builds: Builds) -> Preparer:
     recorder = Recorder(store.runs, "agent@test", 7)
     builder = EndlessBuilder(home, OtherBuilderConfig(type="stub"))
-    return Preparer(recorder, store.logs, home / "workspaces", lambda _: StubSource(store.code), lambda _: builder)
+    return Preparer(
+        recorder, store.logs, home / "workspaces", lambda _: StubSource(store.code), lambda _: builder, builds=builds
+    )
 
 
 def test_a_build_that_takes_too_long_fails_with_class_timeout(run: Run, preparer: Preparer) -> None:

@@ -15,6 +15,7 @@ from broker_config.runs import FailureClass, Run, RunSpec, new_run_id, now
 from broker_config.store import Store
 from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder
 from workers.builders.stub import StubBuilder
+from workers.building import Builds
 from workers.failures import RunFailed
 from workers.prepare import Preparer
 from workers.record import Recorder
@@ -52,9 +53,11 @@ def builder() -> Noting:
 
 
 @pytest.fixture
-def preparer(store: Store, home: Path, builder: Noting) -> Preparer:
+def preparer(store: Store, home: Path, builder: Noting, builds: Builds) -> Preparer:
     recorder = Recorder(store.runs, "agent@test", 7)
-    return Preparer(recorder, store.logs, home / "workspaces", lambda _: TwoFolders(store.code), lambda _: builder)
+    return Preparer(
+        recorder, store.logs, home / "workspaces", lambda _: TwoFolders(store.code), lambda _: builder, builds=builds
+    )
 
 
 @pytest.fixture

@@ -20,6 +20,10 @@ class NoopBuilder:
     def __init__(self, home: Path, config: NoopBuilderConfig) -> None:
         pass
 
+    @property
+    def place(self) -> str:
+        return "nowhere"
+
     def check(self) -> Sequence[str]:
         return []
 

@@ -67,17 +67,23 @@ class Builder(Protocol):
     3. `find` returns the artifact of a key when it exists already, and never builds. Of what was pushed it knows
        nothing: the registry is asked instead.
     4. `build` makes it, giving each line of output to `log`. `cancelled` is asked at least twice a second; when it
-       says yes the build is ended, nothing is left running, and `RunCancelled` is raised. The agent calls it for one
-       key at a time; other agents may build the same key beside it, so the last step of a build is atomic. A builder
-       that says `pushes` may be given an order with a `push`, and has pushed the image there when it returns.
+       says yes the build is ended, nothing is left running, and `RunCancelled` is raised. It is called once at a time
+       for a key at a place, as far as the broker knows of agents; one that was cut off may still build, so the last
+       step of a build is atomic. A builder that says `pushes` may be given an order with a `push`, and has pushed the
+       image there when it returns.
     5. After a crash in `build`, `find` and `build` work as if it had never been called.
     6. `check` says in sentences, each with its cure, what builds will lack here. It builds nothing, and may ask the
        network.
     7. It raises `RunFailed` (class BUILD) with the last lines of output when the build itself failed, and
        `TemporaryError` when the machinery did (no answer, no space).
+    8. `place` names where artifacts stay that are not pushed, such as an engine or a folder of a machine: what one
+       agent has built there, every agent with the same place finds.
     """
 
     pushes: ClassVar[bool]
+
+    @property
+    def place(self) -> str: ...
 
     def __init__(self, home: Path, config: Any) -> None: ...
 

@@ -50,6 +50,10 @@ class DockerBuilder:
         self._config = config
         self._engine = Engine()
 
+    @property
+    def place(self) -> str:
+        return f"engine {self._engine.id}"
+
     def check(self) -> Sequence[str]:
         lacks = []
         if not self._has_buildx:

@@ -42,7 +42,7 @@ class Engine:
         """
         try:
             self.api = docker.from_env(timeout=FIRST_ANSWER_SECONDS).api
-            version = self.api.version()
+            version, info = self.api.version(), self.api.info()
         except (DockerException, requests.RequestException, OSError) as error:
             raise ConfigError(
                 f"builder docker: no docker engine answers: {error}; start one, have DOCKER_HOST or docker's context "
@@ -51,6 +51,7 @@ class Engine:
         self.api.timeout = ANSWER_SECONDS
         # Whoever asks what a base image is would rather not know than wait for a registry that does not answer.
         self._asking = docker.from_env(timeout=FIRST_ANSWER_SECONDS).api
+        self.id = str(info["ID"])
         self.platform = f"{version['Os']}/{version['Arch']}"
 
     def image_labels(self, reference: str) -> Mapping[str, str] | None:

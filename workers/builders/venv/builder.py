@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import sysconfig
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -53,6 +54,10 @@ class VenvBuilder:
         self._installer = choose_installer(config.installer, config.download_python)
         self._folder = home / "environments"
         self._folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def place(self) -> str:
+        return f"{socket.gethostname()}:{self._folder}"
 
     def check(self) -> Sequence[str]:
         return []

@@ -1,0 +1,105 @@
+"""Builds of real agents: one for all runs that want the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from broker_config.queues import Queue
+from broker_config.runs import FailureClass, RunId, State
+from broker_config.settings import Settings
+from broker_config.store import Store
+from producer import Client, LocalCode
+from tests.agents import AgentProcess, eventually
+from tests.integration.conftest import Runs
+
+AgentMaker = Callable[..., AgentProcess]
+
+LEASE_SECONDS = 3.0
+QUEUE = "builds"
+
+
+class Yard:
+    """Launches code on the stub target, whose images the stub builds."""
+
+    def __init__(self, settings: Settings, store: Store) -> None:
+        self.home = settings.home
+        self.store = store
+        self._client = Client(settings)
+        self._client.queues.create(Queue(name=QUEUE, resource="stub", config={"seconds": 0.1}))
+
+    def configure(self, **builder: Any) -> None:
+        """Write the config of the agents that start afterwards."""
+        block = {"type": "stub", **builder}
+        (self.home / "launch-config.yaml").write_text(json.dumps({"lease_seconds": LEASE_SECONDS, "builder": block}))
+
+    def launch(self, content: str = "print('hello')") -> RunId:
+        """One run of code with that content."""
+        folder = self.home / "code"
+        folder.mkdir(exist_ok=True)
+        (folder / "train.py").write_text(content)
+        return self._client.launch(queue=QUEUE, source=LocalCode(folder), entry_point=["python", "train.py"]).id
+
+    @property
+    def begun(self) -> list[int]:
+        """The process of each build that began."""
+        path: Path = self.home / "stub-images" / "begun"
+        return [int(line.split()[0]) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def lines(self, run_id: RunId) -> list[str]:
+        return [line for entry in self.store.logs.read(run_id) for line in entry.lines]
+
+    def close(self) -> None:
+        self._client.close()
+
+
+@pytest.fixture
+def yard(settings: Settings, store: Store) -> Iterator[Yard]:
+    made = Yard(settings, store)
+    yield made
+    made.close()
+
+
+def test_runs_of_the_same_code_on_several_agents_share_a_build_also_when_its_agent_is_killed(
+    yard: Yard, runs: Runs, agent: AgentMaker
+) -> None:
+    # Given three agents with a run each
+    yard.configure(seconds=4)
+    for number in range(3):
+        agent(QUEUE, max_jobs=1, name=f"agent{number}@test").start()
+    ids = [yard.launch() for _ in range(3)]
+    runs.wait(ids, State.BUILDING)
+    eventually(lambda: len(yard.begun) == 1, "one of them builds")
+    eventually(lambda: sum("waiting for agent" in "".join(yard.lines(run_id)) for run_id in ids) == 2, "two wait")
+
+    # When
+    os.kill(yard.begun[0], signal.SIGKILL)
+    ended = runs.wait_ended(ids)
+
+    # Then
+    assert {(run.state, run.attempt) for run in ended} == {(State.SUCCEEDED, 1)}
+    assert len({run.image for run in ended}) == 1
+    assert len(yard.begun) == 2
+
+
+def test_code_that_cannot_be_built_is_tried_once_for_all_runs_that_were_launched_with_it(
+    yard: Yard, runs: Runs, agent: AgentMaker
+) -> None:
+    # Given runs in the queue of an agent that holds one at a time
+    yard.configure(error="no such package")
+    ids = [yard.launch() for _ in range(3)]
+
+    # When
+    agent(QUEUE, max_jobs=1).start()
+    ended = runs.wait_ended(ids)
+
+    # Then
+    assert [(run.state, run.failure) for run in ended] == [(State.FAILED, FailureClass.BUILD)] * 3
+    assert all("no such package" in run.text for run in ended)
+    assert len(yard.begun) == 1
