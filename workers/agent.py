@@ -33,6 +33,7 @@ from workers.held import Holds
 from workers.holdings import Holdings
 from workers.members import Members, Served
 from workers.prepare import Preparer
+from workers.pulling import PullLogins
 from workers.queues import served_queues
 from workers.reconcile import Reconciler
 from workers.record import Recorder
@@ -148,7 +149,9 @@ class Agent:
                 members.builder_for,
                 builds=self._builds,
             ),
-            Submitter(self._recorder, self._stopping.wait, wandb.from_environment(), known),
+            Submitter(
+                self._recorder, self._stopping.wait, wandb.from_environment(), known, PullLogins(self._config).login
+            ),
             self._finisher,
         )
         end = Ending(members, self._recorder, self._config.stopped_run_timeout).ask

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from broker_config.errors import ConfigError, TemporaryError
+from broker_config.oci.logins import Login
 from broker_config.runs import FailureClass, Reason
 from workers.builders.protocol import Artifact, ArtifactKind, Builder, BuildOrder, Push
 from workers.failures import RunFailed
@@ -41,15 +42,17 @@ class PushingBuilder:
     def build(self, order: BuildOrder, key: str, log: Callable[[str], None], cancelled: Callable[[], bool]) -> Artifact:
         with _asking():
             self._registry.prepare()
-            login = self._registry.login()
         reference = f"{self._registry.repository}:{tag_of(key)}"
-        push = Push(reference, login.user, login.password) if login else Push(reference)
-        self._builder.build(replace(order, push=push), key, log, cancelled)
+        self._builder.build(replace(order, push=Push(reference, self._login)), key, log, cancelled)
         artifact = self.find(order, key)
         if artifact is None:
             raise TemporaryError(f"{reference} was pushed, and its registry does not show it")
         log(f"pushed {artifact.reference}")
         return artifact
+
+    def _login(self) -> Login | None:
+        with _asking():
+            return self._registry.login()
 
 
 @contextmanager

@@ -12,13 +12,14 @@ from dataclasses import replace
 from datetime import timedelta
 
 from broker_config.errors import InvalidRequest, TemporaryError
+from broker_config.oci.logins import Login
 from broker_config.runs import FailureClass, Reason, Run, State, now
 from workers.failures import RunCancelled, RunFailed
 from workers.job_environment import job_environment
 from workers.macros import Macros
 from workers.prepare import Prepared
 from workers.record import Recorder
-from workers.targets.protocol import Request, Target, Workload
+from workers.targets.protocol import Request, Target, Workload, no_login
 from workers.wandb import Wandb
 
 logger = logging.getLogger(__name__)
@@ -57,12 +58,20 @@ def workload(prepared: Prepared, wandb: Wandb, macros: Macros) -> Workload:
 class Submitter:
     """The stage between prepare and watch."""
 
-    def __init__(self, recorder: Recorder, wait: Callable[[float], bool], wandb: Wandb, macros: Macros) -> None:
-        """`wait` sleeps that many seconds, and says whether the agent is stopping."""
+    def __init__(
+        self,
+        recorder: Recorder,
+        wait: Callable[[float], bool],
+        wandb: Wandb,
+        macros: Macros,
+        login: Callable[[str], Login | None] = no_login,
+    ) -> None:
+        """`wait` sleeps that many seconds, and says whether the agent is stopping; `login` is for an image's pull."""
         self._recorder = recorder
         self._wait = wait
         self._wandb = wandb
         self._macros = macros
+        self._login = login
 
     def submit(self, prepared: Prepared, target: Target, cancelled: Callable[[], bool]) -> Run:
         """Make the object, or find the one that was made before a crash. Returns the run, whose record names it.
@@ -75,7 +84,7 @@ class Submitter:
         """
         request = target.render(workload(prepared, self._wandb, self._macros))
         run = self._intend(prepared, request)
-        request = replace(request, passport=run.model_dump_json())
+        request = replace(request, passport=run.model_dump_json(), login=self._login)
         while True:
             if now() - (run.submitted_at or run.since) > CONFIRMED:
                 # This process was frozen, the target did not answer, or the run was another session's.

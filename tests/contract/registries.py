@@ -13,6 +13,7 @@ from pathlib import Path
 import boto3
 import pytest
 
+from broker_config.oci.logins import Login
 from tests import clouds
 from tests.moto_server import aws
 from tests.oci_registry import registry
@@ -27,7 +28,7 @@ from workers.registries.ecr import EcrRegistry
 from workers.registries.gcr import USER as GOOGLE_USER
 from workers.registries.gcr import ArtifactRegistry
 from workers.registries.oci import OciRegistry
-from workers.registries.protocol import Login, Registry
+from workers.registries.protocol import Registry
 from workers.registries.stub import StubRegistry
 
 ACCOUNT = "123456789012"

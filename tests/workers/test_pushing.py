@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from broker_config.errors import TemporaryError
+from broker_config.oci.logins import Login
 from broker_config.runs import FailureClass
 from tests.contract.builders import order_of
 from tests.oci_registry import registry
@@ -20,7 +21,6 @@ from workers.config.registry import RegistryConfig
 from workers.failures import RunFailed
 from workers.pushing import PushingBuilder
 from workers.registries.oci import OciRegistry
-from workers.registries.protocol import Login
 from workers.registries.stub import StubRegistry
 
 CONFIG = RegistryConfig(type=RegistryKind.OCI, uri="registry.example.com/team/jobs")
@@ -34,19 +34,24 @@ class Recording(StubBuilder):
         super().__init__(home, OtherBuilderConfig(type="stub"))
         self.images = images
         self.pushes_seen: list[Push | None] = []
+        self.logins_seen: list[Login | None] = []
 
     def build(self, order: BuildOrder, key: str, log: Callable[[str], None], cancelled: Callable[[], bool]) -> Artifact:
         self.pushes_seen.append(order.push)
         if order.push:
             self.images[order.push.reference.rpartition(":")[2]] = DIGEST
+            self.logins_seen += [order.push.login(), order.push.login()]
         return super().build(order, key, log, cancelled)
 
 
 class WithLogin(StubRegistry):
-    """Wants a login."""
+    """Wants a login, and gives another token each time."""
+
+    given = 0
 
     def login(self) -> Login | None:
-        return Login("agent", "secret")
+        self.given += 1
+        return Login("agent", f"secret-{self.given}")
 
 
 def test_what_one_agent_pushed_another_one_finds_by_its_digest(home: Path) -> None:
@@ -62,8 +67,19 @@ def test_what_one_agent_pushed_another_one_finds_by_its_digest(home: Path) -> No
     # Then
     assert artifact.reference == f"registry.example.com/team/jobs@{DIGEST}"
     assert other.find(order, key) == artifact
-    assert inner.pushes_seen == [Push(f"registry.example.com/team/jobs:{'ab' * 16}", "agent", "secret")]
+    assert inner.pushes_seen == [Push(f"registry.example.com/team/jobs:{'ab' * 16}")]
     assert "secret" not in repr(inner.pushes_seen)
+
+
+def test_the_login_of_a_push_is_asked_for_when_the_push_begins(home: Path) -> None:
+    # Given
+    registry = WithLogin(CONFIG, None)
+    inner = Recording(home, registry.images)
+    order = order_of(home, "sha256:" + "ab" * 32)
+    # When
+    PushingBuilder(inner, registry).build(order, "sha256:" + "ab" * 32, [].append, lambda: False)
+    # Then nobody had asked before the builder did, and each time it gets a fresh one
+    assert inner.logins_seen == [Login("agent", "secret-1"), Login("agent", "secret-2")]
 
 
 def test_a_registry_that_does_not_show_what_was_pushed_is_asked_again_later(home: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from broker_config.jobs import Job
+from broker_config.oci.logins import Login
 from workers.sources.protocol import Fetched
 
 
@@ -40,11 +41,13 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """Where an image is to be pushed, and with what login; without one, with what the builder's own tool has."""
+    """Where an image is to be pushed. Its login is asked for at the push: a build may outlive a registry's token.
+
+    Without a login it is pushed with what the builder's own tool has.
+    """
 
     reference: str  # with its tag
-    user: str | None = None
-    password: str | None = field(default=None, repr=False)
+    login: Callable[[], Login | None] = field(default=lambda: None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Protocol
 
 from broker_config.errors import ConfigError
+from broker_config.oci.answers import ask
+from broker_config.oci.distribution import Distribution
+from broker_config.oci.logins import Login
+from broker_config.oci.references import host_of, url_of
 from workers.config.registry import RegistryConfig
-from workers.registries.answers import ask
-from workers.registries.distribution import Distribution, host_of, url_of
-from workers.registries.protocol import Login
 
 USER = "00000000-0000-0000-0000-000000000000"
 """Says that the password is a refresh token."""
@@ -31,7 +32,7 @@ class AcrRegistry:
         self._host = host_of(config.uri)
         self._url = url_of(self._host, plain=config.plain_http)
         self._tokens = environment
-        self._api = Distribution(config, self.login, CURE)
+        self._api = Distribution(config.uri, self.login, CURE)
 
     def digest(self, tag: str) -> str | None:
         return self._api.digest(tag)

@@ -7,9 +7,9 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from broker_config.errors import ConfigError
+from broker_config.oci.logins import Login
+from broker_config.oci.references import host_of, path_of
 from workers.config.registry import RegistryConfig
-from workers.registries.distribution import host_of, path_of
-from workers.registries.protocol import Login
 
 
 class Clients(Protocol):

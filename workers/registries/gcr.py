@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from broker_config.oci.distribution import Distribution
+from broker_config.oci.logins import Login
 from workers.config.registry import RegistryConfig
-from workers.registries.distribution import Distribution
-from workers.registries.protocol import Login
 
 USER = "oauth2accesstoken"
 CURE = "give the agent's Google Cloud account the role roles/artifactregistry.writer on the repository"
@@ -27,7 +27,7 @@ class ArtifactRegistry:
     def __init__(self, config: RegistryConfig, environment: Tokens) -> None:
         self.repository = config.uri
         self._tokens = environment
-        self._api = Distribution(config, self.login, CURE)
+        self._api = Distribution(config.uri, self.login, CURE)
 
     def digest(self, tag: str) -> str | None:
         return self._api.digest(tag)

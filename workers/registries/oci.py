@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from broker_config.oci.distribution import Distribution
+from broker_config.oci.logins import Login, docker_login
+from broker_config.oci.references import DOCKER_HUB, host_of
 from workers.config.registry import RegistryConfig
-from workers.registries.distribution import DOCKER_HUB, HUB_LOGIN, Distribution, host_of
-from workers.registries.docker_login import login_for
-from workers.registries.protocol import Login
 
 
 class OciRegistry:
@@ -13,17 +13,16 @@ class OciRegistry:
 
     def __init__(self, config: RegistryConfig, environment: None) -> None:
         self.repository = config.uri
-        host = host_of(config.uri)
-        self._name = HUB_LOGIN if host == DOCKER_HUB else host
-        where = "" if host == DOCKER_HUB else f" {host}"
+        self._host = host_of(config.uri)
+        where = "" if self._host == DOCKER_HUB else f" {self._host}"
         cure = f"let the agent's user run: docker login{where}, with an account that may push there"
-        self._api = Distribution(config, self.login, cure)
+        self._api = Distribution(config.uri, self.login, cure, plain_http=config.plain_http)
 
     def digest(self, tag: str) -> str | None:
         return self._api.digest(tag)
 
     def login(self) -> Login | None:
-        return login_for(self._name)
+        return docker_login(self._host)
 
     def prepare(self) -> None:
         pass

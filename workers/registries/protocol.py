@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from broker_config.oci.logins import Login
 from workers.config.registry import RegistryConfig
 
 _TAG_LENGTH = 32
 _NOT_IN_TAGS = re.compile(r"[^A-Za-z0-9_.-]")
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """A user and the password, or the token that stands for one."""
-
-    user: str
-    password: str = field(repr=False)
 
 
 class Registry(Protocol):

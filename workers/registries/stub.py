@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from broker_config.oci.logins import Login
 from workers.config.registry import RegistryConfig
-from workers.registries.protocol import Login
 
 
 class StubRegistry:

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+from broker_config.oci.logins import Login
 from broker_config.runs import FailureClass, Reason, RunId
 from workers.builders.protocol import Artifact, ArtifactKind
 
@@ -43,6 +44,11 @@ class Workload:
         return [*self.entry_point, *self.args]
 
 
+def no_login(image: str) -> Login | None:  # noqa: ARG001
+    """Where nobody says otherwise, what pulls an image finds a login by itself, or needs none."""
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What is sent to the platform for one object."""
@@ -50,6 +56,7 @@ class Request:
     name: str
     body: Mapping[str, Any]  # JSON data
     passport: str = ""  # the run's record at this moment, for the day on which the broker's data are lost
+    login: Callable[[str], Login | None] = field(default=no_login, repr=False, compare=False)  # that pulls an image
 
     @property
     def digest(self) -> str:
@@ -99,7 +106,9 @@ class Target(Protocol):
        CONFIG) when the config cannot work. It is the one place that reads the queue config.
     2. `submit` is idempotent by the request's name, also against another agent that does the same at this moment. An
        object of that name and digest is adopted silently; one with another digest raises `RunFailed` (NAME_TAKEN).
-       After it returned, `observe` knows the object for ever, or until `release`.
+       After it returned, `observe` knows the object for ever, or until `release`. Where an image has to be pulled, it
+       asks the request's `login` for what that needs, at that moment, and keeps the answer nowhere but where the
+       platform has to find it. The digest knows nothing of it, so agents with other logins adopt each other's objects.
     3. `observe` asks the platform once for all names given. A name that is missing in its answer is gone: someone
        else removed it. It never guesses: when the platform does not answer it raises `TemporaryError`.
     4. `watch` blocks until `stop` is set. It calls `changed(name)` soon after an object's phase may have changed, and

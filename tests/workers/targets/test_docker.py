@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from broker_config.errors import TemporaryError
+from broker_config.oci.logins import Login
 from broker_config.runs import FailureClass, Reason
 from tests.contract.targets import Behaviour
 from tests.contract.waiting import eventually
@@ -196,6 +198,39 @@ def test_a_missing_image_is_pulled(lab: DockerLab) -> None:
         lab.target.submit(request)
         # Then
         assert lab.end_of(request.name).phase is Phase.SUCCEEDED
+        lab.target.release(request.name)
+        lab.api.remove_image(image)
+
+
+def test_an_image_is_pulled_with_the_login_that_comes_with_its_request(
+    lab: DockerLab, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a registry that gives nothing without a login, and nobody who is logged in there
+    monkeypatch.setenv("DOCKER_CONFIG", str(home))
+    with registry("agent:secret") as server:
+        image = f"{server.address}/private:1"
+        lab.api.tag(BASE_IMAGE, f"{server.address}/private", "1")
+        login = Login("agent", "secret")
+        pushed = list(lab.api.push(image, stream=True, decode=True, auth_config=login.for_engine))
+        lab.api.remove_image(image)
+        assert not [event for event in pushed if "error" in event]
+        asked: list[str] = []
+
+        def known(name: str) -> Login:
+            asked.append(name)
+            return login
+
+        request = lab.request("print('pulled')", image=image)
+        # When it is sent without a login, with one, and again
+        with pytest.raises(RunFailed) as failed:
+            lab.target.submit(request)
+        lab.target.submit(replace(request, login=known))
+        lab.target.submit(replace(request, login=known))
+        # Then it was asked for once, when the image was missing, and is in nothing that the engine shows
+        assert failed.value.reason is Reason.IMAGE_UNAVAILABLE
+        assert lab.end_of(request.name).phase is Phase.SUCCEEDED
+        assert asked == [image]
+        assert "secret" not in json.dumps(lab.inspect(request.name))
         lab.target.release(request.name)
         lab.api.remove_image(image)
 

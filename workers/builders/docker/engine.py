@@ -91,7 +91,7 @@ class Engine:
         return Base(names[0].partition("@")[2] if names else found["Id"], in_registry=False)
 
     def push(self, push: Push, log: Callable[[str], None], cancelled: Callable[[], bool]) -> None:
-        """Push an image, with the login that is given or else with that of the agent's docker.
+        """Push an image, with the login that its registry gives or else with that of the agent's docker.
 
         Raises:
             RunFailed: class BUILD, when the registry refuses it.
@@ -99,10 +99,11 @@ class Engine:
             TemporaryError: when the engine or the registry did not answer.
         """
         log(f"pushing {push.reference}")
-        login = {"username": push.user, "password": push.password} if push.user else None
+        login = push.login()
+        auth = login.for_engine if login else None
         with answering():
             try:
-                for event in self.api.push(push.reference, stream=True, decode=True, auth_config=login):
+                for event in self.api.push(push.reference, stream=True, decode=True, auth_config=auth):
                     if cancelled():
                         raise RunCancelled("the push was cancelled")
                     # A failed push raises nothing: it is one of the events.

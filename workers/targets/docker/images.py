@@ -7,6 +7,7 @@ from typing import Any
 from docker.errors import APIError, InvalidRepository
 
 from broker_config.errors import TemporaryError
+from broker_config.oci.logins import Login
 from broker_config.runs import FailureClass, Reason
 from workers.failures import RunFailed
 from workers.targets.docker.engine import Engine, may_pass, words_of
@@ -30,17 +31,18 @@ _LASTING = (
 """Words of engines and registries for an image that another try will not bring."""
 
 
-def pull(engine: Engine, image: str, platform: str | None) -> None:
-    """Bring an image to the engine, with the credentials of the agent's `docker login`.
+def pull(engine: Engine, image: str, platform: str | None, login: Login | None) -> None:
+    """Bring an image to the engine; without a login, with the one that docker's client finds, if any.
 
     Raises:
         RunFailed: IMAGE_UNAVAILABLE, when the registry does not have it or does not give it.
         TemporaryError: when the registry or the engine did not answer.
     """
+    auth = login.for_engine if login else None
     with engine.answering():
         try:
             # Errors after the first byte come as lines of the stream and raise nothing.
-            for line in engine.api.pull(image, stream=True, decode=True, platform=platform):
+            for line in engine.api.pull(image, stream=True, decode=True, auth_config=auth, platform=platform):
                 if "error" in line:
                     raise _failure(image, line["error"])
         except InvalidRepository as error:
@@ -54,7 +56,7 @@ def unavailable(image: str, words: str) -> RunFailed:
     return RunFailed(
         FailureClass.CONFIG,
         Reason.IMAGE_UNAVAILABLE,
-        f"image {image!r} cannot be had: {words}; check its name, and the agent's docker login at its registry",
+        f"image {image!r} cannot be had: {words}; check its name, and the agent's credentials for its registry",
     )
 
 

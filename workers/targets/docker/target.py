@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,19 +82,22 @@ class DockerTarget:
 
     def _made(self, request: Request) -> Mapping[str, Any] | None:
         """Create the container; returns the one that another agent created in this moment, if one did."""
-        image, platform = request.body["container"]["Image"], request.body.get("platform")
-        pull = partial(images.pull, self._engine, image, platform)
+        image = request.body["container"]["Image"]
         if request.body["pull"] == "always":
-            pull()
+            self._pull(request)
         outcome = self._create(request)
         if outcome is Created.IMAGE_MISSING:
             if request.body["pull"] == "never":
                 raise images.unavailable(image, "the engine does not have it, and the queue config says pull: never")
-            pull()
+            self._pull(request)
             outcome = self._create(request)
         if outcome is Created.MADE:
             return None
         return self._appeared(request.name)
+
+    def _pull(self, request: Request) -> None:
+        image = request.body["container"]["Image"]
+        images.pull(self._engine, image, request.body.get("platform"), request.login(image))
 
     def _appeared(self, name: str) -> Mapping[str, Any]:
         """The container that another agent is making: the engine gives its name away before it shows it."""

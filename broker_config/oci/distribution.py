@@ -5,24 +5,16 @@ Source of the formats: "OCI Distribution Specification", and "Token Authenticati
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Callable
 from urllib.parse import urlencode, urljoin
 
 from broker_config.errors import ConfigError
-from workers.config.registry import RegistryConfig
-from workers.registries.answers import Answer, ask
-from workers.registries.protocol import Login
-
-DOCKER_HUB = "docker.io"
-HUB_LOGIN = "https://index.docker.io/v1/"
-"""Docker Hub's name in docker's config."""
+from broker_config.oci.answers import Answer, ask
+from broker_config.oci.logins import Login
+from broker_config.oci.references import DOCKER_HUB, host_of, path_of, url_of
 
 _HUB_API = "registry-1.docker.io"
-
-_LOOPBACK = re.compile(r"(?:localhost|127\.\d+\.\d+\.\d+)(?::\d+)?")
-"""Registries that docker speaks to without TLS."""
 
 _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 
@@ -42,10 +34,12 @@ _SHOWS_NONE = {401, 403, 404}
 class Distribution:
     """One repository, asked with a login."""
 
-    def __init__(self, config: RegistryConfig, login: Callable[[], Login | None], cure: str) -> None:
-        self._path = path_of(config.uri)
-        host = host_of(config.uri)
-        self._url = url_of(_HUB_API if host == DOCKER_HUB else host, plain=config.plain_http)
+    def __init__(
+        self, repository: str, login: Callable[[], Login | None], cure: str, *, plain_http: bool = False
+    ) -> None:
+        self._path = path_of(repository)
+        host = host_of(repository)
+        self._url = url_of(_HUB_API if host == DOCKER_HUB else host, plain=plain_http)
         self._login = login
         self._cure = cure
 
@@ -89,7 +83,7 @@ class Distribution:
             return {}
         kind, _, words = asked.headers.get("WWW-Authenticate", "").partition(" ")
         login = self._login()
-        basic = {"Authorization": _basic(login)} if login else {}
+        basic = {"Authorization": f"Basic {login.basic}"} if login else {}
         if kind.lower() != "bearer":
             return basic
         return {"Authorization": f"Bearer {self._token(dict(_CHALLENGE.findall(words)), actions, basic)}"}
@@ -101,24 +95,3 @@ class Distribution:
         if answer.status != 200 or not token:
             raise ConfigError(f"it gives no token: {answer.words}; {self._cure}")
         return token
-
-
-def host_of(repository: str) -> str:
-    """The registry's host, with its port; Docker Hub's for a name that has none."""
-    host = repository.partition("/")[0]
-    return host if "." in host or ":" in host or host == "localhost" else DOCKER_HUB
-
-
-def path_of(repository: str) -> str:
-    """The repository's name within its registry."""
-    host, _, path = repository.partition("/")
-    return path if host_of(repository) == host else repository
-
-
-def url_of(host: str, *, plain: bool) -> str:
-    """Where the registry's API is; `plain`: without TLS, as docker speaks to loopback anyway."""
-    return f"{'http' if plain or _LOOPBACK.fullmatch(host) else 'https'}://{host}"
-
-
-def _basic(login: Login) -> str:
-    return "Basic " + base64.b64encode(f"{login.user}:{login.password}".encode()).decode()

@@ -1,0 +1,60 @@
+"""With what login an image is pulled: the agent's own registry's, a cloud's, or that of `docker login`.
+
+Targets ask at the moment of a pull, as tokens of registries end after hours. What they get is written down nowhere.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from broker_config.errors import ConfigError
+from broker_config.oci.logins import Login, docker_login
+from broker_config.oci.references import Reference, host_of
+from broker_config.runs import FailureClass, Reason
+from workers.clouds import registry_of
+from workers.config import AgentConfig
+from workers.config.images import CLOUDS, kind_of
+from workers.config.registry import RegistryConfig
+from workers.failures import RunFailed
+from workers.registries.protocol import Registry
+
+
+class PullLogins:
+    """The logins that one agent hands on to its targets."""
+
+    def __init__(self, config: AgentConfig) -> None:
+        self._config = config
+        self._registries: dict[str, Registry | None] = {}
+        self._lock = threading.Lock()
+
+    def login(self, image: str) -> Login | None:
+        """The login that a pull of the image needs, asked for anew; None where none is known, which may do.
+
+        Raises:
+            RunFailed: class CONFIG, when the agent's registry gives it none, or docker's config cannot be read.
+            TemporaryError: when the registry, or its cloud, does not answer.
+        """
+        repository = Reference.parse(image).repository
+        try:
+            registry = self._registry_at(host_of(repository), repository)
+            return registry.login() if registry else docker_login(host_of(repository))
+        except ConfigError as error:
+            text = f"the agent has no login to pull {image}: {error}"
+            raise RunFailed(FailureClass.CONFIG, Reason.CONFIG_INVALID, text) from error
+
+    def _registry_at(self, host: str, repository: str) -> Registry | None:
+        with self._lock:
+            if host not in self._registries:
+                config = self._config_of(host, repository)
+                self._registries[host] = registry_of(self._config, config) if config else None
+            return self._registries[host]
+
+    def _config_of(self, host: str, repository: str) -> RegistryConfig | None:
+        """The agent's own registry, or one in the cloud whose credentials the agent uses."""
+        own = self._config.destination
+        if own and host_of(own.uri) == host:
+            return own
+        kind, environment = kind_of(repository), self._config.environment
+        if environment and CLOUDS.get(kind) == environment.type:
+            return RegistryConfig(type=kind, uri=repository)
+        return None
