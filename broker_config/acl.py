@@ -20,7 +20,7 @@ CONNECTION = ("hello", "info", "ping", "select", "wait")
 SCRIPTS = ("evalsha", "script|load", "time")
 READ = (
     *("exists", "get", "hget", "hgetall", "hmget", "scard", "smembers", "xread", "xrevrange"),
-    *("zrange", "zrevrange", "zscan"),
+    *("zrange", "zrevrange", "zscan", "zscore"),
 )
 WRITE = (
     *("expire", "hdel", "hincrby", "hset", "lpush", "publish", "set", "setex"),
@@ -29,10 +29,10 @@ WRITE = (
 TRANSACTIONS = ("exec", "multi", "unwatch", "watch")
 
 PRODUCER = (*CONNECTION, *SCRIPTS, *READ, *WRITE, "mget", "subscribe", "unsubscribe")  # the last: to wait for a result
-OWNER = (*TRANSACTIONS, "del", "hkeys")
+OWNER = (*TRANSACTIONS, "del", "hkeys", "unlink", "zrangebyscore")
 AGENT = (
     *(*CONNECTION, *SCRIPTS, *READ, *WRITE, *TRANSACTIONS),
-    *("del", "incrby", "lindex", "rpop", "rpush", "unlink", "zrangebyscore", "zscore"),
+    *("del", "incrby", "lindex", "rpop", "rpush", "unlink", "zrangebyscore"),
     # Celery's own.
     *("brpop", "llen", "psubscribe", "punsubscribe", "script|exists", "zrevrangebyscore"),
 )
@@ -62,10 +62,11 @@ def agent(prefix: str, queues: Sequence[str], database: int = 0) -> str:
             *(keys.run("*"), keys.runs, keys.alarms, keys.ended, keys.wishes, keys.fences),
             *(keys.agents, keys.agent_wishes, keys.agent_runs("*"), keys.agent_lease("*")),
             *(keys.orphans, keys.orphan_removals, keys.build("*")),  # with its log
+            *_of_code(keys),
             results.key("*"),
             *("_kombu.binding*", "unacked*", "*.celery.pidbox*", "celeryev*"),
         ],
-        [keys.code("*"), keys.queues],
+        [keys.queues],
         # A subscription to a pattern needs a rule with the very same pattern.
         [results.key("*"), *(f"/{database}.{name}" for name in ("celery.pidbox", "celeryev/*", "celeryev/worker.*"))],
         AGENT,
@@ -76,7 +77,8 @@ def _producer_keys(keys: Keys, queues: Sequence[str]) -> list[str]:
     return [
         *_of_queues(keys, queues),
         *(keys.idempotency(name, "*") for name in queues),
-        *(keys.run("*"), keys.runs, keys.alarms, keys.ended, keys.wishes, keys.agent_runs("*"), keys.code("*")),
+        *(keys.run("*"), keys.runs, keys.alarms, keys.ended, keys.wishes, keys.agent_runs("*")),
+        *_of_code(keys),
         *(keys.jobs, keys.job("*", "*")),  # its aliases too
         results.key("*"),
     ]
@@ -85,6 +87,10 @@ def _producer_keys(keys: Keys, queues: Sequence[str]) -> list[str]:
 def _producer_reads(keys: Keys) -> list[str]:
     # Not to be written by a producer: without the lease of an agent's session, no run can be claimed.
     return [keys.queues, keys.queue("*"), keys.agents, keys.agent_lease("*"), keys.orphans, keys.orphan_removals]
+
+
+def _of_code(keys: Keys) -> list[str]:
+    return [keys.archives, keys.loose_locations, keys.archive_sweep, keys.archive("*"), keys.code("*")]
 
 
 def _of_queues(keys: Keys, queues: Sequence[str]) -> list[str]:

@@ -44,6 +44,15 @@ class NotFound(LaunchyardError):
     code = "not-found"
 
 
+class CodeNotStored(NotFound):
+    """The run's code archive is not in the store, or no longer."""
+
+    code = "code-not-stored"
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(f"the code archive {digest} is not in the store; launch again from the code")
+
+
 class Conflict(LaunchyardError):
     """The name or idempotency key is taken by something else."""
 

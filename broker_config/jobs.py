@@ -96,6 +96,11 @@ class Job(Frozen):
     retries: JobRetries | None = None  # fewer than the queue's
     timeouts: Timeouts | None = None  # shorter than the queue's
 
+    @property
+    def archive(self) -> str:
+        """The digest of its code archive; empty when its source is another."""
+        return self.source.digest if isinstance(self.source, CodeSource) else ""
+
     @field_validator("env")
     @classmethod
     def _names_are_portable(cls, env: dict[str, str]) -> dict[str, str]:

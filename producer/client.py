@@ -8,7 +8,7 @@ from functools import cache, partial
 from typing import Any, Unpack
 
 from broker_config import sentinels
-from broker_config.errors import InvalidRequest, NotFound, StaleWrite
+from broker_config.errors import CodeNotStored, InvalidRequest, NotFound, StaleWrite
 from broker_config.frozen import parse
 from broker_config.named_jobs import JobVersion
 from broker_config.plans import Plan
@@ -148,13 +148,18 @@ class Client:
         for order in orders:
             by_queue.setdefault(order[1].launch.queue, []).append(order)
         terms = self._check(by_queue)
-        for archive in {id(prepared.archive): prepared.archive for _, prepared in orders}.values():
-            if archive:
-                self.store.code.put(archive.data)
+        self._store_code(orders)
         written: dict[RunId, RunId] = {}
         for queue, group in by_queue.items():
             written.update(zip((run_id for run_id, _ in group), self._enqueue(terms[queue], group), strict=True))
         return written
+
+    def _store_code(self, orders: list[Order]) -> bool:
+        """Store the archives of these launches. Returns whether there is one."""
+        archives = {id(prepared.archive): prepared.archive for _, prepared in orders if prepared.archive}
+        for archive in archives.values():
+            self.store.code.put(archive.data)
+        return bool(archives)
 
     def _check(self, by_queue: dict[str, list[Order]]) -> dict[str, Terms]:
         checked: dict[str, Terms] = {}
@@ -220,6 +225,10 @@ class Client:
             specs = [(terms.spec(*order, self.settings.author), order[1].launch) for order in group]
             try:
                 return self.store.runs.enqueue(terms.record, specs, self.settings.max_message_bytes)
+            except CodeNotStored:
+                # It was stored so long ago that it was swept away: this process was stopped, or a failover took it.
+                if not self._store_code(group):
+                    raise
             except (StaleWrite, NotFound):
                 # The ids stay the same, so what an earlier step wrote already is not written again. A queue that is
                 # gone is told about by the next look, which names near misses.

@@ -275,3 +275,4 @@ class Agent:
     def _forget(self) -> None:
         self._reconciler.forget(self._workspaces)
         self.store.agents.forget_gone()
+        self.store.code.sweep()

@@ -8,8 +8,10 @@ from broker_config.connection import connect, connect_text, translated
 from broker_config.settings import Settings
 from broker_config.store.agents import AgentStore
 from broker_config.store.alarms import Alarms
+from broker_config.store.archives import Archives
 from broker_config.store.builds import BuildStore
 from broker_config.store.code import CodeStore
+from broker_config.store.code_place import BrokerPlace
 from broker_config.store.feed import Feed
 from broker_config.store.jobs import JobStore
 from broker_config.store.keys import Keys
@@ -20,7 +22,10 @@ from broker_config.store.queues import QueueStore
 from broker_config.store.replication import Replication
 from broker_config.store.runs import RunStore
 
-_SCRIPTS = ("enqueue", "claim", "change", "fence", "lease", "log", "restore", "snooze", "job", "queue", "build")
+_SCRIPTS = (
+    *("enqueue", "claim", "change", "fence", "lease", "log", "restore", "snooze", "job", "queue", "build"),
+    *("archive_find", "archive_enter", "archive_drop"),
+)
 
 
 class Store:
@@ -46,7 +51,8 @@ class Store:
         self.orphans = OrphanStore(self._client, keys)
         self.feed = Feed(self._client, keys)
         self.jobs = JobStore(self._client, keys, scripts["job"])
-        self.code = CodeStore(self._binary_client, keys, settings.max_code_bytes)
+        self.archives = Archives(self._client, keys, scripts)
+        self.code = CodeStore(self.archives, BrokerPlace(self._binary_client, keys), settings.max_code_bytes)
 
     def eviction_policy(self) -> str:
         """What the broker does with keys when its memory is full; `noeviction` is the only one that loses no run."""

@@ -11,7 +11,7 @@ from redis.commands.core import Script
 
 from broker_config import messages
 from broker_config.connection import TextClient
-from broker_config.errors import Conflict, InvalidRequest, NotFound, QueueFull, StaleWrite
+from broker_config.errors import CodeNotStored, Conflict, InvalidRequest, NotFound, QueueFull, StaleWrite
 from broker_config.priorities import first_place, list_key
 from broker_config.queues import QueueRecord
 from broker_config.runs import Launch, RunId, RunSpec
@@ -64,7 +64,7 @@ class Enqueuer:
         keys, queue = self._keys, record.queue.name
         first = batch[0][0]
         names = [keys.queue(queue), keys.queue_waiting(queue), keys.queue_counts(queue), keys.runs, keys.alarms]
-        names.append(keys.queue_authors(queue))
+        names += [keys.queue_authors(queue), keys.archives]
         arguments = [record.revision, self._retention_seconds, first.created_at.isoformat(), first.author, more]
         for spec, launch, text in batch:
             names += [
@@ -73,11 +73,12 @@ class Enqueuer:
                 keys.run_events(spec.id),
                 list_key(queue, spec.priority),
                 keys.idempotency(queue, launch.idempotency_key or ""),
+                keys.archive_holders(spec.job.archive),
             ]
             hold = spec.first_hold
             arguments += [spec.id, text, "" if hold else messages.encode(spec, text), _digest(launch)]
             arguments += [hold or "", first_alarm(spec) or "", spec.not_before.isoformat() if spec.not_before else ""]
-            arguments.append(first_place(spec.priority))
+            arguments += [first_place(spec.priority), spec.job.archive]
         return names, arguments
 
     def _write(
@@ -97,6 +98,8 @@ class Enqueuer:
                 f"queue {record.name!r} takes no launches any more, because it is being deleted; launch on another "
                 f"queue, or have its owner call that off: 'launchyard queue resume {record.name}'"
             )
+        if outcome == "no-code":
+            raise CodeNotStored(replies[0])
         if outcome == "full":
             raise _full(record.name, batch[0][0].author, replies)
         return [RunId(run_id) for run_id in replies]

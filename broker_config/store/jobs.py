@@ -9,7 +9,7 @@ from typing import Any
 from redis.commands.core import Script
 
 from broker_config.connection import TextClient, translated
-from broker_config.errors import NotFound, did_you_mean
+from broker_config.errors import CodeNotStored, NotFound, did_you_mean
 from broker_config.named_jobs import LATEST, JobDefinition, JobReference, JobVersion, check_aliases
 from broker_config.runs import now
 from broker_config.store.keys import Keys
@@ -30,14 +30,22 @@ class JobStore:
 
         Raises:
             InvalidRequest: when an alias cannot be chosen.
+            CodeNotStored: when the job's code archive is not in the store.
         """
         check_aliases(aliases)
         entity, name = definition.entity, definition.name
         digest = hashlib.sha256(definition.model_dump_json().encode()).hexdigest()
         version = JobVersion(definition=definition, number=0, author=author, created_at=now())
-        keys = [self._keys.jobs, self._keys.job(entity, name), self._keys.job_aliases(entity, name)]
+        archive = definition.job.archive
+        keys = [
+            *(self._keys.jobs, self._keys.job(entity, name), self._keys.job_aliases(entity, name)),
+            *(self._keys.archives, self._keys.archive_holders(archive)),
+        ]
+        args = [f"{entity}/{name}", digest, version.model_dump_json(), archive, *aliases]
         with translated():
-            number = self._script(keys=keys, args=[f"{entity}/{name}", digest, version.model_dump_json(), *aliases])
+            number = int(self._script(keys=keys, args=args))
+        if number < 0:
+            raise CodeNotStored(archive)
         return self.get(entity, JobReference(name, f"v{number}"))
 
     def get(self, entity: str, reference: JobReference) -> JobVersion:

@@ -153,6 +153,29 @@ class Keys:
         """Hash: the version that each alias of a named job points to."""
         return f"{self.prefix}job:{entity}/{name}:aliases"
 
-    def code(self, digest: str) -> str:
-        """String: the bytes of a code archive."""
-        return f"{self.prefix}code:{digest}"
+    @property
+    def archives(self) -> str:
+        """Sorted set: digests of all code archives, by when one that nothing holds is dropped, in ms since 1970."""
+        return f"{self.prefix}archives"
+
+    @property
+    def loose_locations(self) -> str:
+        """Sorted set: locations of no archive, by when they are rubbish: uploads under way, and what is dropped."""
+        return f"{self.prefix}archives:loose"
+
+    @property
+    def archive_sweep(self) -> str:
+        """String with an expiry: an agent has swept the archives not long ago."""
+        return f"{self.prefix}archives:sweep"
+
+    def archive(self, digest: str) -> str:
+        """Hash: where a code archive is, and its size."""
+        return f"{self.prefix}archive:{digest}"
+
+    def archive_holders(self, digest: str) -> str:
+        """Set: what needs an archive: runs that have not ended, and versions of named jobs."""
+        return f"{self.prefix}archive:{digest}:holders"
+
+    def code(self, name: str) -> str:
+        """String: the bytes of an archive that is on the broker."""
+        return f"{self.prefix}code:{name}"

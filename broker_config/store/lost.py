@@ -40,6 +40,7 @@ class LostRuns:
                     results.key(run.id),
                     keys.newest_revisions,
                     keys.queue_authors(spec.queue.name),
+                    keys.archive_holders(spec.job.archive),
                 ],
                 args=[
                     run.id,
@@ -55,6 +56,7 @@ class LostRuns:
                     self._retention_seconds,
                     spec.queue.name,
                     spec.author,
+                    spec.job.archive,
                     *(part for name, value in fields.items() for part in (name, str(value))),
                 ],
             )

@@ -84,6 +84,7 @@ class RunStore:
             StaleWrite: when the queue was edited since `record` was read.
             QueueFull: when the queue, or the author on it, has as many runs waiting as it may have. Of a launch in
                 several steps that others overtook, the first ones may be written.
+            CodeNotStored: when the code archive of a run is not in the store.
             Conflict: when an idempotency key stands for another launch, or the queue is being deleted.
             BrokerFull: when the broker has no memory left for them.
             NotReplicated: when too few replicas have them. They are enqueued all the same.
@@ -170,6 +171,7 @@ class RunStore:
             keys.alarms,
             keys.run_dependents(run.id),
             *(keys.queue(queue), keys.queue_authors(queue), keys.queue_held(queue, run.spec.author)),
+            *(keys.archives, keys.archive_holders(run.spec.job.archive)),
         ]
 
     def _change_arguments(self, run: Run, change: Change, at: datetime, fields: dict[str, Any]) -> list[Any]:
@@ -196,6 +198,7 @@ class RunStore:
             milliseconds(after.alarm) if after.state is State.QUEUED and after.alarm else "",
             first_place(run.spec.priority),
             run.spec.author,
+            run.spec.job.archive,
             *(part for name, value in fields.items() for part in (name, _text(value))),
         ]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from broker_config import __version__
-from producer.cli import agents, broker, demo, importing, jobs, launching, planning, queues, recovering, runs, up
+from producer.cli import agents, broker, code, demo, importing, jobs, launching, planning, queues, recovering, runs, up
 from producer.cli.exits import Commands
 from producer.cli.session import Session
 
@@ -46,6 +46,7 @@ for command in (
     agents.agents,
     agents.agent,
     importing.group,
+    code.group,
     broker.group,
     recovering.recover,
     up.up,

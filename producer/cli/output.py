@@ -106,6 +106,16 @@ def age(time: datetime | None, until: datetime | None = None) -> str:
     return f"{seconds // size}{unit}"
 
 
+def size(count: int) -> str:
+    """Bytes in the largest fitting unit: `917 B`, `3.4 KiB`, `200.0 MiB`."""
+    number, unit = float(count), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if number < 1024:
+            break
+        number, unit = number / 1024, larger
+    return f"{count} B" if unit == "B" else f"{number:,.1f} {unit}"
+
+
 def clock(time: datetime | None) -> str:
     """Date and time on this machine's clock."""
     return time.astimezone().strftime("%Y-%m-%d %H:%M:%S") if time else ""

@@ -131,6 +131,22 @@ def test_a_producer_enqueues_reads_and_cancels(guarded: Guarded, stores: Stores,
     assert stores("agent").code.get(source.digest) == b"code"
 
 
+def test_an_agent_and_an_owner_drop_code_that_nothing_needs(stores: Stores, guarded: Guarded) -> None:
+    # Given two archives whose time is over
+    store = stores("producer")
+    digests = [store.code.put(data).digest for data in (b"one", b"two")]
+    with guarded.client("admin") as admin:
+        # When
+        admin.zadd("launchyard:archives", {digests[0]: 1})
+        stores("agent").code.sweep()
+        left = store.code.list()
+        dropped = stores("owner").code.prune(also_finished=True)
+
+        # Then
+        assert [record.digest for record in left] == [record.digest for record in dropped] == [digests[1]]
+        assert list(admin.scan_iter("launchyard:code:*")) == []
+
+
 def test_a_producer_creates_and_reads_named_jobs(stores: Stores) -> None:
     # Given
     store = stores("producer")

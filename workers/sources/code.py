@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 
 from broker_config import jobs
-from broker_config.errors import NotFound, TemporaryError
+from broker_config.errors import CodeNotStored, TemporaryError
 from broker_config.runs import FailureClass, Reason
 from broker_config.store.code import CodeStore
 from workers.failures import RunFailed
@@ -30,7 +30,7 @@ class CodeSource:
     def fetch(self, source: jobs.CodeSource, folder: Path) -> Fetched:
         try:
             archive = self._code.get(source.digest)
-        except NotFound as error:
+        except CodeNotStored as error:
             raise _unavailable(str(error)) from error
         try:
             with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as members:

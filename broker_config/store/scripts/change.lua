@@ -2,10 +2,11 @@
 -- Change a run's record if nobody else did since it was read, and write the event that says so.
 -- KEYS: record, spec, events, logs, waiting, counts, the agent's runs, ended runs, wishes, message list,
 --       Celery result, the runs of the agent that holds the run afterwards, alarms, dependents, queue, authors,
---       the author's runs that are held for a place
+--       the author's runs that are held for a place, archives, what holds the run's archive
 -- ARGV: run id, expected version, fence ('' for a writer that holds no claim), time, actor, new state, reason, text,
 --       retention in s, score, 'wish' or '', message to send or '', result document or '',
---       time of the alarm in ms or '', first place of its priority among those that wait, author;
+--       time of the alarm in ms or '', first place of its priority among those that wait, author,
+--       digest of the run's archive or '';
 --       then field, value, ...
 -- Returns the new version, or 0 when the record is another one by now.
 local terminal = {succeeded = true, failed = true, cancelled = true, preempted = true}
@@ -15,7 +16,7 @@ if ARGV[3] ~= '' and (now[3] or '0') ~= ARGV[3] then return 0 end
 
 local id, old, new = ARGV[1], now[2], ARGV[6]
 local fields = {'reason', ARGV[7], 'text', ARGV[8]}
-for i = 17, #ARGV do fields[#fields + 1] = ARGV[i] end
+for i = 18, #ARGV do fields[#fields + 1] = ARGV[i] end
 if new ~= old then
   fields[#fields + 1] = 'state'; fields[#fields + 1] = new
   fields[#fields + 1] = 'since'; fields[#fields + 1] = ARGV[4]
@@ -66,6 +67,11 @@ elseif terminal[new] then
   redis.call('SREM', KEYS[7], id)
   redis.call('ZADD', KEYS[8], ARGV[10], id)
   for i = 1, 4 do redis.call('EXPIRE', KEYS[i], ARGV[9]) end
+  if ARGV[17] ~= '' then
+    -- As long as its record is kept, the run can be launched again.
+    redis.call('SREM', KEYS[19], id)
+    redis.call('ZADD', KEYS[18], 'XX', 'GT', (redis.call('TIME')[1] + ARGV[9]) * 1000, ARGV[17])
+  end
   -- Who waits for this run is looked at now. The clock of the alarm tells two ends of one moment apart.
   local clock = redis.call('TIME')
   for _, dependent in ipairs(redis.call('SMEMBERS', KEYS[14])) do

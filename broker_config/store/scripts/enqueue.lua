@@ -1,20 +1,21 @@
 -- Write a batch of runs of one queue: record, spec, event, index entries and message of each, all in one step.
--- KEYS: queue, waiting, counts, all runs, alarms, authors; then for each run: record, spec, events, message list, idempotency key
+-- KEYS: queue, waiting, counts, all runs, alarms, authors, archives; then for each run: record, spec, events,
+--       message list, idempotency key, what holds its archive
 -- ARGV: expected revision, idempotency expiry in s, time, author, runs of the same launch that later steps write;
 --       then for each run: id, spec, message ('' for a run that is held), launch digest ('' when the caller gave no
 --       idempotency key), hold or '', time of its alarm in ms or '', not before or '', first place of its priority
---       among those that wait
+--       among those that wait, digest of its archive or ''
 -- Returns the outcome, then the id of each run, or of the earlier one that its idempotency key stands for; with the
 -- outcome 'conflict', nothing is written, and what follows is the place in the batch and the other run's id; with 'full'
--- it is the limit's name, its value, and what counts towards it by author.
+-- it is the limit's name, its value, and what counts towards it by author; with 'no-code' it is the digest.
 local revision = redis.call('HGET', KEYS[1], 'revision')
 if not revision then return {'missing'} end
 if revision ~= ARGV[1] then return {'edited'} end
 
-local count = (#KEYS - 6) / 5
+local count = (#KEYS - 7) / 6
 local earlier, first = {}, {}
 for i = 0, count - 1 do
-  local key, id, digest = KEYS[11 + 5 * i], ARGV[6 + 8 * i], ARGV[9 + 8 * i]
+  local key, id, digest = KEYS[12 + 6 * i], ARGV[6 + 9 * i], ARGV[9 + 9 * i]
   if digest ~= '' then
     -- Known from before, or given twice in this batch.
     local taken = first[key] or redis.call('GET', key) or (id .. ' ' .. digest)
@@ -31,7 +32,7 @@ local of_queue, of_author = tonumber(limits[1]), tonumber(limits[2])
 if of_queue or of_author or limits[3] == '1' then
   local new = 0
   for i = 0, count - 1 do
-    if not earlier[i] and redis.call('EXISTS', KEYS[7 + 5 * i]) == 0 then new = new + 1 end
+    if not earlier[i] and redis.call('EXISTS', KEYS[8 + 6 * i]) == 0 then new = new + 1 end
   end
   if new > 0 then
     if limits[3] == '1' then return {'draining'} end
@@ -46,12 +47,17 @@ if of_queue or of_author or limits[3] == '1' then
     end
   end
 end
+-- An archive that nothing held may have been forgotten since it was stored.
+for i = 0, count - 1 do
+  local digest = ARGV[14 + 9 * i]
+  if digest ~= '' and not earlier[i] and not redis.call('ZSCORE', KEYS[7], digest) then return {'no-code', digest} end
+end
 -- The broker's clock: the order of runs must not depend on the clocks of producers.
 local clock = redis.call('TIME')
 local place = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 local runs, places, everywhere, orders, written = {'ok'}, {}, {}, {}, 0
 for i = 0, count - 1 do
-  local k, a = 6 + 5 * i, 5 + 8 * i
+  local k, a = 7 + 6 * i, 5 + 9 * i
   local id = ARGV[a + 1]
   -- A record that exists was written by an earlier try whose reply was lost.
   if not earlier[i] and redis.call('EXISTS', KEYS[k + 1]) == 0 then
@@ -61,6 +67,7 @@ for i = 0, count - 1 do
     redis.call('HSET', KEYS[k + 1], 'version', 1, 'state', 'queued', 'since', time, 'reason', reason, 'attempt', 1,
       'place', mine)
     if hold ~= '' then redis.call('HSET', KEYS[k + 1], 'hold', hold, 'not_before', ARGV[a + 7]) end
+    if ARGV[a + 9] ~= '' then redis.call('SADD', KEYS[k + 6], id) end
     if ARGV[a + 6] ~= '' then redis.call('ZADD', KEYS[5], ARGV[a + 6], id) end
     redis.call('SET', KEYS[k + 2], ARGV[a + 2])
     redis.call('XADD', KEYS[k + 3], '*', 'at', time, 'actor', actor, 'old', '', 'new', 'queued',

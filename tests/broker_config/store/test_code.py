@@ -34,7 +34,7 @@ def test_the_same_bytes_are_stored_once_and_sent_once(store: Store, client: Any)
 
     # Then
     assert client.info("commandstats")["cmdstat_set"]["calls"] == sets
-    assert list(client.scan_iter("launchyard:code:*")) == [f"launchyard:code:{DIGEST}"]
+    assert len(list(client.scan_iter("launchyard:code:*"))) == 1
 
 
 def test_an_archive_that_is_too_large_is_refused_with_the_cure(settings: Settings, client: Any) -> None:
@@ -49,13 +49,15 @@ def test_an_archive_that_is_too_large_is_refused_with_the_cure(settings: Setting
 
 
 def test_an_archive_that_is_not_there_is_not_found(store: Store) -> None:
-    with pytest.raises(NotFound, match="is not in the store; launch the run again from the code"):
+    with pytest.raises(NotFound, match="is not in the store; launch again from the code"):
         store.code.get(DIGEST)
 
 
 def test_bytes_that_are_not_those_of_the_digest_are_not_handed_out(store: Store, client: Any) -> None:
     # Given
-    client.set(f"launchyard:code:{DIGEST}", "evil")
+    store.code.put(ARCHIVE)
+    (key,) = client.scan_iter("launchyard:code:*")
+    client.set(key, "evil")
 
     # Then
     with pytest.raises(NotFound):

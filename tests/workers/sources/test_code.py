@@ -127,5 +127,5 @@ def test_an_archive_that_would_fill_the_disk_is_refused_before_it_is_unpacked(st
 
 def test_an_archive_that_the_store_does_not_have_is_named_with_the_cure(store: Store, folder: Path) -> None:
     digest = "sha256:" + "0" * 64
-    with pytest.raises(RunFailed, match=f"{digest}.*launch the run again"):
+    with pytest.raises(RunFailed, match=f"{digest}.*launch again from the code"):
         CodeSource(store.code).fetch(jobs.CodeSource(digest=digest, size_bytes=1), folder)

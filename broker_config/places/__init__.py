@@ -1,0 +1,1 @@
+"""Places: where the bytes of code archives are kept, whichever they are."""
