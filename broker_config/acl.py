@@ -47,7 +47,14 @@ def owner(prefix: str, queues: Sequence[str]) -> str:
     """Rules of a producer who also creates, edits, pauses and deletes these queues, and says what agents shall do."""
     keys = Keys(prefix)
     histories = [keys.queue_revisions(name) for name in queues]
-    more = [*histories, keys.queues, keys.newest_revisions, keys.agent_wishes, keys.orphan_removals]
+    more = [
+        *histories,
+        keys.queues,
+        keys.newest_revisions,
+        keys.agent_wishes,
+        keys.orphan_removals,
+        keys.image_removals,
+    ]
     return _rules(
         [*_producer_keys(keys, queues), *more], _producer_reads(keys), [results.key("*")], (*PRODUCER, *OWNER)
     )
@@ -61,7 +68,8 @@ def agent(prefix: str, queues: Sequence[str], database: int = 0) -> str:
             *_of_queues(keys, queues),
             *(keys.run("*"), keys.runs, keys.alarms, keys.ended, keys.wishes, keys.fences),
             *(keys.agents, keys.agent_wishes, keys.agent_runs("*"), keys.agent_lease("*")),
-            *(keys.orphans, keys.orphan_removals, keys.build("*")),  # with its log
+            *(keys.orphans, keys.orphan_removals, keys.image_removals),
+            *(keys.build("*"), keys.images, keys.images_used),  # a build with its log
             *_of_code(keys),
             results.key("*"),
             *("_kombu.binding*", "unacked*", "*.celery.pidbox*", "celeryev*"),
@@ -86,7 +94,8 @@ def _producer_keys(keys: Keys, queues: Sequence[str]) -> list[str]:
 
 def _producer_reads(keys: Keys) -> list[str]:
     # Not to be written by a producer: without the lease of an agent's session, no run can be claimed.
-    return [keys.queues, keys.queue("*"), keys.agents, keys.agent_lease("*"), keys.orphans, keys.orphan_removals]
+    agents = [keys.agents, keys.agent_lease("*"), keys.orphans, keys.orphan_removals]
+    return [keys.queues, keys.queue("*"), *agents, keys.images, keys.images_used, keys.image_removals]
 
 
 def _of_code(keys: Keys) -> list[str]:

@@ -13,6 +13,7 @@ from pydantic import AwareDatetime, Field, field_validator
 
 from broker_config import resources
 from broker_config.frozen import Frozen, JsonObject
+from broker_config.images import ImageOrigin
 from broker_config.jobs import Job
 from broker_config.overrides import Merged, merge, merge_with_origins
 from broker_config.placeholders import Value, fill
@@ -239,6 +240,8 @@ class Run(Frozen):
     place: int = 0  # in the order of the queue: microseconds of the broker's clock at the enqueue
     fence: int = 0  # of the agent's session; a write with an older one is refused
     image: str = ""  # what the build stage produced: an image reference or an environment's path
+    image_origin: ImageOrigin | None = None  # how it came by that; None where nothing had to be built
+    build_seconds: float | None = None  # from the wish for it until it was there
     submission: str = ""  # the object's name at the target, written before it is submitted
     request_digest: str = ""
     exit_code: int | None = None
@@ -260,6 +263,8 @@ class Run(Frozen):
     end_reason: Reason | None = None  # why its agent has it ended: a timeout, or quarantine
 
     @field_validator(
+        "image_origin",
+        "build_seconds",
         "exit_code",
         "failure",
         "submitted_at",

@@ -135,7 +135,7 @@ class Agent:
         self._recorder = Recorder(runs, self.name, self._session.fence)
         self._serving = Serving(self.store, self.name, self._config.queues, self._gate, self._intake)
         self._claimer = Claimer(runs, self._session, self._serving.cease)
-        self._builds = Builds(self.store.builds, self.store.logs, self._session, self._config.lease_seconds)
+        self._builds = Builds(self.store, self._session, self._config.lease_seconds)
         self._finisher = Finisher(self._recorder, self._ledger, self._let_go)
         known = macros.from_environment(self._config.macro_environment)
         stages = Stages(
@@ -276,3 +276,4 @@ class Agent:
         self._reconciler.forget(self._workspaces)
         self.store.agents.forget_gone()
         self.store.code.sweep()
+        self.store.images.forget_unused()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from broker_config.errors import TemporaryError
+from workers.builders.protocol import Artifact
 
 logger = logging.getLogger(__name__)
 
@@ -14,6 +15,16 @@ BATCH = 50  # lines
 PERIOD_SECONDS = 0.5
 LATE_PERIOD_SECONDS = 5.0
 MOST_LATE_LINES = 2000
+
+
+def summary(artifact: Artifact, seconds: float) -> Iterator[str]:
+    """What a build's log ends with: what the build took and made, step by step where its builder tells of steps."""
+    cached = sum(step.is_cached for step in artifact.steps)
+    told = [f"{len(artifact.steps)} steps, {cached} of them cached"] if artifact.steps else []
+    told += [f"{artifact.size_bytes / 1e6:,.1f} MB"] if artifact.size_bytes is not None else []
+    yield f"built in {seconds:.1f} s{': ' if told else ''}{'; '.join(told)}"
+    for step in artifact.steps:
+        yield f"  {'cached' if step.is_cached else f'{step.seconds:.1f} s':>8}  {step.name}"
 
 
 class BuildLog:

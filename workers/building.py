@@ -12,14 +12,15 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 
 from broker_config.errors import TemporaryError
-from broker_config.runs import FailureClass, Run
+from broker_config.images import Image, ImageOrigin, ImageStep
+from broker_config.runs import FailureClass, Run, now
+from broker_config.store import Store
 from broker_config.store.builds import BuildStore, Ended, Failure, Underway, Want
-from broker_config.store.logs import LogStore
-from workers.build_log import BuildLog
+from workers.build_log import BuildLog, summary
 from workers.builders.protocol import Artifact, Builder, BuildOrder
 from workers.failures import RunCancelled, RunFailed
 from workers.session import Session
@@ -43,9 +44,23 @@ class Wanted:
     key: str
     cancelled: Callable[[], bool]
 
+    @property
+    def id(self) -> str:
+        """The key, with the place where it is wanted."""
+        return f"{self.builder.place}/{self.key}"
+
     def find(self) -> Artifact | None:
         """The artifact, if it is there."""
         return self.builder.find(self.order, self.key)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """An artifact, and how a run came by it."""
+
+    artifact: Artifact
+    origin: ImageOrigin
+    seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -60,32 +75,41 @@ class Lease:
 class Builds:
     """The builds of this agent, and those of others that its runs wait for."""
 
-    def __init__(self, builds: BuildStore, logs: LogStore, session: Session, lease_seconds: float) -> None:
-        self._builds = builds
-        self._logs = logs
+    def __init__(self, store: Store, session: Session, lease_seconds: float) -> None:
+        self._builds = store.builds
+        self._images = store.images
+        self._logs = store.logs
         self._session = session
         self._lease_seconds = lease_seconds
         self._leases: dict[int, Lease] = {}
 
-    def artifact(self, wanted: Wanted) -> Artifact:
+    def reuse(self, wanted: Wanted) -> Made | None:
+        """What the run needs, if it is there."""
+        artifact = wanted.find()
+        if artifact is None:
+            return None
+        self._images.touch(wanted.id)
+        return Made(artifact, ImageOrigin.REUSED)
+
+    def make(self, wanted: Wanted) -> Made:
         """What the run needs, once it is there: built here, or by another agent that was first.
 
         Raises:
             RunFailed: when the build failed, here or for another run.
             RunCancelled, TemporaryError: as the builder does.
         """
-        want = self._want(wanted)
+        want, began = self._want(wanted), time.monotonic()
         onlooker = Onlooker(self._builds, wanted, want.key, partial(self._logs.append, wanted.run.id, "build"))
-        artifact = None
-        while artifact is None:
+        made = None
+        while made is None:
             match self._builds.take(want, self._lease_seconds):
                 case Failure() as failure:
                     raise RunFailed(failure.failure, failure.reason, _told(failure, wanted.run))
                 case Underway() as other:
-                    artifact = onlooker.wait(other)
+                    made = onlooker.wait(other)
                 case fence:
-                    artifact = self._build(wanted, Lease(want, fence))
-        return artifact
+                    made = self._build(wanted, Lease(want, fence))
+        return replace(made, seconds=time.monotonic() - began)
 
     def keep_leases(self) -> None:
         """Called by the heartbeat."""
@@ -97,7 +121,7 @@ class Builds:
     def _want(self, wanted: Wanted) -> Want:
         run = wanted.run
         return Want(
-            key=f"{wanted.builder.place}/{wanted.key}",
+            key=wanted.id,
             id=uuid.uuid4().hex,
             agent=self._session.name,
             session=self._session.token,
@@ -106,23 +130,13 @@ class Builds:
             since=run.place if run.attempt == 1 else self._builds.clock(),
         )
 
-    def _build(self, wanted: Wanted, lease: Lease) -> Artifact | None:
-        """The artifact; None when another agent has the lease by now."""
-
-        def write(lines: list[str]) -> None:
-            self._logs.append(wanted.run.id, "build", lines)
-            self._builds.tell(lease.want, lease.fence, lines)
-
-        def must_end() -> bool:
-            log.flush_if_due()
-            return lease.is_lost or wanted.cancelled()
-
-        log = BuildLog(write)
+    def _build(self, wanted: Wanted, lease: Lease) -> Made | None:
+        """What was built; None when another agent has the lease by now."""
         ended, failure = Ended.LEFT, None
         self._leases[lease.fence] = lease
         try:
             # Between the first look for it and the lease, another one may have built it.
-            artifact = wanted.find() or wanted.builder.build(wanted.order, wanted.key, log.add, must_end)
+            made = self.reuse(wanted) or Made(self._carry_out(wanted, lease), ImageOrigin.BUILT)
             ended = Ended.BUILT
         except RunFailed as error:
             if error.failure is FailureClass.BUILD:
@@ -133,10 +147,51 @@ class Builds:
                 raise
             return None
         finally:
-            log.flush()
             del self._leases[lease.fence]
             self._end(lease, ended, failure)
+        return made
+
+    def _carry_out(self, wanted: Wanted, lease: Lease) -> Artifact:
+        def write(lines: list[str]) -> None:
+            self._logs.append(wanted.run.id, "build", lines)
+            self._builds.tell(lease.want, lease.fence, lines)
+
+        def must_end() -> bool:
+            log.flush_if_due()
+            return lease.is_lost or wanted.cancelled()
+
+        log, began = BuildLog(write), time.monotonic()
+        try:
+            artifact = wanted.builder.build(wanted.order, wanted.key, log.add, must_end)
+            seconds = time.monotonic() - began
+            for line in summary(artifact, seconds):
+                log.add(line)
+        finally:
+            log.flush()
+        self._record(wanted, lease, artifact, seconds)
         return artifact
+
+    def _record(self, wanted: Wanted, lease: Lease, artifact: Artifact, seconds: float) -> None:
+        image = Image(
+            key=wanted.key,
+            place=wanted.builder.place,
+            reference=artifact.reference,
+            size_bytes=artifact.size_bytes,
+            source=wanted.run.spec.job.source,
+            run=wanted.run.id,
+            agent=self._session.name,
+            built_at=now(),
+            seconds=seconds,
+            steps=tuple(ImageStep.model_validate(asdict(step)) for step in artifact.steps),
+            last_used=now(),
+        )
+        try:
+            # Asked once more: who was overtaken has nothing to say of it.
+            if self._builds.keep(lease.want, lease.fence, self._lease_seconds):
+                self._images.record(image)
+        except TemporaryError as error:
+            # The record is for people. The image is found without it.
+            logger.warning("image-unrecorded run=%s: %s", wanted.run.id, error)
 
     def _end(self, lease: Lease, ended: Ended, failure: Failure | None) -> None:
         try:
@@ -157,8 +212,8 @@ class Onlooker:
         self._other: Underway | None = None
         self._read_to = ""
 
-    def wait(self, other: Underway) -> Artifact | None:
-        """The artifact once another one has built it; None after a while, or when that build ended without one.
+    def wait(self, other: Underway) -> Made | None:
+        """What the other one has built; None after a while, or when that build ended without one.
 
         Raises:
             RunCancelled: when the run waits no longer.
@@ -168,7 +223,8 @@ class Onlooker:
             self._read_to = self._read_to or other.began
             self._log.add(f"waiting for agent {other.agent}, which builds the same for run {other.run}; it says:")
         try:
-            return self._wanted.find() if self._is_built() else None
+            artifact = self._wanted.find() if self._is_built() else None
+            return Made(artifact, ImageOrigin.AWAITED) if artifact else None
         finally:
             self._log.flush()
 

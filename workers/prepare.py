@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from broker_config.images import ImageOrigin
 from broker_config.jobs import Job
 from broker_config.runs import FailureClass, Reason, Run, State, now
 from broker_config.store.logs import LogStore
 from workers.builders.protocol import Artifact, ArtifactKind, Builder, BuildOrder
-from workers.building import Builds, Wanted
+from workers.building import Builds, Made, Wanted
 from workers.failures import RunCancelled, RunFailed
 from workers.record import Recorder
 from workers.sources.protocol import Fetched, Source
@@ -25,6 +26,8 @@ class Prepared:
     run: Run
     artifact: Artifact
     folder: Path | None  # the run's own copy of its code, where the artifact does not hold it
+    origin: ImageOrigin | None = None
+    build_seconds: float | None = None
 
 
 class Preparer:
@@ -59,6 +62,21 @@ class Preparer:
         if run.attempt > 1:
             # It has no position, so that this attempt's log is read from its beginning.
             self._logs.append(run.id, "job", [f"--- attempt {run.attempt} ---"])
+        needed = self.need(run, kind, workspace, cancelled)
+        if isinstance(needed, Prepared):
+            return needed
+        made = self._builds.reuse(needed)
+        if made is None:
+            run, made = self._build(needed)
+        folder = needed.order.fetched.folder if kind is ArtifactKind.ENVIRONMENT else None
+        return Prepared(run, made.artifact, folder, made.origin, made.seconds)
+
+    def need(self, run: Run, kind: ArtifactKind, workspace: Path, cancelled: Callable[[], bool]) -> Prepared | Wanted:
+        """Fetch the run's source into a workspace; what the run needs then, or has already.
+
+        Raises:
+            RunFailed, TemporaryError: as the source and the builder do.
+        """
         shutil.rmtree(workspace, ignore_errors=True)
         workspace.mkdir(parents=True)
         fetched = self._source_for(run.spec.job.source.type).fetch(run.spec.job.source, workspace)
@@ -71,17 +89,13 @@ class Preparer:
             return Prepared(run, on_base_image(run.spec.job.base_image, kind), fetched.folder)
         order = BuildOrder(run.spec.job, fetched)
         builder = self._builder_for(kind)
-        key = builder.key(order)
-        artifact = builder.find(order, key)
-        if artifact is None:
-            run, artifact = self._build(Wanted(run, builder, order, key, cancelled))
-        return Prepared(run, artifact, fetched.folder if kind is ArtifactKind.ENVIRONMENT else None)
+        return Wanted(run, builder, order, builder.key(order), cancelled)
 
     def discard(self, run: Run) -> None:
         """Remove the run's copy of its code."""
         shutil.rmtree(self._workspaces / run.object_name, ignore_errors=True)
 
-    def _build(self, wanted: Wanted) -> tuple[Run, Artifact]:
+    def _build(self, wanted: Wanted) -> tuple[Run, Made]:
         run = self._recorder.reach(wanted.run, State.BUILDING, Reason.BUILDING, f"Building {wanted.key[:24]}.")
         # The clock is on the record: a build that begins anew after a crash has no more time than it had.
         limit = run.spec.timeouts.build
@@ -90,9 +104,7 @@ class Preparer:
             return limit is not None and (now() - run.since).total_seconds() >= limit
 
         try:
-            return run, self._builds.artifact(
-                replace(wanted, run=run, cancelled=lambda: is_late() or wanted.cancelled())
-            )
+            return run, self._builds.make(replace(wanted, run=run, cancelled=lambda: is_late() or wanted.cancelled()))
         except RunCancelled as error:
             if wanted.cancelled() or not is_late():
                 raise

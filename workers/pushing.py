@@ -43,12 +43,12 @@ class PushingBuilder:
         with _asking():
             self._registry.prepare()
         reference = f"{self._registry.repository}:{tag_of(key)}"
-        self._builder.build(replace(order, push=Push(reference, self._login)), key, log, cancelled)
+        built = self._builder.build(replace(order, push=Push(reference, self._login)), key, log, cancelled)
         artifact = self.find(order, key)
         if artifact is None:
             raise TemporaryError(f"{reference} was pushed, and its registry does not show it")
         log(f"pushed {artifact.reference}")
-        return artifact
+        return replace(built, reference=artifact.reference)
 
     def _login(self) -> Login | None:
         with _asking():

@@ -113,6 +113,8 @@ class Submitter:
             Reason.SUBMITTING,
             f"Submitting {request.name}.",
             image=prepared.artifact.reference,
+            image_origin=prepared.origin,
+            build_seconds=prepared.build_seconds,
             submission=request.name,
             submitted_at=now(),
             request_digest=request.digest,

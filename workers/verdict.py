@@ -16,6 +16,7 @@ STATES = {Phase.SUCCEEDED: State.SUCCEEDED, Phase.FAILED: State.FAILED, Phase.CA
 
 NEXT_ATTEMPT: dict[str, Any] = {
     **dict.fromkeys(("agent", "image", "submission", "request_digest"), ""),
+    **dict.fromkeys(("image_origin", "build_seconds")),
     **dict.fromkeys(("submitted_at", "started_at", "end_reason", "exit_code", "failure")),
 }
 """The fields in which the record tells of one attempt, as the next one begins with them."""

@@ -13,6 +13,7 @@ from broker_config.store.builds import BuildStore
 from broker_config.store.code import CodeStore
 from broker_config.store.code_place import BrokerPlace
 from broker_config.store.feed import Feed
+from broker_config.store.images import ImageStore
 from broker_config.store.jobs import JobStore
 from broker_config.store.keys import Keys
 from broker_config.store.logs import LogStore
@@ -46,6 +47,7 @@ class Store:
         self.agents = AgentStore(self._client, keys, scripts)
         self.alarms = Alarms(self._client, keys, scripts)
         self.builds = BuildStore(self._client, keys, scripts["build"])
+        self.images = ImageStore(self._client, keys)
         self.logs = LogStore(self._client, keys, scripts["log"])
         self.lost = LostRuns(self._client, keys, scripts["restore"], settings.retention_seconds)
         self.orphans = OrphanStore(self._client, keys)

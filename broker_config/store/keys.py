@@ -136,6 +136,21 @@ class Keys:
         return f"{self.prefix}build:{key}:log"
 
     @property
+    def images(self) -> str:
+        """Hash: what was built, by its id, as JSON."""
+        return f"{self.prefix}images"
+
+    @property
+    def images_used(self) -> str:
+        """Sorted set: the same by the time of the last use, in seconds since 1970."""
+        return f"{self.prefix}images:used"
+
+    @property
+    def image_removals(self) -> str:
+        """Hash: which of them an operator wants to be removed, and what became of it, as JSON."""
+        return f"{self.prefix}images:removals"
+
+    @property
     def fences(self) -> str:
         """Number: the fence of the newest agent session."""
         return f"{self.prefix}fences"

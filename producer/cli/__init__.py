@@ -7,7 +7,21 @@ from pathlib import Path
 import click
 
 from broker_config import __version__
-from producer.cli import agents, broker, code, demo, importing, jobs, launching, planning, queues, recovering, runs, up
+from producer.cli import (
+    agents,
+    broker,
+    code,
+    demo,
+    images,
+    importing,
+    jobs,
+    launching,
+    planning,
+    queues,
+    recovering,
+    runs,
+    up,
+)
 from producer.cli.exits import Commands
 from producer.cli.session import Session
 
@@ -43,6 +57,7 @@ for command in (
     runs.show,
     runs.logs,
     runs.cancel,
+    images.group,
     agents.agents,
     agents.agent,
     importing.group,

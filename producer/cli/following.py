@@ -8,11 +8,12 @@ from contextlib import contextmanager
 
 import click
 from rich.console import Console
+from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
-from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from broker_config.runs import Event, State
 from producer.cli import documents, output
+from producer.cli.build_steps import Step, step_of
 from producer.cli.exits import DETACHED, fate
 from producer.cli.session import Session
 from producer.handle import LogLine, RunHandle
@@ -39,16 +40,20 @@ def shown(session: Session, handle: RunHandle) -> Iterator[Event | LogLine]:
             progress.hide()
             show(session, item)
             yield item
-            if isinstance(item, Event) and item.new in _BEFORE_RUNNING:
-                progress.show(item.new)
+            progress.meet(item)
 
 
 class Progress:
-    """A moving line on a terminal's stderr that says what is waited for, and since when, while nothing is printed."""
+    """A moving line on a terminal's stderr that says what is waited for, and since when, while nothing is printed.
+
+    In a build whose builder counts its steps, it shows how many there are, and which one it is at.
+    """
 
     def __init__(self, *, visible: bool) -> None:
         self._visible = visible
         self._bar: Bar | None = None
+        self._state: State | None = None
+        self._step: Step | None = None
 
     def __enter__(self) -> Progress:
         return self
@@ -56,13 +61,21 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self.hide()
 
-    def show(self, text: str) -> None:
-        """Show what is waited for."""
-        if self._visible:
-            columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-            self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
-            self._bar.add_task(text, total=None)
-            self._bar.start()
+    def meet(self, item: Event | LogLine) -> None:
+        """Show what is waited for after an item was printed."""
+        if isinstance(item, Event):
+            self._state, self._step = (item.new if item.new in _BEFORE_RUNNING else None), None
+        elif item.stream == "build":
+            self._step = step_of(item.text) or self._step
+        if self._visible and self._state:
+            self._show(self._state, self._step)
+
+    def _show(self, state: State, step: Step | None) -> None:
+        bar = (BarColumn(bar_width=20), TextColumn("step {task.completed} of {task.total}")) if step else ()
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), *bar, TimeElapsedColumn())
+        self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
+        self._bar.add_task(state, completed=step.number if step else 0, total=step.total if step else None)
+        self._bar.start()
 
     def hide(self) -> None:
         """Take the line away, so that something can be printed."""

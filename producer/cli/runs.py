@@ -8,6 +8,7 @@ from itertools import islice
 
 import click
 
+from broker_config.images import ImageOrigin
 from broker_config.runs import Event, FailureClass, Run, State
 from producer.cli import documents, output, pairs
 from producer.cli.following import as_document, follow
@@ -105,7 +106,19 @@ def _fields(run: Run) -> list[tuple[str, str]]:
         ("variables", pairs.to_yaml(spec.template_values) if spec.template_values else ""),
         ("resource config", pairs.to_yaml(spec.resource_config) if spec.resource_config else ""),
         ("image", run.image),
+        ("came by it", _origin(run)),
     ]
+
+
+def _origin(run: Run) -> str:
+    """How the run came by its image."""
+    took = f" in {run.build_seconds:.1f} s" if run.build_seconds is not None else ""
+    return {
+        None: "",
+        ImageOrigin.BUILT: f"built for it{took}",
+        ImageOrigin.AWAITED: f"waited{took.replace(' in', '')} for another build of the same",
+        ImageOrigin.REUSED: "it was there already",
+    }[run.image_origin]
 
 
 def _attempt(run: Run) -> str:

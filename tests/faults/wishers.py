@@ -55,7 +55,7 @@ def wish(settings: Settings, name: str, builder_type: str) -> None:
     """Be one agent, until it has the image."""
     store = Store(settings)
     session = Session(store.agents, name, LEASE_SECONDS)
-    builds = Builds(store.builds, store.logs, session, LEASE_SECONDS)
+    builds = Builds(store, session, LEASE_SECONDS)
     builder = families.load("builders", builder_type)(settings.home, CONFIGS[builder_type])
     run = run_of()
     code = settings.home / "code"
@@ -73,7 +73,7 @@ def wish(settings: Settings, name: str, builder_type: str) -> None:
     while image is None:
         try:
             wanted = Wanted(run, builder, order, builder.key(order), lambda: False)
-            image = wanted.find() or builds.artifact(wanted)
+            image = wanted.find() or builds.make(wanted).artifact
         except LaunchyardError as error:
             # As a run's course does after a passing trouble.
             sys.stderr.write(f"{name}: {error}\n")

@@ -22,4 +22,4 @@ def builds(store: Store) -> Builds:
     """The builds of an agent whose session is open."""
     session = Session(store.agents, "builder@test", 30)
     session.open()
-    return Builds(store.builds, store.logs, session, 30)
+    return Builds(store, session, 30)

@@ -19,9 +19,10 @@ from broker_config.store import Store
 from tests.agents import eventually
 from tests.broker_config.conftest import Hand
 from tests.contract.builders import order_of
-from workers.builders.protocol import Artifact, BuildOrder
+from workers.build_log import summary
+from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder, BuildStep
 from workers.builders.stub import StubBuilder
-from workers.building import Builds, Wanted
+from workers.building import Builds, Made, Wanted
 from workers.config.builder import OtherBuilderConfig
 from workers.failures import RunCancelled, RunFailed
 from workers.session import Session
@@ -59,15 +60,18 @@ class Yard:
     def agent(self, name: str, lease_seconds: float = 30) -> Builds:
         session = Session(self.store.agents, name, lease_seconds)
         session.open()
-        return Builds(self.store.builds, self.store.logs, session, lease_seconds)
+        return Builds(self.store, session, lease_seconds)
 
     def run(self) -> Run:
         return self._hand.run_in(State.BUILDING)
 
     def want(
         self, builds: Builds, builder: StubBuilder, run: Run, cancelled: Callable[[], bool] = lambda: False
-    ) -> Future[Artifact]:
-        return self._pool.submit(builds.artifact, Wanted(run, builder, self._order, "sha256:abc", cancelled))
+    ) -> Future[Made]:
+        return self._pool.submit(builds.make, self.wanted(builder, run, cancelled))
+
+    def wanted(self, builder: StubBuilder, run: Run, cancelled: Callable[[], bool] = lambda: False) -> Wanted:
+        return Wanted(run, builder, self._order, "sha256:abc", cancelled)
 
     def lines(self, run: Run) -> list[str]:
         return [line for entry in self.store.logs.read(run.id) for line in entry.lines]
@@ -97,11 +101,12 @@ def test_what_many_want_is_built_once_and_each_has_the_builds_output(yard: Yard,
     builder.gate.set()
 
     # Then
-    assert {future.result(30).reference for future in [building, *waiting]} == {ARTIFACT}
+    assert {future.result(30).artifact.reference for future in [building, *waiting]} == {ARTIFACT}
+    assert [future.result().origin for future in [building, *waiting]] == ["built", *["awaited"] * WAITERS]
     assert builder.began == 1
-    assert yard.lines(first) == ["step 1", "nothing to do for code"]
+    assert yard.lines(first)[:2] == ["step 1", "nothing to do for code"]
     for run in runs:
-        assert yard.lines(run)[1:] == ["step 1", "nothing to do for code"]
+        assert yard.lines(run)[1:] == yard.lines(first)
         assert yard.lines(run)[0] == (f"waiting for agent one@test, which builds the same for run {first.id}; it says:")
 
 
@@ -158,7 +163,7 @@ def test_a_passing_trouble_lets_the_next_one_try(yard: Yard, home: Path) -> None
 
     # Then
     assert isinstance(building.exception(30), TemporaryError)
-    assert waiting.result(30).reference == ARTIFACT
+    assert waiting.result(30).artifact.reference == ARTIFACT
     assert (troubled.began, works.began) == (1, 1)
 
 
@@ -178,7 +183,7 @@ def test_a_cancelled_run_leaves_its_build_to_one_who_waits(yard: Yard, home: Pat
 
     # Then
     assert isinstance(building.exception(30), RunCancelled)
-    assert waiting.result(30).reference == ARTIFACT
+    assert waiting.result(30).artifact.reference == ARTIFACT
 
 
 def test_one_who_waits_leaves_when_it_is_cancelled(yard: Yard, home: Path) -> None:
@@ -196,7 +201,7 @@ def test_one_who_waits_leaves_when_it_is_cancelled(yard: Yard, home: Path) -> No
     # Then
     assert isinstance(waiting.exception(5), RunCancelled)
     builder.gate.set()
-    assert building.result(30).reference == ARTIFACT
+    assert building.result(30).artifact.reference == ARTIFACT
 
 
 def test_a_builder_that_was_frozen_finds_another_one_building_and_waits_for_it(yard: Yard, home: Path) -> None:
@@ -214,7 +219,7 @@ def test_a_builder_that_was_frozen_finds_another_one_building_and_waits_for_it(y
     builder.gate.set()
 
     # Then
-    assert {future.result(30).reference for future in (building, waiting)} == {ARTIFACT}
+    assert {future.result(30).artifact.reference for future in (building, waiting)} == {ARTIFACT}
     assert builder.began == 2
 
 
@@ -236,4 +241,36 @@ def test_a_lease_is_kept_while_its_build_lasts(yard: Yard, home: Path) -> None:
     # Then
     assert (builder.began, waiting.done()) == (1, False)
     builder.gate.set()
-    assert {future.result(30).reference for future in (building, waiting)} == {ARTIFACT}
+    assert {future.result(30).artifact.reference for future in (building, waiting)} == {ARTIFACT}
+
+
+def test_what_was_built_is_on_record_and_so_is_its_last_use(yard: Yard, home: Path) -> None:
+    # Given
+    agent, builder, first = yard.agent("one@test"), Gated(home), yard.run()
+    builder.gate.set()
+    yard.want(agent, builder, first).result(30)
+
+    # When it is used again
+    (built,) = yard.store.images.all()
+    reused = agent.reuse(yard.wanted(builder, yard.run()))
+
+    # Then
+    (used,) = yard.store.images.all()
+    assert (built.key, built.reference, built.run, built.agent) == ("sha256:abc", ARTIFACT, first.id, "one@test")
+    assert reused is not None
+    assert reused.origin == "reused"
+    assert used.last_used > built.last_used
+    assert used.built_at == built.built_at
+
+
+def test_the_log_of_a_build_ends_with_what_it_took_step_by_step() -> None:
+    # Given
+    steps = (BuildStep("FROM python:3.11-slim", 0, is_cached=True), BuildStep("RUN pip install torch", 12.34))
+    artifact = Artifact(ArtifactKind.IMAGE, "x:1", size_bytes=120_400_000, steps=steps)
+    # When / Then
+    assert list(summary(artifact, 13.5)) == [
+        "built in 13.5 s: 2 steps, 1 of them cached; 120.4 MB",
+        "    cached  FROM python:3.11-slim",
+        "    12.3 s  RUN pip install torch",
+    ]
+    assert list(summary(Artifact(ArtifactKind.IMAGE, "x:1"), 2)) == ["built in 2.0 s"]
