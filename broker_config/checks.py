@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from broker_config import macros, resources, templates
+from broker_config import macros, queue_builder, resources, templates
 from broker_config.errors import InvalidConfig
 from broker_config.findings import Finding, Severity, error
 from broker_config.placeholders import fill, is_open
@@ -57,7 +58,7 @@ def located(findings: Sequence[Finding], document: Document, config: str) -> lis
 def check_run(spec: RunSpec) -> list[Finding]:
     """What the resource says of a run's config: with values and overrides, where macros are still texts."""
     merged = spec.merged.config
-    found = resources.load(spec.queue.resource).check(merged)
+    found = _of_resource(spec.queue.resource, merged)
     return _less_sure(found, {to_pointer(path) for path, leaf in leaves(merged) if is_open(leaf)})
 
 
@@ -75,7 +76,14 @@ def _check_config(queue: Queue) -> list[Finding]:
     """What the resource says, with samples in the place of variables: about such a place nothing is sure."""
     samples = {name: variable.sample for name, variable in queue.template_variables.items()}
     open_places = {to_pointer(path) for path, leaf in leaves(queue.config) if is_open(leaf)}
-    return _less_sure(resources.load(queue.resource).check(fill(queue.config, variables=samples)), open_places)
+    return _less_sure(_of_resource(queue.resource, fill(queue.config, variables=samples)), open_places)
+
+
+def _of_resource(resource: str, config: Mapping[str, Any]) -> list[Finding]:
+    return [
+        *queue_builder.check(resource, config),
+        *resources.load(resource).check(queue_builder.without(config)),
+    ]
 
 
 def _less_sure(found: Sequence[Finding], open_places: set[str]) -> list[Finding]:

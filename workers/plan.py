@@ -25,13 +25,13 @@ from broker_config.runs import RunSpec
 from broker_config.settings import Settings, load_settings
 from broker_config.store import Store
 from workers import families
-from workers.builders.protocol import ArtifactKind, BuildOrder
+from workers.builders.protocol import ArtifactKind
 from workers.config import load_config
 from workers.failures import RunFailed
 from workers.masks import masked
 from workers.members import Members
 from workers.planned import Render, planned_workload
-from workers.prepare import in_context
+from workers.prepare import build_order
 from workers.provenance import origins
 from workers.targets import kubernetes, sagemaker, vertex
 from workers.targets.protocol import Request, Target
@@ -105,7 +105,7 @@ def _build(spec: RunSpec, kind: ArtifactKind, settings: Settings) -> str:
         members = Members(settings.home, store.code, load_config(None, settings.home).config, _follow_nothing)
         with TemporaryDirectory(prefix="launchyard-plan-") as folder:
             fetched = members.source(spec.job.source.type).fetch(spec.job.source, Path(folder))
-            order = BuildOrder(spec.job, in_context(fetched, spec.job))
+            order = build_order(spec, fetched)
             builder = members.builder_for(kind)
             key = builder.key(order)
             found = builder.find(order, key)

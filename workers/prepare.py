@@ -7,9 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from broker_config.errors import InvalidRequest
 from broker_config.images import ImageOrigin
 from broker_config.jobs import Job
-from broker_config.runs import FailureClass, Reason, Run, State, now
+from broker_config.queue_builder import queue_builder
+from broker_config.runs import FailureClass, Reason, Run, RunSpec, State, now
 from broker_config.store.logs import LogStore
 from workers.builders.protocol import Artifact, ArtifactKind, Builder, BuildOrder
 from workers.building import Builds, Made, Wanted
@@ -84,10 +86,9 @@ class Preparer:
             workspace.rmdir()
         if fetched.image and kind is ArtifactKind.IMAGE:
             return Prepared(run, Artifact(kind, fetched.image), None)
-        fetched = in_context(fetched, run.spec.job)
+        order = build_order(run.spec, fetched)
         if run.spec.job.base_image:
-            return Prepared(run, on_base_image(run.spec.job.base_image, kind), fetched.folder)
-        order = BuildOrder(run.spec.job, fetched)
+            return Prepared(run, on_base_image(run.spec.job.base_image, kind), order.fetched.folder)
         builder = self._builder_for(kind)
         return Wanted(run, builder, order, builder.key(order), cancelled)
 
@@ -123,12 +124,21 @@ def _prepared_before(run: Run, kind: ArtifactKind, workspace: Path) -> Prepared 
     return Prepared(run, Artifact(kind, run.image), code)
 
 
-def in_context(fetched: Fetched, job: Job) -> Fetched:
-    """The part of the code that the job's build context names.
+def build_order(spec: RunSpec, fetched: Fetched) -> BuildOrder:
+    """What is to be built for a run whose source brought this.
 
     Raises:
-        RunFailed: class CONFIG, when it is not there.
+        RunFailed: class CONFIG, when the job's build context is not there, or the queue config cannot work.
     """
+    try:
+        accelerator = queue_builder(spec.resource_config).accelerator_image
+    except InvalidRequest as error:
+        raise _cannot_work(str(error)) from error
+    return BuildOrder(spec.job, _in_context(fetched, spec.job), accelerator=accelerator)
+
+
+def _in_context(fetched: Fetched, job: Job) -> Fetched:
+    """The part of the code that the job's build context names."""
     if job.build_context is None or fetched.folder is None:
         return fetched
     folder = fetched.folder / job.build_context

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
+from broker_config import queue_builder
 from broker_config.errors import InvalidRequest, TemporaryError
 from broker_config.oci.logins import Login
 from broker_config.runs import FailureClass, Reason, Run, State, now
@@ -51,7 +52,7 @@ def workload(prepared: Prepared, wandb: Wandb, macros: Macros) -> Workload:
         env=job_environment(run, wandb),
         secrets=wandb.secrets,
         labels=run.spec.labels,
-        config=config,
+        config=queue_builder.without(config),
     )
 
 

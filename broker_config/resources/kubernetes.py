@@ -74,9 +74,7 @@ def _check(config: Mapping[str, Any]) -> Iterator[Finding]:
     for key, shape in OWN_KEYS.items():
         if config.get(key) is not None:
             yield from shape.check(config[key], (key,))
-    if "builder" in config:
-        yield error("/builder", "'builder' belongs into the agent's config")
-    manifest = {key: value for key, value in config.items() if key not in OWN_KEYS and key != "builder"}
+    manifest = {key: value for key, value in config.items() if key not in OWN_KEYS}
     api_version, kind = type_of(config)
     if not isinstance(api_version, str) or not isinstance(kind, str):
         yield error("", "an object needs both 'apiVersion' and 'kind', as text, unless it is a Job")

@@ -82,8 +82,6 @@ def _check(config: Mapping[str, Any]) -> Iterator[Finding]:
     for key, value in config.items():
         if key in SESSION_KEYS:
             yield from TEXT.check(value, (key,))
-        elif key == "builder":
-            yield error("/builder", "'builder' belongs into the agent's config")
         elif member(key) == DROPPED:
             yield warning(f"/{key}", f"{key!r} has no effect; the image's own registry is used")
         else:

@@ -119,8 +119,6 @@ class VertexResource:
         return dict(config)
 
     def check(self, config: Mapping[str, Any]) -> Sequence[Finding]:
-        if "builder" in config:
-            return [error("/builder", "'builder' belongs into the agent's config")]
         return [*_shape("a config").check(config, ()), *_check_pools(config)]
 
 

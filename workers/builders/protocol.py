@@ -57,6 +57,7 @@ class BuildOrder:
     job: Job
     fetched: Fetched
     push: Push | None = None
+    accelerator: str | None = None  # the image that the queue wants Dockerfiles written for its jobs to build upon
 
 
 class Builder(Protocol):

@@ -22,7 +22,21 @@ STORES = {
 
 SecretId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,63}$")]
 
+_IMAGE = r"^[^\s-]\S*$"
+
 _KANIKO_ARGUMENT = re.compile(r"--[a-z][a-z-]*=.*")
+
+
+def _check_index(url: str) -> str:
+    if re.fullmatch(r"https?://[^\s\"'$@]+", url) is None:
+        raise ValueError(
+            "an index is http:// or https://, without a user and password: these belong into a secret with id netrc, "
+            "as in secrets: {netrc: {file: PATH}}"
+        )
+    return url
+
+
+IndexUrl = Annotated[str, AfterValidator(_check_index)]
 
 
 class _Builder(Frozen):
@@ -64,7 +78,24 @@ class ImageBuilderConfig(_Builder):
     """Values for the `ARG`s of Dockerfiles. They can be read from the image, so no secret belongs here."""
 
     secrets: dict[SecretId, BuildSecret] = Field(default_factory=dict)
-    """By the id that `RUN --mount=type=secret,id=...` names."""
+    """By the id that `RUN --mount=type=secret,id=...` names. Those with the ids `netrc`, `pip.conf` and `uv.toml` are
+    used by Dockerfiles that are written for code which has none."""
+
+    index_url: IndexUrl | None = Field(default=None, alias="index-url")
+    """Index of packages for written Dockerfiles, instead of PyPI. A login for it belongs into the secret `netrc`."""
+
+    extra_index_urls: tuple[IndexUrl, ...] = Field(default=(), alias="extra-index-urls")
+    """More of them, which are asked first, as uv does."""
+
+    python_image: str = Field(default="python:{python}-slim", alias="python-image", pattern=_IMAGE)
+    """What written Dockerfiles build upon; `{python}` stands for the version, such as 3.12. Its tag names no release of
+    Debian, and so is that of the current one; each build pins it by its digest."""
+
+    uv_image: str | None = Field(default=None, alias="uv-image", pattern=_IMAGE)
+    """An image with the file `/uv`, such as uv's own. Absent: uv is installed with pip, from the index."""
+
+    conda_image: str = Field(default="mambaorg/micromamba:2", alias="conda-image", pattern=_IMAGE)
+    """An image with the file `/bin/micromamba`, for code with an environment.yml."""
 
 
 class DockerBuilderConfig(ImageBuilderConfig):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from broker_config.jobs import Job
@@ -15,6 +15,7 @@ from workers.failures import RunFailed
 from workers.images.bases import Bases, pinned
 from workers.images.dockerfile import dockerfile
 from workers.images.ignored import ignored
+from workers.images.written import Means
 
 KEY_LABEL = "launchyard.build-key"
 """On every image that we build. A container has its image's labels, so none of those that mark containers is here."""
@@ -49,6 +50,15 @@ class Recipe:
         return {KEY_LABEL: self.key}
 
 
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What an image is built from."""
+
+    folder: Path | None  # None: the job's source brought no code
+    digest: str  # names what is in the folder
+    accelerator: str | None = None  # the image that the queue wants written Dockerfiles to build upon
+
+
 class Recipes:
     """Makes the recipes of one builder. Two builders with the same settings give an order the same key.
 
@@ -64,47 +74,49 @@ class Recipes:
         self._bases = bases
         self._mounts = mounts
 
-    def recipe(self, job: Job, folder: Path | None, source_digest: str, key: str | None = None) -> Recipe:
-        """The recipe for the code in a folder, which that digest names; with the key that it has already, if any.
+    def recipe(self, job: Job, code: Code, key: str | None = None) -> Recipe:
+        """The recipe for a job's code; with the key that it has already, if any.
 
         Raises:
             RunFailed: class CONFIG, when there is no code, or its Dockerfile or dependencies cannot be used.
         """
-        if folder is None:
+        if code.folder is None:
             raise RunFailed(
                 FailureClass.CONFIG,
                 Reason.BUILD_FAILED,
                 f"the job's source is {job.source.type!r} and brought no code, so there is nothing to build",
             )
-        build_args, secrets = self._config.build_args, self._config.secrets
+        build_args, means = self._config.build_args, Means(self._config, accelerator=code.accelerator)
         # Mounts change how fast an image is built, not what is in it.
-        named = dockerfile(job, folder, cache_mounts=True)
-        built = dockerfile(job, folder, cache_mounts=self._mounts)
-        _, digests = pinned(named.text, build_args, self._bases)
+        named = dockerfile(job, code.folder, means)
+        built = dockerfile(job, code.folder, replace(means, mounts=self._mounts))
         text, _ = pinned(built.text, build_args, self._bases)
-        left_out = ignored(folder, named.path)
+        left_out = ignored(built.context, built.path)
         parts = {
-            "version": KEY_VERSION,
-            "source": source_digest,
+            "source": code.digest,
+            "context": str(built.context.relative_to(code.folder)),
             "dockerfile": named.text,
             "ignored": left_out,
-            "platform": self._platform,
-            "build-args": build_args,
-            "secrets": sorted(secrets),
-            "bases": digests,
         }
         return Recipe(
-            key=key or _key(parts),
+            key=key or self._key(parts, named.text),
             dockerfile=text,
             origin=built.origin,
-            folder=folder,
+            folder=built.context,
             ignored=left_out,
             platform=self._platform,
             build_args=build_args,
-            secrets=secrets,
+            secrets=self._config.secrets,
         )
 
-
-def _key(parts: Mapping[str, object]) -> str:
-    text = json.dumps(parts, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    def _key(self, parts: Mapping[str, object], text: str) -> str:
+        _, digests = pinned(text, self._config.build_args, self._bases)
+        own = {
+            "version": KEY_VERSION,
+            "platform": self._platform,
+            "build-args": self._config.build_args,
+            "secrets": sorted(self._config.secrets),
+            "bases": digests,
+        }
+        words = json.dumps({**parts, **own}, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(words.encode()).hexdigest()

@@ -184,7 +184,6 @@ REFUSED: Mapping[str, str] = {
     "publish-all": "name the ports in publish",
     "command": "a job has its args; write them there",
     "image": "a job has its image; write it there",
-    "builder": "it belongs into the agent's config",
 }
 """Flags that could work for a person at a terminal, and why they cannot here."""
 

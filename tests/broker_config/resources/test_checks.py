@@ -90,7 +90,6 @@ def test_a_config_that_works_is_taken_without_a_word(resource: str, config: dict
         ("kubernetes", {"spec": []}, "error: /spec: this must be an object, not a list"),
         ("kubernetes", {"namespace": 3}, "error: /namespace: this must be text"),
         ("kubernetes", {"apiVersion": "apps/v1"}, "error: an object needs both 'apiVersion' and 'kind'"),
-        ("kubernetes", {"builder": {}}, "error: /builder: 'builder' belongs into the agent's config"),
         (
             "kubernetes",
             {"apiVersion": "kubeflow.org/v1", "kind": "PyTorchJob", "spec": {"any": 1}},

@@ -1,4 +1,4 @@
-"""Which Dockerfile a build has, and what is in a written one. Needs no engine."""
+"""Which Dockerfile a build has. Needs no engine; what is in a written one, tests/golden shows."""
 
 from __future__ import annotations
 
@@ -10,26 +10,13 @@ import pytest
 
 from broker_config.jobs import CodeSource, Job
 from broker_config.runs import FailureClass
+from workers.config.builder import DockerBuilderConfig
 from workers.failures import RunFailed
-from workers.images.dockerfile import AGENT_PYTHON, Dockerfile, dockerfile, unused
+from workers.images.dockerfile import Dockerfile, dockerfile
+from workers.images.python_version import AGENT_PYTHON
+from workers.images.written import Means
 
-GOLDEN = Path(__file__).parents[2] / "golden" / "docker" / "dockerfile"
-
-CODE: Mapping[str, Mapping[str, str]] = {
-    "requirements": {"requirements.txt": "numpy>=2\n", "main.py": ""},
-    "nested_requirements": {
-        "requirements.txt": "-r deps/base.txt\n-c constraints.txt\nrich\n",
-        "deps/base.txt": "-r more.txt\n",
-        "deps/more.txt": "six\n",
-        "constraints.txt": "six<2\n",
-    },
-    "requirements_of_the_code_itself": {"requirements.txt": "-e .\nrich\n", "pyproject.toml": "[project]\nname='x'\n"},
-    "pyproject": {
-        "pyproject.toml": "[project]\nname = 'x'\ndependencies = [\"numpy>=2,<3; python_version > '3.9'\"]\n"
-    },
-    "frozen": {"requirements.frozen.txt": "six==1.16.0\n", "pyproject.toml": "[project]\nname = 'x'\n"},
-    "no_dependencies": {"main.py": ""},
-}
+MEANS = Means(DockerBuilderConfig())
 
 
 def _job(**fields: Any) -> Job:
@@ -43,64 +30,48 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
         path.write_text(text)
 
 
-def _chosen(folder: Path, files: Mapping[str, str], **job: Any) -> Dockerfile:
+def _chosen(folder: Path, files: Mapping[str, str], means: Means = MEANS, **job: Any) -> Dockerfile:
     _write(folder, files)
-    return dockerfile(_job(**job), folder, cache_mounts=True)
+    return dockerfile(_job(**job), folder, means)
 
 
-@pytest.mark.parametrize("name", CODE)
-def test_code_gives_exactly_this_dockerfile(name: str, tmp_path: Path) -> None:
-    written = _chosen(tmp_path, CODE[name], python_version="3.12")
-    assert written.text == (GOLDEN / f"{name}.Dockerfile").read_text()
-
-
-@pytest.mark.parametrize(
-    ("entry_point", "fields", "path"),
-    [
-        (("python", "src/train.py"), {}, "src/Dockerfile.wandb"),
-        (("python", "src/train.py"), {"dockerfile": "Dockerfile"}, None),
-        (("python", "train.py"), {}, None),
-        (("/usr/bin/python", "../src/train.py"), {}, None),
-    ],
-)
-def test_a_dockerfile_beside_the_script_is_found_to_be_told_of(
-    tmp_path: Path, entry_point: tuple[str, ...], fields: dict[str, str], path: str | None
-) -> None:
-    _write(tmp_path, {"src/Dockerfile.wandb": "FROM scratch", "src/train.py": ""})
-    assert unused(_job(entry_point=entry_point, **fields), tmp_path) == path
-
-
-def test_without_a_version_the_agents_python_is_taken(tmp_path: Path) -> None:
-    assert f"FROM python:{AGENT_PYTHON}-slim\n" in _chosen(tmp_path, {}).text
-
-
-def test_without_buildkit_there_is_no_mount(tmp_path: Path) -> None:
-    # Given
-    _write(tmp_path, CODE["requirements"])
-    # When
-    written = dockerfile(_job(), tmp_path, cache_mounts=False)
-    # Then
-    assert "--mount" not in written.text
-    assert "--no-cache-dir" in written.text
-
-
-def test_the_code_comes_after_the_dependencies(tmp_path: Path) -> None:
-    text = _chosen(tmp_path, CODE["requirements"]).text
-    assert text.index("pip") < text.index("COPY --chown")
+# --- the job's own ----------------------------------------------------------------------------------------------------
 
 
 def test_the_jobs_own_dockerfile_comes_before_every_other(tmp_path: Path) -> None:
-    names = ["docker/train.Dockerfile", "Dockerfile.launchyard", "Dockerfile.wandb", "Dockerfile"]
-    _write(tmp_path, {name: f"FROM {number}" for number, name in enumerate(names)})
-    assert dockerfile(_job(dockerfile=names[0]), tmp_path, cache_mounts=True).text == "FROM 0"
-    for number, name in enumerate(names[1:], start=1):
-        assert dockerfile(_job(), tmp_path, cache_mounts=True).text == f"FROM {number}"
+    # Given one at every place
+    named = "docker/train.Dockerfile"
+    places = ["Dockerfile.launchyard", "src/Dockerfile.wandb", "Dockerfile.wandb", "Dockerfile"]
+    _write(tmp_path, {name: f"FROM {name}" for name in [named, *places]})
+    assert _chosen(tmp_path, {}, dockerfile=named).text == f"FROM {named}"
+    # When the first is gone, then the next is taken
+    for name in places:
+        assert _chosen(tmp_path, {}, entry_point=("python", "src/train.py")).text == f"FROM {name}"
         (tmp_path / name).unlink()
+    assert "written without dependencies" in _chosen(tmp_path, {}).origin
 
 
-def _refusal(folder: Path, files: Mapping[str, str], **job: Any) -> str:
+@pytest.mark.parametrize(
+    ("entry_point", "fields", "context"),
+    [
+        (("python", "src/train.py"), {}, "src"),
+        (("python", "./src/train.py", "--data", "/data/x"), {}, "src"),
+        (("python", "src/train.py"), {"dockerfile": "other"}, "."),
+        (("python", "train.py"), {}, "."),
+        (("/usr/bin/python", "../src/train.py"), {}, "."),
+    ],
+)
+def test_a_dockerfile_beside_the_script_has_the_scripts_folder_as_its_context(
+    tmp_path: Path, entry_point: tuple[str, ...], fields: dict[str, str], context: str
+) -> None:
+    files = {"src/Dockerfile.wandb": "FROM scratch", "src/train.py": "", "other": "FROM scratch"}
+    chosen = _chosen(tmp_path, files, entry_point=entry_point, **fields)
+    assert chosen.context == tmp_path / context
+
+
+def _refusal(folder: Path, files: Mapping[str, str], means: Means = MEANS, **job: Any) -> str:
     with pytest.raises(RunFailed) as failed:
-        _chosen(folder, files, **job)
+        _chosen(folder, files, means, **job)
     assert failed.value.failure is FailureClass.CONFIG
     return str(failed.value)
 
@@ -117,14 +88,53 @@ def test_a_dockerfile_is_not_read_from_outside_of_the_source(tmp_path: Path) -> 
     assert "leaves the source" in _refusal(tmp_path / "code", {})
 
 
-def test_requirements_outside_of_the_source_are_left_to_pip(tmp_path: Path) -> None:
+# --- dependencies -----------------------------------------------------------------------------------------------------
+
+
+def test_the_code_comes_after_the_dependencies(tmp_path: Path) -> None:
+    text = _chosen(tmp_path, {"requirements.txt": "six"}).text
+    assert text.index('"pip", "install"') < text.index("COPY --chown")
+
+
+def test_requirements_outside_of_the_source_are_left_to_uv(tmp_path: Path) -> None:
     # Given
     _write(tmp_path, {"outside.txt": "six"})
     # When
     text = _chosen(tmp_path / "code", {"requirements.txt": "-r ../outside.txt\n"}).text
     # Then
     assert "outside" not in text
-    assert text.index("COPY --chown") < text.index("pip")
+    assert text.index("COPY --chown") < text.index('"pip", "install"')
+
+
+def test_a_requirement_cannot_write_into_the_dockerfile(tmp_path: Path) -> None:
+    text = _chosen(tmp_path, {"pyproject.toml": '[project]\ndependencies = ["six\\nRUN evil", "a\\" \\\\"]\n'}).text
+    assert not [line for line in text.splitlines() if line.startswith("RUN evil")]
+    assert '"six\\nRUN evil", "a\\" \\\\"]' in text
+
+
+@pytest.mark.parametrize(
+    ("files", "kind"),
+    [
+        (("uv.lock", "pyproject.toml", "requirements.txt", "pylock.toml"), "uv.lock"),
+        (("uv.lock", "requirements.txt"), "requirements.txt"),
+        (("requirements.txt", "pylock.toml", "environment.yml"), "pylock.toml"),
+        (("requirements.txt", "environment.yml", "requirements.frozen.txt"), "requirements.txt"),
+        (("environment.yml", "requirements.frozen.txt", "pyproject.toml"), "environment.yml"),
+        (("requirements.frozen.txt", "pyproject.toml"), "requirements.frozen.txt"),
+    ],
+)
+def test_the_file_that_says_it_best_decides_what_is_installed(
+    tmp_path: Path, files: tuple[str, ...], kind: str
+) -> None:
+    assert _chosen(tmp_path, dict.fromkeys(files, "")).origin == f"a Dockerfile written from {kind}"
+
+
+@pytest.mark.parametrize("name", ["poetry.lock", "pdm.lock", "Pipfile.lock"])
+def test_a_lock_that_cannot_be_read_is_not_passed_over_in_silence(tmp_path: Path, name: str) -> None:
+    # Given a lock alone, then a project that says itself what it depends on
+    assert "write one that it can read beside it, with: p" in _refusal(tmp_path, {name: ""})
+    project = {"pyproject.toml": "[project]\ndependencies = ['six']\n"}
+    assert f"pyproject.toml ({name} is not read" in _chosen(tmp_path, project).origin
 
 
 @pytest.mark.parametrize(
@@ -137,3 +147,32 @@ def test_requirements_outside_of_the_source_are_left_to_pip(tmp_path: Path) -> N
 )
 def test_a_pyproject_that_cannot_be_read_is_the_jobs_fault(tmp_path: Path, text: str, why: str) -> None:
     assert why in _refusal(tmp_path, {"pyproject.toml": text})
+
+
+def test_without_buildkit_a_private_index_is_refused_rather_than_its_secret_put_into_a_layer(tmp_path: Path) -> None:
+    config = DockerBuilderConfig.model_validate({"secrets": {"netrc": {"env": "NETRC_TEXT"}}})
+    assert "needs BuildKit" in _refusal(tmp_path, {"requirements.txt": "six"}, Means(config, mounts=False))
+
+
+# --- python -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("files", "job", "version"),
+    [
+        ({}, {}, AGENT_PYTHON),
+        ({".python-version": "3.9"}, {"python_version": "3.13"}, "3.13"),
+        ({".python-version": "3.12.4\n"}, {}, "3.12"),
+        ({".python-version": "cpython-3.10\n3.9"}, {}, "3.10"),
+        ({".python-version": "pypy3.9"}, {}, AGENT_PYTHON),
+        ({"pyproject.toml": "[project]\nrequires-python = '>=3.8,<3.10'"}, {}, "3.9"),
+        ({"pyproject.toml": "[project]\nrequires-python = '==3.10.*'"}, {}, "3.10"),
+        ({"pyproject.toml": "[project]\nrequires-python = '>=3.8.1'"}, {}, AGENT_PYTHON),
+        ({"pyproject.toml": "[project]\nrequires-python = 'three'"}, {}, AGENT_PYTHON),
+        ({".python-version": "3.10", "pyproject.toml": "[project]\nrequires-python = '>=3.12'"}, {}, "3.10"),
+    ],
+)
+def test_the_python_is_that_of_the_job_or_of_its_code_or_of_the_agent(
+    tmp_path: Path, files: Mapping[str, str], job: dict[str, str], version: str
+) -> None:
+    assert f"FROM python:{version}-slim\n" in _chosen(tmp_path, files, **job).text

@@ -130,7 +130,6 @@ _VOLCANO = {"apiVersion": "batch.volcano.sh/v1alpha1", "kind": "Job"}
         ({"apiVersion": "example.com/v1", "kind": "Thing"}, "write ${image_uri}"),
         ({"namespace": ["a"]}, "'namespace' must be a text"),
         ({"configFile": 1}, "'configFile' must be a text"),
-        ({"builder": {"accelerator": {}}}, "agent's config"),
     ],
 )
 def test_a_config_that_cannot_work_is_refused_with_the_cure(config: dict[str, Any], why: str) -> None:

@@ -176,7 +176,6 @@ _PROCESSING: dict[str, Any] = {"processing_job": {"role_arn": "a", "processing_r
         ({**REQUIRED, **_PROCESSING}, "keep one"),
         ({"processing_job": {}}, "CreateProcessingJob needs RoleArn, ProcessingResources"),
         ({"processing_job": "a"}, "'ProcessingJob' must be an object"),
-        ({**REQUIRED, "builder": {}}, "agent's config"),
     ],
 )
 def test_a_config_that_cannot_work_is_refused_with_the_cure(config: dict[str, Any], why: str) -> None:

@@ -94,7 +94,6 @@ _OWN = {**POOL, "container_spec": {"image_uri": "a:1"}}
             {"spec": {"worker_pool_specs": [_OWN, {**POOL, "container_spec": {"image_uri": "b:1"}}]}},
             "leave 'image_uri' out, or write ${image_uri}",
         ),
-        ({"spec": {"worker_pool_specs": [POOL]}, "builder": {}}, "agent's config"),
     ],
 )
 def test_a_config_that_cannot_work_is_refused_with_the_cure(config: dict[str, Any], why: str) -> None:

@@ -17,8 +17,8 @@ from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder
 from workers.config.builder import DockerBuilderConfig
 from workers.failures import RunFailed
 from workers.images.bases import Bases
-from workers.images.dockerfile import AGENT_PYTHON, unused
-from workers.images.recipe import KEY_LABEL, TAG_LENGTH, Recipe, Recipes
+from workers.images.python_version import AGENT_PYTHON
+from workers.images.recipe import KEY_LABEL, TAG_LENGTH, Code, Recipe, Recipes
 
 LOCAL_REPOSITORY = "launchyard/job"
 """Images that stay on the engine. The name has no registry, so a push of it by mistake goes nowhere of ours."""
@@ -58,10 +58,11 @@ class DockerBuilder:
         lacks = []
         if not self._has_buildx:
             lacks.append("has no docker CLI with buildx, so builds have no cache of packages; install docker-buildx")
-        base = f"python:{AGENT_PYTHON}-slim"
+        base = self._config.python_image.replace("{python}", AGENT_PYTHON)
         if self._engine.image_labels(base) is None and not self._engine.can_pull(base):
             lacks.append(
-                f"cannot have {base}, on which code without a Dockerfile is built; check its way to Docker Hub"
+                f"cannot have {base}, on which code without a Dockerfile is built; check its way to Docker Hub, or "
+                "set builder.python-image"
             )
         return lacks
 
@@ -83,9 +84,6 @@ class DockerBuilder:
             else "docker's classic builder, since there is no docker CLI with buildx"
         )
         log(f"building {plan.reference} from {recipe.origin} with {how}")
-        if (path := unused(order.job, recipe.folder)) is not None:
-            folder = path.rpartition("/")[0]
-            log(f"note: {path} is not used; for an image of its folder alone, launch with --build-context {folder}")
         running: Running = buildx.BuildxBuild(plan) if self._has_buildx else classic.ClassicBuild(self._engine, plan)
         last = follow(running.lines(), running.end, log, cancelled)
         if (words := running.failure(last)) is not None:
@@ -95,7 +93,8 @@ class DockerBuilder:
         return _image(plan.reference)
 
     def _recipe(self, order: BuildOrder, key: str | None = None) -> Recipe:
-        return self._recipes.recipe(order.job, order.fetched.folder, order.fetched.digest, key)
+        code = Code(order.fetched.folder, order.fetched.digest, order.accelerator)
+        return self._recipes.recipe(order.job, code, key)
 
     @cached_property
     def _recipes(self) -> Recipes:

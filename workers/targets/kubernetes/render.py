@@ -39,8 +39,6 @@ def render(workload: Workload) -> Request:
 
 def _body(workload: Workload) -> dict[str, Any]:
     config = deepcopy(dict(workload.config))
-    if "builder" in config:
-        raise ValueError("'builder' belongs into the agent's config")
     cluster = {key: _text(config, key) for key in CLUSTER_KEYS if config.get(key) is not None}
     namespace = _text(config, "namespace") if config.get("namespace") is not None else None
     manifest = manifest_of(config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from broker_config.resources.sagemaker import DROPPED, PROCESSING_KEY, SESSION_KEYS, member, spelled
+from broker_config.resources.sagemaker import DROPPED, PROCESSING_KEY, SESSION_KEYS, spelled
 from broker_config.runs import FailureClass, Reason
 from workers.failures import RunFailed
 from workers.targets.containers import image_of
@@ -40,8 +40,6 @@ def render(workload: Workload) -> Request:
 
 def _body(workload: Workload) -> dict[str, Any]:
     given = spelled(workload.config)
-    if member("builder") in given:
-        raise ValueError("'builder' belongs into the agent's config")
     session = {key: given.pop(key) for key in SESSION_KEYS if key in given}
     given.pop(DROPPED, None)
     operation, told = _operation(given)

@@ -48,8 +48,6 @@ def render(workload: Workload) -> Request:
 
 
 def _body(workload: Workload) -> dict[str, Any]:
-    if "builder" in workload.config:
-        raise ValueError("'builder' belongs into the agent's config")
     config = parse(VertexConfig, workload.config, _WHAT)
     spec = config.spec
     job: dict[str, Any] = {

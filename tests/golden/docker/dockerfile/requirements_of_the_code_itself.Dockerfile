@@ -1,7 +1,9 @@
+FROM python:3.12-slim AS uv
+RUN python -m pip install --no-cache-dir uv==0.13.9 && cp "$(command -v uv)" /uv
 FROM python:3.12-slim
-ENV PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
+ENV PYTHONUNBUFFERED=1
 RUN echo 'job:x:1000:' >> /etc/group && echo 'job:x:1000:1000::/home/job:/bin/sh' >> /etc/passwd && mkdir -p /home/job /job && chown 1000:1000 /home/job /job
 WORKDIR /job
 COPY --chown=1000:1000 . .
-RUN --mount=type=cache,target=/root/.cache/pip ["python", "-m", "pip", "install", "-r", "requirements.txt"]
+RUN --mount=type=bind,from=uv,source=/uv,target=/uv --mount=type=cache,target=/root/.cache/uv ["/uv", "pip", "install", "--system", "--link-mode=copy", "--compile-bytecode", "-r", "requirements.txt"]
 USER 1000:1000

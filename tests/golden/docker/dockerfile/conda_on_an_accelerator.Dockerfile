@@ -1,0 +1,12 @@
+FROM mambaorg/micromamba:2 AS conda
+FROM nvidia/cuda:12.9.1-runtime-ubuntu24.04
+USER root
+ENV PYTHONUNBUFFERED=1
+RUN echo 'job:x:1000:' >> /etc/group && echo 'job:x:1000:1000::/home/job:/bin/sh' >> /etc/passwd && mkdir -p /home/job /job && chown 1000:1000 /home/job /job
+WORKDIR /job
+COPY --from=conda /bin/micromamba /bin/micromamba
+ENV MAMBA_ROOT_PREFIX=/opt/conda PATH=/opt/conda/envs/job/bin:$PATH
+COPY --chown=1000:1000 . .
+RUN --mount=type=cache,target=/opt/conda/pkgs micromamba create --yes --prefix /opt/conda/envs/job --file environment.yml
+USER 1000:1000
+ENTRYPOINT []

@@ -1,0 +1,11 @@
+FROM mambaorg/micromamba:2
+USER root
+ENV PYTHONUNBUFFERED=1
+RUN echo 'job:x:1000:' >> /etc/group && echo 'job:x:1000:1000::/home/job:/bin/sh' >> /etc/passwd && mkdir -p /home/job /job && chown 1000:1000 /home/job /job
+WORKDIR /job
+ENV MAMBA_ROOT_PREFIX=/opt/conda PATH=/opt/conda/envs/job/bin:$PATH
+COPY ["environment.yaml", "environment.yaml"]
+RUN micromamba create --yes --prefix /opt/conda/envs/job --file environment.yaml && micromamba clean --all --yes
+COPY --chown=1000:1000 . .
+USER 1000:1000
+ENTRYPOINT []

@@ -1,0 +1,9 @@
+FROM ghcr.io/astral-sh/uv:0.13 AS uv
+FROM python:3.12-slim
+ENV PYTHONUNBUFFERED=1
+RUN echo 'job:x:1000:' >> /etc/group && echo 'job:x:1000:1000::/home/job:/bin/sh' >> /etc/passwd && mkdir -p /home/job /job && chown 1000:1000 /home/job /job
+WORKDIR /job
+COPY ["requirements.txt", "requirements.txt"]
+RUN --mount=type=bind,from=uv,source=/uv,target=/uv --mount=type=cache,target=/root/.cache/uv ["/uv", "pip", "install", "--system", "--link-mode=copy", "--compile-bytecode", "-r", "requirements.txt"]
+COPY --chown=1000:1000 . .
+USER 1000:1000
