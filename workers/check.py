@@ -115,7 +115,8 @@ def _environment(config: AgentConfig) -> Iterator[Line]:
 def _registry(config: AgentConfig) -> Iterator[Line]:
     if config.destination is not None:
         destination = config.destination
-        yield _line(f"registry {destination.uri}", lambda: registry_of(config, destination).check())
+        yield _line(f"registry {destination.uri}, push", lambda: registry_of(config, destination).check())
+        yield _line(f"registry {destination.uri}, pull", lambda: registry_of(config, destination).check_pull())
 
 
 def _line(subject: str, look: Callable[[], str]) -> Line:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from workers import families
 from workers.config import AgentConfig
 from workers.config.images import CLOUDS
-from workers.config.registry import RegistryConfig
+from workers.config.registry import AnyRegistryConfig
 from workers.environments.protocol import Environment
 from workers.registries.protocol import Registry
 
@@ -21,7 +21,7 @@ def environment_of(config: AgentConfig, kind: str) -> Environment:
     return made
 
 
-def registry_of(config: AgentConfig, destination: RegistryConfig) -> Registry:
+def registry_of(config: AgentConfig, destination: AnyRegistryConfig) -> Registry:
     """The registry of the config's destination.
 
     Raises:

@@ -14,7 +14,7 @@ from broker_config.runs import FailureClass, Reason
 from workers.clouds import registry_of
 from workers.config import AgentConfig
 from workers.config.images import CLOUDS, kind_of
-from workers.config.registry import RegistryConfig
+from workers.config.registry import AnyRegistryConfig, RegistryConfig
 from workers.failures import RunFailed
 from workers.registries.protocol import Registry
 
@@ -49,7 +49,7 @@ class PullLogins:
                 self._registries[host] = registry_of(self._config, config) if config else None
             return self._registries[host]
 
-    def _config_of(self, host: str, repository: str) -> RegistryConfig | None:
+    def _config_of(self, host: str, repository: str) -> AnyRegistryConfig | None:
         """The agent's own registry, or one in the cloud whose credentials the agent uses."""
         own = self._config.destination
         if own and host_of(own.uri) == host:

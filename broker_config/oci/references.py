@@ -8,7 +8,6 @@ from dataclasses import dataclass
 DOCKER_HUB = "docker.io"
 
 _LOOPBACK = re.compile(r"(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])(?::\d+)?")
-"""Registries that docker speaks to without TLS."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,6 @@ def path_of(repository: str) -> str:
     return name if "/" in name else f"library/{name}"
 
 
-def url_of(host: str, *, plain: bool) -> str:
-    """Where the registry's API is; `plain`: without TLS, as docker speaks to loopback anyway."""
-    return f"{'http' if plain or _LOOPBACK.fullmatch(host) else 'https'}://{host}"
+def is_loopback(host: str) -> bool:
+    """Whether docker speaks to that host without TLS."""
+    return _LOOPBACK.fullmatch(host) is not None

@@ -17,8 +17,8 @@ from broker_config.runs import State
 from broker_config.settings import Settings
 from broker_config.store import Store
 from tests.agents import AgentProcess
-from tests.broker_config.certificates import Certificates, make_certificates
 from tests.broker_config.conftest import Hand
+from tests.certificates import Certificates, make_certificates
 from tests.ports import free_port
 from tests.redis_server import redis_server
 

@@ -48,7 +48,7 @@ class Case:
 
 def config_of(kind: RegistryKind, uri: str) -> RegistryConfig:
     """The config of a fake on loopback, whose address is not one of its kind."""
-    return RegistryConfig.model_construct(type=kind, uri=uri, plain_http=False, create_repository=False)
+    return RegistryConfig.model_construct(type=kind, uri=uri, plain_http=False, ca_file=None, create_repository=False)
 
 
 @contextmanager

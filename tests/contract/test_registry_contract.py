@@ -54,8 +54,10 @@ def test_making_a_repository_that_is_there_changes_nothing(case: Case) -> None:
     assert case.registry.digest("kept") == digest
 
 
-def test_a_look_says_that_images_can_be_pushed(case: Case) -> None:
+def test_a_look_says_that_images_can_be_pushed_and_pulled_and_leaves_none_behind(case: Case) -> None:
     assert case.registry.check()
+    assert case.registry.check_pull()
+    assert case.registry.digest("launchyard-check") is None
 
 
 def test_credentials_that_do_not_hold_are_the_agents_own_fault(failing: Case) -> None:
@@ -63,7 +65,7 @@ def test_credentials_that_do_not_hold_are_the_agents_own_fault(failing: Case) ->
     assert failing.refuse is not None
     failing.refuse()
     # When / Then
-    for look in (failing.registry.check, lambda: failing.registry.digest("any")):
+    for look in (failing.registry.check, failing.registry.check_pull, lambda: failing.registry.digest("any")):
         with pytest.raises(ConfigError, match=";"):
             look()
 

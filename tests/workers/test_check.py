@@ -119,9 +119,13 @@ def test_a_registry_is_asked_whether_the_agent_may_push(settings: Settings) -> N
     gone = checked(settings, config.replace("ADDRESS/PATH", f"{server.address}/team/jobs"))
 
     # Then
-    assert by_subject(taken)[f"registry {server.address}/team/jobs"] is Status.OK
-    assert (refused[-1].status, gone[-1].status) == (Status.FAILED, Status.FAILED)
-    assert f"denied; let the agent's user run: docker login {server.address}" in refused[-1].text
+    for what in ("push", "pull"):
+        assert by_subject(taken)[f"registry {server.address}/team/jobs, {what}"] is Status.OK
+    for line in (*refused[-2:], *gone[-2:]):
+        assert line.status is Status.FAILED
+    for line, words in zip(refused[-2:], ("takes no image", "shows no image"), strict=True):
+        assert words in line.text
+        assert f"denied; let the agent's user run: docker login {server.address}" in line.text
     assert "does not answer" in gone[-1].text
 
 

@@ -18,7 +18,7 @@ from workers.config.builder import (
 )
 from workers.config.cloud import Environment
 from workers.config.images import kind_of
-from workers.config.registry import RegistryConfig
+from workers.config.registry import AnyRegistryConfig, RegistryConfig
 
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")]
 
@@ -56,7 +56,7 @@ class AgentConfig(Frozen):
     environment: Environment | None = None
     """The cloud whose credentials the agent uses."""
 
-    registry: RegistryConfig | None = None
+    registry: AnyRegistryConfig | None = None
     """Where images go when the builder has no `destination`."""
 
     builder: BuilderConfig | None = None
@@ -80,7 +80,7 @@ class AgentConfig(Frozen):
         return self
 
     @property
-    def destination(self) -> RegistryConfig | None:
+    def destination(self) -> AnyRegistryConfig | None:
         """The repository that images are pushed to; None when they stay where they were built.
 
         The builder's own wins, and options of the block `registry` are also for it where both are at one host.

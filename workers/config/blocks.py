@@ -15,7 +15,8 @@ from workers import families
 from workers.config.agent import AgentConfig
 from workers.config.builder import BUILDERS, OtherBuilderConfig, VenvConfig
 from workers.config.cloud import ENVIRONMENTS
-from workers.config.registry import RegistryConfig
+from workers.config.images import RegistryKind
+from workers.config.registry import OtherRegistryConfig, RegistryConfig
 
 _BY_TYPE: Mapping[str, Mapping[str, type[BaseModel]]] = {"environment": ENVIRONMENTS, "builder": BUILDERS}
 _PLAIN: Mapping[str, type[BaseModel]] = {"registry": RegistryConfig, "venv": VenvConfig}
@@ -47,6 +48,8 @@ class _Blocks:
             return self._problem((name,), f"{name} must be a mapping of keys, not {data!r}")
         if name in _BY_TYPE:
             return self._parse_by_type(name, data, _BY_TYPE[name])
+        if name == "registry" and data.get("type") in families.names("registries") - set(RegistryKind):
+            return self.validated(OtherRegistryConfig, _with_options(data, "type", "uri"), (name,))
         return self.validated(_PLAIN[name], data, (name,))
 
     def _parse_by_type(self, name: str, data: dict[str, Any], models: Mapping[str, type[BaseModel]]) -> Any:
@@ -56,8 +59,7 @@ class _Blocks:
         if not kind:
             return self._problem((name,), f"{name}.type is missing{did_you_mean('', models)}")
         if name == "builder" and kind in families.names("builders") - {"venv"}:
-            options = {key: value for key, value in data.items() if key != "type"}
-            return self.validated(OtherBuilderConfig, {"type": kind, "options": options}, (name,))
+            return self.validated(OtherBuilderConfig, _with_options(data, "type"), (name,))
         return self._problem((name, "type"), f"{name}.type: {kind!r} is unknown{did_you_mean(kind, models)}")
 
     def validated(self, model: type[BaseModel], data: Mapping[str, Any], block: Place) -> Any:
@@ -76,3 +78,9 @@ class _Blocks:
         if self._document is None or to_pointer((str(path[0]),) if path else ()) not in self._document.marks:
             return ""
         return f" ({self._document.place(pointer)})"
+
+
+def _with_options(data: Mapping[str, Any], *own: str) -> dict[str, Any]:
+    """A block of another package's member: all but our own keys are its options."""
+    given = {key: data[key] for key in own if key in data}
+    return {**given, "options": {key: value for key, value in data.items() if key not in own}}

@@ -7,6 +7,7 @@ image names", "Azure Container Registry: repositories and images".
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated
 
@@ -23,12 +24,14 @@ class RegistryKind(StrEnum):
 
 
 HOSTS = {
-    RegistryKind.ECR: re.compile(r"\d{12}\.dkr\.ecr(?:-fips)?\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?"),
+    RegistryKind.ECR: re.compile(
+        r"\d{12}\.(?:dkr\.ecr(?:-fips)?\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?|dkr-ecr(?:-fips)?\.[a-z0-9-]+\.on\.aws)"
+    ),
     RegistryKind.ACR: re.compile(r"[a-z0-9-]+\.azurecr\.(?:io|cn|us)"),
     RegistryKind.GCR: re.compile(r"[a-z0-9-]+-docker\.pkg\.dev"),
 }
 
-CLOUDS = {RegistryKind.ECR: "aws", RegistryKind.ACR: "azure", RegistryKind.GCR: "gcp"}
+CLOUDS: Mapping[str, str] = {RegistryKind.ECR: "aws", RegistryKind.ACR: "azure", RegistryKind.GCR: "gcp"}
 """The environment with whose credentials a registry is used."""
 
 SHAPES = {

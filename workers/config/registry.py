@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
-from broker_config.frozen import Frozen
+from broker_config.frozen import Frozen, JsonObject
 from workers.config.images import SHAPES, RegistryKind, Repository, kind_of
 
 PARTS = {"account_id", "region", "project", "repo_name", "repository", "image-name"}
@@ -24,6 +25,9 @@ class RegistryConfig(Frozen):
 
     plain_http: bool = False
     """Speak to it without TLS, as is done anyway to a registry on loopback. The Docker engine must be told the same."""
+
+    ca_file: Path | None = None
+    """File with the authority of its certificate, where Python does not know that. The Docker engine has its own."""
 
     create_repository: bool = False
     """Whether a repository that lacks is created with the first push. For ECR; others do so, or cannot."""
@@ -54,3 +58,14 @@ class RegistryConfig(Frozen):
         if self.plain_http and self.type is not RegistryKind.OCI:
             raise ValueError(f"plain_http is for oci, and a registry of type {self.type} always has TLS; leave it out")
         return self
+
+
+class OtherRegistryConfig(Frozen):
+    """A registry of another package, which reads its options itself."""
+
+    type: str
+    uri: Repository
+    options: JsonObject = Field(default_factory=dict)
+
+
+AnyRegistryConfig = RegistryConfig | OtherRegistryConfig

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from broker_config.errors import ConfigError
-from broker_config.oci.answers import ask
+from broker_config.oci.answers import Transport
 from broker_config.oci.distribution import Distribution
 from broker_config.oci.logins import Login
-from broker_config.oci.references import host_of, url_of
+from broker_config.oci.references import host_of
 from workers.config.registry import RegistryConfig
 
 USER = "00000000-0000-0000-0000-000000000000"
@@ -30,16 +30,17 @@ class AcrRegistry:
     def __init__(self, config: RegistryConfig, environment: Tokens) -> None:
         self.repository = config.uri
         self._host = host_of(config.uri)
-        self._url = url_of(self._host, plain=config.plain_http)
+        self._transport = Transport(ca_file=config.ca_file)
+        self._url = self._transport.url_of(self._host)
         self._tokens = environment
-        self._api = Distribution(config.uri, self.login, CURE)
+        self._api = Distribution(config.uri, self.login, CURE, self._transport)
 
     def digest(self, tag: str) -> str | None:
         return self._api.digest(tag)
 
     def login(self) -> Login | None:
         form = {"grant_type": "access_token", "service": self._host, "access_token": self._tokens.token(SCOPE)}
-        answer = ask("POST", f"{self._url}/oauth2/exchange", form=form)
+        answer = self._transport.ask("POST", f"{self._url}/oauth2/exchange", form=form)
         token = answer.field("refresh_token")
         if answer.status != 200 or not token:
             raise ConfigError(f"registry {self._host} takes no token of Azure's: {answer.words}; {CURE}")
@@ -50,3 +51,6 @@ class AcrRegistry:
 
     def check(self) -> str:
         return self._api.check()
+
+    def check_pull(self) -> str:
+        return self._api.check_pull()

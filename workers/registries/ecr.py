@@ -23,9 +23,8 @@ class EcrRegistry:
 
     def __init__(self, config: RegistryConfig, environment: Clients) -> None:
         self.repository = config.uri
-        host = host_of(config.uri)
-        # ACCOUNT.dkr.ecr.REGION.amazonaws.com
-        self._account, _, _, self._region = host.split(".")[:4]
+        # ACCOUNT.dkr.ecr.REGION.amazonaws.com, or ACCOUNT.dkr-ecr.REGION.on.aws
+        self._account, _, self._region = host_of(config.uri).replace("dkr.ecr", "dkr-ecr").split(".")[:3]
         self._name = path_of(config.uri)
         self._is_created = config.create_repository
         self._environment = environment
@@ -59,13 +58,26 @@ class EcrRegistry:
     def check(self) -> str:
         self.login()
         if self._is_there():
-            return "is there, and gives a login"
+            with self._asking() as client:
+                # The first call of a push; what is refused is named in the words of the refusal.
+                client.initiate_layer_upload(registryId=self._account, repositoryName=self._name)
+            return "is there, gives a login, and takes images"
         if self._is_created:
             return "gives a login, and has its repository created with the first push"
         raise ConfigError(
             f"repository {self._name} is not in account {self._account}, region {self._region}; create it, or write "
             "create_repository: true in the block registry"
         )
+
+    def check_pull(self) -> str:
+        if not self._is_there():
+            return "has its repository created with the first push"
+        with self._asking() as client:
+            # The first call of a pull. An image that is not there is no error of this call.
+            client.batch_get_image(
+                registryId=self._account, repositoryName=self._name, imageIds=[{"imageTag": "launchyard-check"}]
+            )
+        return "gives images"
 
     def _is_there(self) -> bool:
         with self._asking() as client:

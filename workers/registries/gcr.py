@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from broker_config.oci.answers import Transport
 from broker_config.oci.distribution import Distribution
 from broker_config.oci.logins import Login
 from workers.config.registry import RegistryConfig
@@ -27,7 +28,7 @@ class ArtifactRegistry:
     def __init__(self, config: RegistryConfig, environment: Tokens) -> None:
         self.repository = config.uri
         self._tokens = environment
-        self._api = Distribution(config.uri, self.login, CURE)
+        self._api = Distribution(config.uri, self.login, CURE, Transport(ca_file=config.ca_file))
 
     def digest(self, tag: str) -> str | None:
         return self._api.digest(tag)
@@ -36,7 +37,11 @@ class ArtifactRegistry:
         return Login(USER, self._tokens.token())
 
     def prepare(self) -> None:
-        pass
+        # Nobody's push creates a repository here, and a build would be in vain.
+        self._api.check()
 
     def check(self) -> str:
         return self._api.check()
+
+    def check_pull(self) -> str:
+        return self._api.check_pull()

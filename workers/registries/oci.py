@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from broker_config.oci.answers import Transport
 from broker_config.oci.distribution import Distribution
 from broker_config.oci.logins import Login, docker_login
 from broker_config.oci.references import DOCKER_HUB, host_of
@@ -16,7 +17,7 @@ class OciRegistry:
         self._host = host_of(config.uri)
         where = "" if self._host == DOCKER_HUB else f" {self._host}"
         cure = f"let the agent's user run: docker login{where}, with an account that may push there"
-        self._api = Distribution(config.uri, self.login, cure, plain_http=config.plain_http)
+        self._api = Distribution(config.uri, self.login, cure, Transport(config.plain_http, config.ca_file))
 
     def digest(self, tag: str) -> str | None:
         return self._api.digest(tag)
@@ -29,3 +30,6 @@ class OciRegistry:
 
     def check(self) -> str:
         return self._api.check()
+
+    def check_pull(self) -> str:
+        return self._api.check_pull()

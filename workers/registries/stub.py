@@ -26,3 +26,6 @@ class StubRegistry:
 
     def check(self) -> str:
         return "takes images"
+
+    def check_pull(self) -> str:
+        return "gives images"

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from broker_config.errors import ConfigError
+from workers.clouds import registry_of
 from workers.config import AgentConfig, load_config
 from workers.config.builder import VenvConfig
+from workers.config.registry import OtherRegistryConfig
+from workers.registries.stub import StubRegistry
 
 
 @pytest.fixture(autouse=True)
@@ -191,3 +194,25 @@ def test_a_wrong_value_in_the_environment_is_refused_without_a_place_in_a_file(h
 
     # Then
     assert str(refused.value).startswith("agent config: max_jobs: Input should be a valid integer")
+
+
+def test_a_registry_of_another_package_is_given_its_own_options(home: Path) -> None:
+    # Given
+    path = home / "launch-config.yaml"
+    path.write_text("registry:\n  type: stub\n  uri: registry.example.com/team/jobs\n  shelf: 3\n")
+    # When
+    config = load_config(path, home).config
+    # Then
+    assert config.destination == OtherRegistryConfig(
+        type="stub", uri="registry.example.com/team/jobs", options={"shelf": 3}
+    )
+    assert isinstance(registry_of(config, config.destination), StubRegistry)
+
+
+def test_a_registry_that_nobody_has_is_refused_with_those_there_are(home: Path) -> None:
+    # Given
+    path = home / "launch-config.yaml"
+    path.write_text("registry:\n  type: harbour\n  uri: registry.example.com/team/jobs\n")
+    # When / Then
+    with pytest.raises(ConfigError, match=r"registry: type: .* or 'oci'"):
+        load_config(path, home)

@@ -57,3 +57,23 @@ def test_a_repository_is_created_in_the_region_of_its_address_when_the_config_sa
     registry.prepare()
     # Then
     assert repositories() == ["team/jobs"]
+
+
+@pytest.mark.parametrize(
+    ("host", "region"),
+    [
+        ("123456789012.dkr.ecr.us-gov-west-1.amazonaws.com", "us-gov-west-1"),
+        ("123456789012.dkr.ecr-fips.us-east-1.amazonaws.com", "us-east-1"),
+        ("123456789012.dkr.ecr.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+        ("123456789012.dkr-ecr.eu-west-1.on.aws", "eu-west-1"),
+    ],
+)
+def test_a_repository_is_asked_for_in_its_own_region_in_every_partition(host: str, region: str) -> None:
+    # Given
+    config = RegistryConfig.model_validate({"uri": f"{host}/team/jobs", "create_repository": True})
+    assert config.type is RegistryKind.ECR
+    # When
+    EcrRegistry(config, Aws(None)).prepare()
+    # Then
+    (found,) = boto3.client("ecr", region).describe_repositories()["repositories"]
+    assert found["repositoryName"] == "team/jobs"
