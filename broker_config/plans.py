@@ -42,8 +42,8 @@ class Inquiry(Frozen):
 class Preview(Frozen):
     """What a run's target would be sent. Values of variables that look like secrets are masked in all of it.
 
-    What is known after the build only stands there as a placeholder: `${image_uri}`, `${environment}`, `${code}`. So do
-    macros of the agent's environment.
+    What is known after the build only stands there as a placeholder: `${image_uri}`, `${environment}`, `${code}`,
+    `${git_commit}`. So do macros of the agent's environment.
     """
 
     digest: str = ""  # of the request before anything in it was masked; empty when there is none

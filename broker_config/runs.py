@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from pydantic import AwareDatetime, Field, field_validator
 from broker_config import resources
 from broker_config.frozen import Frozen, JsonObject
 from broker_config.images import ImageOrigin
-from broker_config.jobs import Job
+from broker_config.jobs import Job, Source
 from broker_config.overrides import Merged, merge, merge_with_origins
 from broker_config.placeholders import Value, fill
 from broker_config.priorities import Priority
@@ -96,6 +97,7 @@ class Reason(StrEnum):
 
     ENQUEUED = "enqueued"
     CLAIMED = "claimed"
+    SOURCE_PINNED = "source-pinned"  # the commit of its ref is known, and every attempt runs it
     ADOPTED = "adopted"
     RECOVERED = "recovered"  # its record was lost, and written anew from what the target has
     RELEASED = "released"  # its agent has stopped, and another one may adopt it
@@ -239,6 +241,7 @@ class Run(Frozen):
     agent: str = ""  # the agent that holds it, or held it last
     place: int = 0  # in the order of the queue: microseconds of the broker's clock at the enqueue
     fence: int = 0  # of the agent's session; a write with an older one is refused
+    pinned_source: Source | None = None  # the job's source as the first fetch resolved it, for every later attempt
     image: str = ""  # what the build stage produced: an image reference or an environment's path
     image_origin: ImageOrigin | None = None  # how it came by that; None where nothing had to be built
     build_seconds: float | None = None  # from the wish for it until it was there
@@ -280,9 +283,19 @@ class Run(Frozen):
         # A Redis hash has strings only.
         return None if value == "" else value
 
+    @field_validator("pinned_source", mode="before")
+    @classmethod
+    def _text_is_parsed(cls, value: object) -> object:
+        return (json.loads(value) if value else None) if isinstance(value, str) else value
+
     @property
     def id(self) -> RunId:
         return self.spec.id
+
+    @property
+    def source(self) -> Source:
+        """What is fetched: the same for every attempt, once the first one has resolved it."""
+        return self.pinned_source or self.spec.job.source
 
     def retries(self, failure: FailureClass) -> int:
         """How often it was tried again after a failure of that class."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from broker_config.jobs import GitSource
 from broker_config.runs import Run
 from workers.wandb import Wandb, in_parts
 
@@ -26,5 +27,13 @@ def job_environment(run: Run, wandb: Wandb) -> dict[str, str]:
         "LAUNCHYARD_QUEUE": spec.queue.name,
         "LAUNCHYARD_PRIORITY": spec.priority.label,
         "LAUNCHYARD_ATTEMPT": str(run.attempt),
+        **_commit(run),
         **in_parts("LAUNCHYARD_CONFIG", json.dumps(spec.job.run_config, sort_keys=True), CONFIG_CHUNK),
     }
+
+
+def _commit(run: Run) -> dict[str, str]:
+    source = run.pinned_source
+    if not isinstance(source, GitSource):
+        return {}
+    return {"LAUNCHYARD_GIT_REPOSITORY": source.repository, "LAUNCHYARD_GIT_COMMIT": source.ref or ""}

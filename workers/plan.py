@@ -113,7 +113,9 @@ def _build(spec: RunSpec, kind: ArtifactKind, settings: Settings) -> str:
         return f"it cannot be said here what is built: {error}"
     finally:
         store.close()
-    return f"{found.reference} is used again, key {key}" if found else f"the {kind} is to be built, key {key}"
+    what = f"{found.reference} is used again" if found else f"the {kind} is to be built"
+    at = f" for commit {fetched.pinned.ref}" if isinstance(fetched.pinned, GitSource) else ""
+    return f"{what}{at}, key {key}"
 
 
 def _follow_nothing(target: Target) -> Any:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from broker_config import macros
-from broker_config.jobs import ImageSource
+from broker_config.jobs import GitSource, ImageSource, Source
 from broker_config.runs import FailureClass, Reason, Run, RunSpec, State
 from workers.builders.protocol import Artifact, ArtifactKind
 from workers.failures import RunFailed
@@ -24,6 +24,7 @@ from workers.wandb import Wandb
 
 PLACEHOLDERS = {ArtifactKind.IMAGE: "${image_uri}", ArtifactKind.ENVIRONMENT: "${environment}"}
 CODE = Path("${code}")
+COMMIT = "${git_commit}"
 
 Render = Callable[[Workload], Request]
 
@@ -34,7 +35,14 @@ def planned_workload(spec: RunSpec, kind: ArtifactKind) -> Workload:
     Raises:
         RunFailed: class CONFIG, when the config has a macro that no agent knows, or the job cannot be what it runs.
     """
-    run = Run(spec=spec, version=1, state=State.QUEUED, since=spec.created_at, reason=Reason.ENQUEUED)
+    run = Run(
+        spec=spec,
+        version=1,
+        state=State.QUEUED,
+        since=spec.created_at,
+        reason=Reason.ENQUEUED,
+        pinned_source=_pinned(spec.job.source),
+    )
     of_agents = {
         name: f"${{{name}}}"
         for config in (spec.queue.config, spec.overrides)
@@ -42,6 +50,10 @@ def planned_workload(spec: RunSpec, kind: ArtifactKind) -> Workload:
         if macros.ENVIRONMENT_NAME.fullmatch(name)
     }
     return workload(_prepared(run, kind), Wandb(), Macros(of_agents))
+
+
+def _pinned(source: Source) -> Source | None:
+    return source.model_copy(update={"ref": COMMIT}) if isinstance(source, GitSource) else None
 
 
 def _prepared(run: Run, kind: ArtifactKind) -> Prepared:

@@ -81,9 +81,7 @@ class Preparer:
         """
         shutil.rmtree(workspace, ignore_errors=True)
         workspace.mkdir(parents=True)
-        fetched = self._source_for(run.spec.job.source.type).fetch(run.spec.job.source, workspace)
-        if fetched.folder is None:
-            workspace.rmdir()
+        run, fetched = self._fetch(run, workspace)
         if fetched.image and kind is ArtifactKind.IMAGE:
             return Prepared(run, Artifact(kind, fetched.image), None)
         order = build_order(run.spec, fetched)
@@ -91,6 +89,14 @@ class Preparer:
             return Prepared(run, on_base_image(run.spec.job.base_image, kind), order.fetched.folder)
         builder = self._builder_for(kind)
         return Wanted(run, builder, order, builder.key(order), cancelled)
+
+    def _fetch(self, run: Run, workspace: Path) -> tuple[Run, Fetched]:
+        fetched = self._source_for(run.source.type).fetch(run.source, workspace)
+        if fetched.folder is None:
+            workspace.rmdir()
+        if fetched.pinned is not None and fetched.pinned != run.pinned_source:
+            run = self._recorder.pin(run, fetched.pinned, f"The source is {fetched.digest}, in every attempt.")
+        return run, fetched
 
     def discard(self, run: Run) -> None:
         """Remove the run's copy of its code."""
@@ -144,7 +150,7 @@ def _in_context(fetched: Fetched, job: Job) -> Fetched:
     folder = fetched.folder / job.build_context
     if not (folder.is_dir() and folder.resolve().is_relative_to(fetched.folder.resolve())):
         raise _cannot_work(f"the job's build context {job.build_context!r} is no folder in its source")
-    return Fetched(digest=f"{fetched.digest}/{job.build_context}", folder=folder)
+    return replace(fetched, digest=f"{fetched.digest}/{job.build_context}", folder=folder)
 
 
 def on_base_image(image: str, kind: ArtifactKind) -> Artifact:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from broker_config.errors import StaleWrite
+from broker_config.jobs import Source
 from broker_config.runs import FailureClass, Reason, Run, State, may_change, now
 from broker_config.store.runs import Change, RunStore
 from workers import quarantine
@@ -65,6 +66,21 @@ class Recorder:
             if current.state.is_terminal or current.reason is reason:
                 return None
             return Change(current.state, reason, text, self._agent, {}, self._fence)
+
+        return self._runs.change_until_written(run, decide)
+
+    def pin(self, run: Run, source: Source, text: str) -> Run:
+        """Keep what the job's source was resolved to: the first word on it holds for every attempt.
+
+        Raises:
+            StaleWrite: when the run is another session's.
+        """
+
+        def decide(current: Run) -> Change | None:
+            if current.pinned_source or current.state.is_terminal:
+                return None
+            fields = {"pinned_source": source}
+            return Change(current.state, Reason.SOURCE_PINNED, text, self._agent, fields, self._fence)
 
         return self._runs.change_until_written(run, decide)
 

@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from broker_config.jobs import ImageSource
+from broker_config.jobs import GitSource, ImageSource
 from broker_config.queues import DEFAULT_ENTITY
 from broker_config.runs import Run
 
@@ -54,6 +54,7 @@ def _identity(run: Run) -> dict[str, str]:
     spec = run.spec
     # An entity that nobody named is no entity at W&B, where the key's own is the default.
     entity = spec.queue.entity if spec.queue.entity != DEFAULT_ENTITY else ""
+    git = run.pinned_source if isinstance(run.pinned_source, GitSource) else None
     given = {
         "WANDB_PROJECT": spec.project,
         "WANDB_ENTITY": entity,
@@ -61,6 +62,8 @@ def _identity(run: Run) -> dict[str, str]:
         "WANDB_NAME": spec.name,
         "WANDB_USERNAME": spec.author,
         "WANDB_DOCKER": spec.job.source.image if isinstance(spec.job.source, ImageSource) else "",
+        "WANDB_GIT_REMOTE_URL": git.repository if git else "",
+        "WANDB_GIT_COMMIT": git.ref if git else "",
         # The id stays the same, so a later attempt goes on with what the earlier one wrote.
         "WANDB_RESUME": "allow" if run.attempt > 1 else "",
         # Without it, wandb does not read WANDB_CONFIG.

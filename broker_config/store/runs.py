@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from pydantic import BaseModel
 from redis.commands.core import Script
 
 from broker_config import messages, results
@@ -363,6 +364,8 @@ class RunStore:
 def _text(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, BaseModel):
+        return value.model_dump_json()
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 

@@ -13,7 +13,7 @@ from broker_config.runs import Event, FailureClass, Run, State
 from producer.cli import documents, output, pairs
 from producer.cli.following import as_document, follow
 from producer.cli.following import show as show_item
-from producer.cli.job_fields import job_fields
+from producer.cli.job_fields import job_fields, source_text
 from producer.cli.session import Session, json_option, pass_session
 from producer.handle import LogLine, RunHandle
 
@@ -102,6 +102,7 @@ def _fields(run: Run) -> list[tuple[str, str]]:
         ("project", spec.project),
         ("job", spec.job_version),
         *job_fields(spec.job),
+        ("pinned source", source_text(run.pinned_source) if run.pinned_source else ""),
         ("labels", pairs.to_yaml(spec.labels) if spec.labels else ""),
         ("variables", pairs.to_yaml(spec.template_values) if spec.template_values else ""),
         ("resource config", pairs.to_yaml(spec.resource_config) if spec.resource_config else ""),

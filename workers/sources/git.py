@@ -82,7 +82,7 @@ class GitSource:
             git.run("submodule", "--quiet", "update", "--init", "--recursive", "--depth", "1")
         commit = git.run("rev-parse", "HEAD")
         _remove_history(folder)
-        return Fetched(digest=f"git:{commit}", folder=folder)
+        return Fetched(f"git:{commit}", folder=folder, pinned=source.model_copy(update={"ref": commit}))
 
 
 class _Git:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from broker_config.jobs import Source as Named
 from broker_config.store.code import CodeStore
 
 
@@ -16,6 +17,7 @@ class Fetched:
     digest: str  # names the content: the same digest, the same bytes
     image: str | None = None
     folder: Path | None = None
+    pinned: Named | None = None  # the source that always names this content; None when the job's own does
 
 
 class Source(Protocol):
@@ -24,7 +26,8 @@ class Source(Protocol):
     1. Made once an agent with the store of code archives, and used by several threads at once.
     2. `fetch` gets the job's source model (its `type` is this member's name) and an existing empty folder.
     3. It may be called again for the same run after a crash, each time with an empty folder.
-    4. It raises `RunFailed` when trying again cannot help (no such ref, refused credentials) and `TemporaryError`
+    4. What it returns as `pinned` is kept with the run: from then on, in every attempt, `fetch` gets that source.
+    5. It raises `RunFailed` when trying again cannot help (no such ref, refused credentials) and `TemporaryError`
        when it may (no answer). Its texts hold no credentials.
     """
 

@@ -68,7 +68,9 @@ def test_without_a_ref_it_is_the_head_of_the_repository(
     # When
     fetched = fetch(source, server.url("train"), folder)
     # Then
-    assert fetched == Fetched(digest=f"git:{git(work, 'rev-parse', 'HEAD')}", folder=folder)
+    head = git(work, "rev-parse", "HEAD")
+    pinned = jobs.GitSource(repository=server.url("train"), ref=head)
+    assert fetched == Fetched(digest=f"git:{head}", folder=folder, pinned=pinned)
     assert [path.name for path in folder.iterdir()] == ["train.py"]
 
 
