@@ -44,11 +44,12 @@ class PushingBuilder:
             self._registry.prepare()
         reference = f"{self._registry.repository}:{tag_of(key)}"
         built = self._builder.build(replace(order, push=Push(reference, self._login)), key, log, cancelled)
-        artifact = self.find(order, key)
-        if artifact is None:
-            raise TemporaryError(f"{reference} was pushed, and its registry does not show it")
-        log(f"pushed {artifact.reference}")
-        return replace(built, reference=artifact.reference)
+        if not built.reference.startswith(f"{self._registry.repository}@"):
+            if (shown := self.find(order, key)) is None:
+                raise TemporaryError(f"{reference} was pushed, and its registry does not show it")
+            built = replace(built, reference=shown.reference)
+        log(f"pushed {built.reference}")
+        return built
 
     def _login(self) -> Login | None:
         with _asking():

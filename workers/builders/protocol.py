@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol
 
 from broker_config.jobs import Job
 from broker_config.oci.logins import Login
+from workers.images.steps import BuildStep
 from workers.sources.protocol import Fetched
 
 
@@ -21,22 +22,13 @@ class ArtifactKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class BuildStep:
-    """One step of a build, as its builder tells of it."""
-
-    name: str  # such as the Dockerfile's instruction
-    seconds: float
-    is_cached: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Artifact:
     """What a build produced."""
 
     kind: ArtifactKind
     reference: str  # an image reference, or the path of an environment's folder
-    size_bytes: int | None = None  # where the builder knows it
-    steps: tuple[BuildStep, ...] = ()  # of the build that made it just now
+    size_bytes: int | None = field(default=None, compare=False)  # where the builder knows it
+    steps: tuple[BuildStep, ...] = field(default=(), compare=False)  # of the build that made it just now
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,18 @@ class AgentConfig(Frozen):
             )
         return self
 
+    @model_validator(mode="after")
+    def _several_platforms_are_pushed(self) -> AgentConfig:
+        platform = getattr(self.builder, "platform", None) or ""
+        if "," in platform and isinstance(self.builder, KanikoBuilderConfig):
+            raise ValueError(f"builder.platform: kaniko builds for one platform, and {platform} are several")
+        if "," in platform and not self.destination:
+            raise ValueError(
+                f"builder.platform: an image for {platform} stands in a registry only; write a destination, "
+                "registry/path/name"
+            )
+        return self
+
     @property
     def destination(self) -> AnyRegistryConfig | None:
         """The repository that images are pushed to; None when they stay where they were built.

@@ -11,7 +11,9 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from broker_config.frozen import Frozen, JsonObject
 from broker_config.jobs import ENVIRONMENT_NAME
+from workers.config.caches import Cache
 from workers.config.images import Repository
+from workers.config.platforms import Platforms
 
 STORES = {
     "aws": re.compile(r"s3://[a-z0-9][a-z0-9.-]*(?:/.*)?"),
@@ -71,8 +73,8 @@ class ImageBuilderConfig(_Builder):
     """Repository to push to, as `registry/path/name` without a tag. Absent: the block `registry` says it, and without
     that images stay where they are built."""
 
-    platform: Literal["linux/amd64", "linux/arm64"] | None = None
-    """What to build for. Absent: the platform of the machine that builds."""
+    platform: Platforms | None = None
+    """What to build for: one platform, or several with commas. Absent: that of the machine that builds."""
 
     build_args: dict[str, str] = Field(default_factory=dict, alias="build-args")
     """Values for the `ARG`s of Dockerfiles. They can be read from the image, so no secret belongs here."""
@@ -98,7 +100,17 @@ class ImageBuilderConfig(_Builder):
     """An image with the file `/bin/micromamba`, for code with an environment.yml."""
 
 
-class DockerBuilderConfig(ImageBuilderConfig):
+class _CachingBuilderConfig(ImageBuilderConfig):
+    """What BuildKit is told, in an engine or by itself."""
+
+    cache_from: tuple[Cache, ...] = Field(default=(), alias="cache-from")
+    """Where builds look for layers that other machines have made, as `docker buildx build --cache-from` names them."""
+
+    cache_to: tuple[Cache, ...] = Field(default=(), alias="cache-to")
+    """Where builds put their layers for others, as `docker buildx build --cache-to` names it."""
+
+
+class DockerBuilderConfig(_CachingBuilderConfig):
     """Images are built by the Docker engine."""
 
     type: Literal["docker"] = "docker"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -17,18 +19,20 @@ from docker.errors import APIError
 
 from broker_config.errors import ConfigError, TemporaryError
 from broker_config.jobs import CodeSource, Job
+from broker_config.oci.logins import Login
 from broker_config.runs import FailureClass, Reason
 from tests.contract.waiting import eventually
 from tests.docker_engine import BASE_IMAGE, engine
 from tests.oci_registry import Registry, registry
 from tests.services import require
 from tests.workers.builders.wheels import OFFLINE, write_wheel
-from workers.builders.docker import DockerBuilder, buildx
+from workers.builders.docker import DockerBuilder
 from workers.builders.protocol import Artifact, Builder, BuildOrder, Push
 from workers.config.builder import DockerBuilderConfig
 from workers.config.images import RegistryKind
 from workers.config.registry import RegistryConfig
 from workers.failures import RunCancelled, RunFailed
+from workers.images.buildx.program import find
 from workers.pushing import PushingBuilder
 from workers.registries.oci import OciRegistry
 from workers.sources.protocol import Fetched
@@ -94,7 +98,7 @@ def lab(home: Path) -> Iterator[BuilderLab]:
 def way(request: pytest.FixtureRequest, home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """Both ways of building: with the machine's docker CLI, and with none."""
     if request.param == "buildx":
-        require(buildx.is_there(), "there is no docker CLI with buildx; install docker-buildx")
+        require(find() is not None, "there is no docker CLI with buildx; install docker-buildx")
     else:
         monkeypatch.setenv("PATH", str(home))
     return str(request.param)
@@ -146,15 +150,47 @@ def test_without_an_ignore_file_the_history_of_the_code_is_left_out(lab: Builder
 
 def test_a_change_of_the_code_alone_installs_nothing_again(lab: BuilderLab) -> None:
     # Given
-    require(buildx.is_there(), "there is no docker CLI with buildx; install docker-buildx")
+    require(find() is not None, "there is no docker CLI with buildx; install docker-buildx")
     requirements = {"requirements.txt": f"# {time.time()}\n"}
     lab.build(lab.builder(), lab.order({**requirements, "main.py": "1"}))
-    lab.log.clear()
     # When
-    lab.build(lab.builder(), lab.order({**requirements, "main.py": "2"}))
+    artifact = lab.build(lab.builder(), lab.order({**requirements, "main.py": "2"}))
     # Then
-    step = next(line.split()[0] for line in lab.log if '"pip", "install"' in line)
-    assert f"{step} CACHED" in lab.log
+    install = next(step for step in artifact.steps if '"pip", "install"' in step.name)
+    copy = next(step for step in artifact.steps if "COPY --chown=1000:1000 . ." in step.name)
+    assert (install.is_cached, copy.is_cached) == (True, False)
+
+
+def test_a_build_tells_of_its_steps_and_of_the_images_size(lab: BuilderLab, way: str) -> None:
+    # Given
+    text = f"FROM {BASE_IMAGE}\nRUN echo begins; sleep 0.4; echo {time.time()}\nCOPY main.py /main.py\n"
+    # When
+    artifact = lab.build(lab.builder(), lab.order({"Dockerfile": text, **PRINTS_VALUE}))
+    # Then
+    run = next(step for step in artifact.steps if "RUN" in step.name)
+    assert [step.name.partition("/")[0] for step in artifact.steps][:3] == ["[1", "[2", "[3"]
+    assert 0.4 <= run.seconds < 30
+    assert not run.is_cached
+    assert (artifact.size_bytes or 0) > 1_000_000
+    assert any("begins" in line for line in lab.log)
+
+
+def test_a_builds_secret_is_in_no_image_and_no_line(
+    lab: BuilderLab, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # Given
+    require(find() is not None, "there is no docker CLI with buildx; install docker-buildx")
+    monkeypatch.setenv("INDEX_TOKEN", "of-the-environment")
+    (tmp_path / "netrc").write_text("of-a-file")
+    mounts = "--mount=type=secret,id=token --mount=type=secret,id=netrc"
+    text = f"FROM {BASE_IMAGE}\nRUN {mounts} cat /run/secrets/* | wc -c > /lengths; echo {time.time()}\n"
+    secrets = {"token": {"env": "INDEX_TOKEN"}, "netrc": {"file": tmp_path / "netrc"}}
+    # When
+    artifact = lab.build(lab.builder(secrets=secrets), lab.order({"Dockerfile": text}))
+    # Then
+    assert lab.output_of(artifact, "cat", "/lengths").split() == [str(len("of-the-environment" + "of-a-file"))]
+    assert "of-the-environment" not in "".join(lab.log)
+    assert lab.output_of(artifact, "sh", "-c", "cat /run/secrets/* 2>/dev/null") == ""
 
 
 # --- find -------------------------------------------------------------------------------------------------------------
@@ -199,13 +235,17 @@ def test_an_image_of_that_tag_with_another_key_is_not_taken(lab: BuilderLab) -> 
 
 def test_a_command_that_fails_fails_the_run_with_the_last_lines(lab: BuilderLab, way: str) -> None:
     # Given
-    order = lab.order({"Dockerfile": f"FROM {BASE_IMAGE}\nRUN echo it is: connection refused; exit 9\n"})
+    text = f"FROM {BASE_IMAGE}\nRUN echo before\nRUN echo it is: connection refused; exit 9\n"
+    order = lab.order({"Dockerfile": text})
     # When
     with pytest.raises(RunFailed) as failed:
         lab.build(lab.builder(), order)
     # Then
     assert (failed.value.failure, failed.value.reason) == (FailureClass.BUILD, Reason.BUILD_FAILED)
+    # The classic builder counts our label as a step.
+    assert re.search(r"failed at \[3/[34]\] RUN echo it is", str(failed.value))
     assert "9" in str(failed.value)
+    assert "before" not in str(failed.value)
     assert "it is: connection refused" in str(failed.value)
     assert any("it is: connection refused" in line for line in lab.log)
 
@@ -264,8 +304,55 @@ def test_an_image_is_pushed_where_the_order_says(lab: BuilderLab, pushed_to: Reg
     # When
     artifact = lab.build(lab.builder(), order)
     # Then
-    assert artifact.reference == reference
     assert ("team/train", "one") in pushed_to.manifests
+    if find() is not None:
+        _, manifest = pushed_to.manifests["team/train", "one"]
+        assert artifact.reference == f"{pushed_to.address}/team/train@sha256:{sha256(manifest).hexdigest()}"
+
+
+def test_without_buildx_the_engine_pushes(
+    lab: BuilderLab, pushed_to: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given
+    monkeypatch.setenv("PATH", str(lab.home))
+    order = replace(lab.order({"main.py": "1"}), push=Push(f"{pushed_to.address}/team/train:classic"))
+    # When
+    lab.build(lab.builder(), order)
+    # Then
+    assert ("team/train", "classic") in pushed_to.manifests
+
+
+def test_layers_are_kept_in_a_registry_for_other_machines(lab: BuilderLab, pushed_to: Registry) -> None:
+    # Given
+    _require_image_store(lab)
+    cache = f"{pushed_to.address}/team/cache:train"
+    options = {"cache-from": [cache], "cache-to": [f"type=registry,ref={cache},mode=max"]}
+    builder = lab.builder(**options)
+    # When
+    lab.build(builder, lab.order({"Dockerfile": f"FROM {BASE_IMAGE}\nRUN echo {time.time()}\n"}))
+    lab.build(builder, lab.order({"Dockerfile": f"FROM {BASE_IMAGE}\nRUN echo {time.time()}\n"}))
+    # Then
+    assert ("team/cache", "train") in pushed_to.manifests
+    assert any(line.startswith("importing cache manifest from") for line in lab.log)
+    assert builder.check() == lab.builder().check()
+
+
+def test_an_image_for_two_platforms_is_an_index(lab: BuilderLab, pushed_to: Registry) -> None:
+    # Given code without a RUN, as this machine runs one platform only
+    _require_image_store(lab)
+    files = {"Dockerfile": "FROM scratch\nCOPY main.py /\n", "main.py": ""}
+    order = replace(lab.order(files), push=Push(f"{pushed_to.address}/team/train:both"))
+    # When
+    lab.build(lab.builder(platform="linux/arm64,linux/amd64"), order)
+    # Then
+    kind, manifest = pushed_to.manifests["team/train", "both"]
+    platforms = [one["platform"]["architecture"] for one in json.loads(manifest)["manifests"]]
+    assert ("index" in kind or "list" in kind, sorted(platforms)) == (True, ["amd64", "arm64"])
+
+
+def _require_image_store(lab: BuilderLab) -> None:
+    status = lab.api.info()["DriverStatus"]
+    require(["driver-type", "io.containerd.snapshotter.v1"] in status, "the engine has no containerd image store")
 
 
 def test_a_push_has_the_login_that_it_was_given(lab: BuilderLab) -> None:
@@ -274,15 +361,29 @@ def test_a_push_has_the_login_that_it_was_given(lab: BuilderLab) -> None:
         order = lab.order({"main.py": "print('with a login')"})
         reference = f"{server.address}/team/train:two"
         # When
-        lab.build(lab.builder(), replace(order, push=Push(reference, "agent", "secret")))
+        lab.build(lab.builder(), replace(order, push=Push(reference, lambda: Login("agent", "secret"))))
         with pytest.raises(RunFailed) as failed:
-            lab.build(lab.builder(), replace(order, push=Push(f"{reference}-refused", "agent", "wrong")))
+            lab.build(lab.builder(), replace(order, push=Push(f"{reference}-refused", lambda: Login("agent", "wrong"))))
         # Then
         assert ("team/train", "two") in server.manifests
         assert failed.value.reason is Reason.BUILD_FAILED
         assert "launchyard agent check" in str(failed.value)
         assert "wrong" not in str(failed.value)
         lab.images.append(f"{reference}-refused")
+
+
+def test_a_login_that_ran_out_during_the_build_is_asked_for_anew(lab: BuilderLab, way: str) -> None:
+    with registry("agent:secret") as server:
+        # Given
+        logins = iter([Login("agent", "of-yesterday"), Login("agent", "secret")])
+        push = Push(f"{server.address}/team/train:long", lambda: next(logins))
+        if way == "classic":
+            # It asks when the image is there, and not before.
+            next(logins)
+        # When
+        lab.build(lab.builder(), replace(lab.order({"main.py": "print('long')"}), push=push))
+        # Then
+        assert ("team/train", "long") in server.manifests
 
 
 def test_another_agent_finds_what_one_has_pushed_and_runs_it_by_its_digest(
@@ -320,7 +421,7 @@ def test_an_engine_that_went_away_is_worth_another_try(lab: BuilderLab, monkeypa
     # Given
     builder = lab.builder()
     monkeypatch.setenv("DOCKER_HOST", f"unix://{lab.home}/no-engine.sock")
-    require(buildx.is_there(), "there is no docker CLI with buildx; install docker-buildx")
+    require(find() is not None, "there is no docker CLI with buildx; install docker-buildx")
     # When
     with pytest.raises(TemporaryError):
         lab.build(builder, lab.order({"Dockerfile": f"FROM {BASE_IMAGE}\n"}))

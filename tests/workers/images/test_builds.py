@@ -19,9 +19,11 @@ from docker.errors import APIError
 from broker_config.jobs import CodeSource, Job
 from tests.docker_engine import BASE_IMAGE, engine
 from tests.services import require
-from workers.builders.docker import DockerBuilder, buildx
+from workers.builders.docker import DockerBuilder
 from workers.builders.protocol import BuildOrder
 from workers.config.builder import DockerBuilderConfig
+from workers.images.buildx.program import find
+from workers.images.steps import BuildStep
 from workers.sources.protocol import Fetched
 
 SIX = {"main.py": "import six; print(six.__version__)"}
@@ -56,6 +58,7 @@ class Lab:
     config: Mapping[str, Any] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
     images: list[str] = field(default_factory=list)
+    steps: tuple[BuildStep, ...] = ()
 
     def build(self, files: Mapping[str, str], accelerator: str | None = None) -> str:
         digest = sha256(repr(sorted(files.items())).encode()).hexdigest()
@@ -67,7 +70,9 @@ class Lab:
         source = CodeSource(digest=f"sha256:{digest}", size_bytes=1)
         order = BuildOrder(Job(source=source), Fetched(f"sha256:{digest}", folder=folder), accelerator=accelerator)
         self.log.clear()
-        self.images.append(builder.build(order, builder.key(order), self.log.append, lambda: False).reference)
+        artifact = builder.build(order, builder.key(order), self.log.append, lambda: False)
+        self.images.append(artifact.reference)
+        self.steps = artifact.steps
         return self.images[-1]
 
     def output(self, image: str, *command: str) -> str:
@@ -83,7 +88,7 @@ class Lab:
 @pytest.fixture
 def lab(home: Path) -> Iterator[Lab]:
     lab = Lab(home, engine())
-    require(buildx.is_there(), "there is no docker CLI with buildx; install docker-buildx")
+    require(find() is not None, "there is no docker CLI with buildx; install docker-buildx")
     yield lab
     for image in lab.images:
         with suppress(APIError):
@@ -150,8 +155,8 @@ def test_only_the_layer_with_the_code_is_made_anew_after_an_edit(lab: Lab) -> No
     # When
     lab.build({**requirements, "main.py": "2"})
     # Then
-    steps = {line.split()[0]: line.partition("] ")[2] for line in lab.log if " [stage-1 " in line}
-    anew = [step for number, step in steps.items() if f"{number} CACHED" not in lab.log and not step.startswith("FROM")]
+    own = [step for step in lab.steps if step.name.startswith("[stage-1 ") and "] FROM" not in step.name]
+    anew = [step.name.partition("] ")[2] for step in own if not step.is_cached]
     assert anew == ["COPY --chown=1000:1000 . ."]
 
 

@@ -3,42 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
-from broker_config.errors import TemporaryError
-from broker_config.runs import FailureClass, Reason
-from workers.builders.docker import buildx, classic
-from workers.builders.docker.engine import Engine
-from workers.builders.docker.output import follow
-from workers.builders.docker.plan import Plan, Running
+from broker_config.errors import ConfigError
+from workers.builders.docker.classic import ClassicBuild
+from workers.builders.docker.engine import Engine, LocalImage
 from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder
 from workers.config.builder import DockerBuilderConfig
-from workers.failures import RunFailed
 from workers.images.bases import Bases
+from workers.images.buildx import build as buildx
+from workers.images.buildx.plan import Plan
+from workers.images.buildx.program import Buildx, find
+from workers.images.failing import failed
+from workers.images.output import follow
 from workers.images.python_version import AGENT_PYTHON
 from workers.images.recipe import KEY_LABEL, TAG_LENGTH, Code, Recipe, Recipes
+from workers.images.scratch import Scratch
+from workers.images.steps import Ended, summary
 
 LOCAL_REPOSITORY = "launchyard/job"
 """Images that stay on the engine. The name has no registry, so a push of it by mistake goes nowhere of ours."""
-
-_JOBS_OWN = ("did not complete successfully", "returned a non-zero code")
-_PASSING = (
-    "cannot connect to the docker daemon",
-    "code = unavailable",
-    "connection refused",
-    "connection reset",
-    "i/o timeout",
-    "no space left on device",
-    "no such host",
-    "server misbehaving",
-    "tls handshake timeout",
-    "toomanyrequests",
-    "unexpected eof",
-    "was killed by",
-)
-"""Words for trouble of the machinery that may pass; a command of the Dockerfile that failed is the job's own."""
 
 
 class DockerBuilder:
@@ -49,6 +36,12 @@ class DockerBuilder:
     def __init__(self, home: Path, config: DockerBuilderConfig) -> None:
         self._config = config
         self._engine = Engine()
+        self._scratch = Scratch(home)
+        if "," in (config.platform or "") and not (self._buildx and self._engine.has_image_store):
+            raise ConfigError(
+                f"builder docker: {config.platform} takes buildx and an engine with the containerd image store; switch "
+                "that store on, or name one platform"
+            )
 
     @property
     def place(self) -> str:
@@ -56,10 +49,15 @@ class DockerBuilder:
 
     def check(self) -> Sequence[str]:
         lacks = []
-        if not self._has_buildx:
+        if not self._buildx:
             lacks.append("has no docker CLI with buildx, so builds have no cache of packages; install docker-buildx")
+        if idle := [cache for cache in self._config.cache_to if cache not in self._cache_to]:
+            lacks.append(
+                f"writes no cache to {' and '.join(idle)}: that takes buildx and an engine with the containerd image "
+                "store; switch that store on, or write type=inline"
+            )
         base = self._config.python_image.replace("{python}", AGENT_PYTHON)
-        if self._engine.image_labels(base) is None and not self._engine.can_pull(base):
+        if self._engine.image(base) is None and not self._engine.can_pull(base):
             lacks.append(
                 f"cannot have {base}, on which code without a Dockerfile is built; check its way to Docker Hub, or "
                 "set builder.python-image"
@@ -70,27 +68,41 @@ class DockerBuilder:
         return self._recipe(order).key
 
     def find(self, order: BuildOrder, key: str) -> Artifact | None:
-        reference = _local(key)
-        labels = self._engine.image_labels(reference)
+        found = self._engine.image(_local(key))
         # The tag has the beginning of the key; the label has all of it.
-        return _image(reference) if labels is not None and labels.get(KEY_LABEL) == key else None
+        return _artifact(_local(key), found) if found is not None and found.labels.get(KEY_LABEL) == key else None
 
     def build(self, order: BuildOrder, key: str, log: Callable[[str], None], cancelled: Callable[[], bool]) -> Artifact:
-        recipe = self._recipe(order, key)
-        plan = Plan(recipe, order.push.reference if order.push else _local(key), self._config.platform)
-        how = (
-            "docker buildx"
-            if self._has_buildx
-            else "docker's classic builder, since there is no docker CLI with buildx"
+        plan = self._plan(order, key)
+        how = "docker buildx" if self._buildx else "docker's classic builder, since there is no docker CLI with buildx"
+        log(f"building {plan.reference} from {plan.recipe.origin} with {how}")
+        push = order.push
+        if self._buildx:
+            ended = buildx.build(plan, push.login if push else _nobody, self._scratch, log, cancelled)
+        else:
+            ended = self._build_classic(plan, log, cancelled)
+        if push and not ended.pushed:
+            self._engine.push(push, log, cancelled)
+        artifact = _artifact(plan.reference, self._engine.image(plan.reference))
+        log(summary(ended.steps, artifact.size_bytes))
+        return replace(artifact, reference=ended.pushed or plan.reference, steps=ended.steps)
+
+    def _build_classic(self, plan: Plan, log: Callable[[str], None], cancelled: Callable[[], bool]) -> Ended:
+        ended = follow(ClassicBuild(self._engine, plan), log, cancelled)
+        if ended.failure:
+            raise failed(ended.failure, plan.reference)
+        return ended
+
+    def _plan(self, order: BuildOrder, key: str) -> Plan:
+        return Plan(
+            recipe=self._recipe(order, key),
+            reference=order.push.reference if order.push else _local(key),
+            platform=self._config.platform,
+            pushes=order.push is not None and self._engine.has_image_store and self._buildx is not None,
+            progress=self._buildx.progress if self._buildx else "",
+            cache_from=self._config.cache_from,
+            cache_to=self._cache_to,
         )
-        log(f"building {plan.reference} from {recipe.origin} with {how}")
-        running: Running = buildx.BuildxBuild(plan) if self._has_buildx else classic.ClassicBuild(self._engine, plan)
-        last = follow(running.lines(), running.end, log, cancelled)
-        if (words := running.failure(last)) is not None:
-            raise _failed(words, last)
-        if order.push:
-            self._engine.push(order.push, log, cancelled)
-        return _image(plan.reference)
 
     def _recipe(self, order: BuildOrder, key: str | None = None) -> Recipe:
         code = Code(order.fetched.folder, order.fetched.digest, order.accelerator)
@@ -99,27 +111,26 @@ class DockerBuilder:
     @cached_property
     def _recipes(self) -> Recipes:
         bases = Bases(self._engine.base)
-        return Recipes(self._config, self._engine.platform, bases, mounts=self._has_buildx)
+        return Recipes(self._config, self._engine.platform, bases, mounts=self._buildx is not None)
 
     @cached_property
-    def _has_buildx(self) -> bool:
-        return buildx.is_there()
+    def _buildx(self) -> Buildx | None:
+        return find()
+
+    @cached_property
+    def _cache_to(self) -> tuple[str, ...]:
+        """The caches that can be written here: one without a place of its own, in the image, always can."""
+        can_all = self._buildx is not None and self._engine.has_image_store
+        return tuple(cache for cache in self._config.cache_to if can_all or cache == "type=inline")
+
+
+def _nobody() -> None:
+    """The login of an image that stays here."""
 
 
 def _local(key: str) -> str:
     return f"{LOCAL_REPOSITORY}:{key[:TAG_LENGTH]}"
 
 
-def _image(reference: str) -> Artifact:
-    return Artifact(ArtifactKind.IMAGE, reference)
-
-
-def _failed(words: str, last: Sequence[str]) -> RunFailed | TemporaryError:
-    is_jobs_own = any(said in words for said in _JOBS_OWN)
-    if not is_jobs_own and any(word in words.lower() for word in _PASSING):
-        return TemporaryError(f"the image could not be built: {words}")
-    return RunFailed(
-        FailureClass.BUILD,
-        Reason.BUILD_FAILED,
-        f"the build of the image failed: {words}; its last lines:\n" + "\n".join(last),
-    )
+def _artifact(reference: str, found: LocalImage | None) -> Artifact:
+    return Artifact(ArtifactKind.IMAGE, reference, size_bytes=found.size_bytes if found else None)

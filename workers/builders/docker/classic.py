@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import re
+import time
+from collections import deque
+from collections.abc import Iterator
 from typing import IO, Any
 
 from docker import auth
@@ -14,10 +17,14 @@ from docker.utils.json_stream import json_stream, stream_as_text
 from requests import HTTPError, Response
 
 from workers.builders.docker.engine import Engine, answering
-from workers.builders.docker.plan import Plan
+from workers.images.buildx.plan import Plan
+from workers.images.steps import LAST_LINES, BuildStep, Ended, Failure
 
 _DOCKERFILE = ".launchyard.Dockerfile"
 _CONNECT_SECONDS = 10
+
+_STEP = re.compile(r"Step (\d+/\d+) : (.*)")
+_CACHED = "---> Using cache"
 
 
 class ClassicBuild:
@@ -38,25 +45,59 @@ class ClassicBuild:
             _check(response)
         events: Any = json_stream(stream_as_text(response.raw.stream(decode_content=True)))
         self._stream: CancellableStream[dict[str, Any]] = CancellableStream(events, response)
-        self._error: str | None = None
+        self._account = _Account()
         self._is_finished = False
 
     def lines(self) -> Iterator[str]:
         for event in self._stream:
             if "error" in event:
-                self._error = str(event["error"])
+                self._account.error = str(event["error"])
             elif "aux" in event:
                 self._is_finished = True
             said = str(event.get("stream") or event.get("error") or "")
-            yield from filter(str.strip, said.splitlines())
+            for line in filter(str.strip, said.splitlines()):
+                self._account.read(line)
+                yield line
+        self._account.close()
 
     def end(self) -> None:
         self._stream.close()
 
-    def failure(self, last: Sequence[str]) -> str | None:
-        if self._error is None and not self._is_finished:
-            return "the docker engine ended the build's output before the build (unexpected EOF)"
-        return self._error
+    def ended(self) -> Ended:
+        account = self._account
+        words = account.error
+        if words is None and not self._is_finished:
+            words = "the docker engine ended the build's output before the build (unexpected EOF)"
+        failure = Failure(words, list(account.last), account.step) if words else None
+        return Ended(tuple(account.steps), failure)
+
+
+class _Account:
+    """What the lines tell of the steps; their times are those at which the lines came."""
+
+    def __init__(self) -> None:
+        self.steps: list[BuildStep] = []
+        self.error: str | None = None
+        self.step = ""  # under way
+        self.last: deque[str] = deque(maxlen=LAST_LINES)
+        self._begin = 0.0
+        self._is_cached = False
+
+    def read(self, line: str) -> None:
+        """One line of the build."""
+        if match := _STEP.fullmatch(line):
+            self.close()
+            self.step, self._begin, self._is_cached = f"[{match[1]}] {match[2]}", time.monotonic(), False
+            self.last.clear()
+            return
+        self._is_cached |= line.strip() == _CACHED
+        self.last.append(line)
+
+    def close(self) -> None:
+        """End the step that is under way, unless it has failed."""
+        if self.step and self.error is None:
+            self.steps.append(BuildStep(self.step, round(time.monotonic() - self._begin, 3), self._is_cached))
+            self.step = ""
 
 
 def _context(plan: Plan) -> IO[bytes]:

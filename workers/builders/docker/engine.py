@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import docker
@@ -12,23 +13,23 @@ import urllib3
 from docker.errors import APIError, DockerException, ImageNotFound
 
 from broker_config.errors import ConfigError, TemporaryError
-from broker_config.runs import FailureClass, Reason
 from workers.builders.protocol import Push
-from workers.failures import RunCancelled, RunFailed
+from workers.failures import RunCancelled
 from workers.images.bases import Base
+from workers.images.failing import not_pushed
 
 FIRST_ANSWER_SECONDS = 5
 ANSWER_SECONDS = 120
 
-_REFUSALS = (
-    "denied",
-    "unauthorized",
-    "authentication required",
-    "no basic auth credentials",
-    "forbidden",
-    "insufficient",
-)
-"""Words of registries that another try will not change."""
+_IMAGE_STORE = "io.containerd.snapshotter.v1"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalImage:
+    """What the engine knows of an image that it has."""
+
+    labels: Mapping[str, str]
+    size_bytes: int | None
 
 
 class Engine:
@@ -53,15 +54,17 @@ class Engine:
         self._asking = docker.from_env(timeout=FIRST_ANSWER_SECONDS).api
         self.id = str(info["ID"])
         self.platform = f"{version['Os']}/{version['Arch']}"
+        # Only with this store can its BuildKit push, write a cache beside the image, and keep several platforms.
+        self.has_image_store = ["driver-type", _IMAGE_STORE] in (info.get("DriverStatus") or [])
 
-    def image_labels(self, reference: str) -> Mapping[str, str] | None:
-        """The labels of an image on the engine, or `None` if it is not there."""
+    def image(self, reference: str) -> LocalImage | None:
+        """An image on the engine, or `None` if it is not there."""
         with answering():
             try:
                 found: dict[str, Any] = self.api.inspect_image(reference)  # type: ignore[no-untyped-call]  # not in the stubs
             except ImageNotFound:
                 return None
-            return found["Config"].get("Labels") or {}
+            return LocalImage((found.get("Config") or {}).get("Labels") or {}, found.get("Size"))
 
     def can_pull(self, reference: str) -> bool:
         """Whether the engine's registry gives it."""
@@ -108,9 +111,9 @@ class Engine:
                         raise RunCancelled("the push was cancelled")
                     # A failed push raises nothing: it is one of the events.
                     if "error" in event:
-                        raise _not_pushed(push.reference, str(event["error"]))
+                        raise not_pushed(push.reference, str(event["error"]))
             except APIError as error:
-                raise _not_pushed(push.reference, error.explanation or str(error)) from error
+                raise not_pushed(push.reference, error.explanation or str(error)) from error
 
 
 @contextmanager
@@ -124,14 +127,3 @@ def answering() -> Iterator[None]:
         yield
     except (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
         raise TemporaryError(f"the docker engine does not answer: {error}; check that it runs") from error
-
-
-def _not_pushed(reference: str, words: str) -> RunFailed | TemporaryError:
-    if any(word in words.lower() for word in _REFUSALS):
-        return RunFailed(
-            FailureClass.BUILD,
-            Reason.BUILD_FAILED,
-            f"the registry does not take {reference}: {words}; check the builder's destination, and the agent's "
-            "credentials with: launchyard agent check",
-        )
-    return TemporaryError(f"{reference} could not be pushed: {words}")

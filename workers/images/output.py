@@ -5,47 +5,59 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
 
 from broker_config.errors import TemporaryError
 from workers.failures import RunCancelled
+from workers.images.steps import Ended
 
-LAST_LINES = 20
 _LOOK_SECONDS = 0.2
 _LAST_READ_SECONDS = 5
 
 
-def follow(
-    lines: Iterable[str], end: Callable[[], None], log: Callable[[str], None], cancelled: Callable[[], bool]
-) -> Sequence[str]:
-    """Give each line to `log` until they end; returns the last ones.
+class Running(Protocol):
+    """A build under way."""
 
-    Reading blocks, so a thread of its own does that. `end` ends the build, and thereby the lines; it is also called
-    when this function is left early.
+    def lines(self) -> Iterator[str]:
+        """Its output until its end; blocks between the lines."""
+
+    def end(self) -> None:
+        """End it, from another thread, within a second."""
+
+    def ended(self) -> Ended:
+        """After its last line: how it went.
+
+        Raises:
+            TemporaryError: when that cannot be told.
+        """
+
+
+def follow(running: Running, log: Callable[[str], None], cancelled: Callable[[], bool]) -> Ended:
+    """Give each line of a build to `log` until its end; returns how it ended.
+
+    Reading blocks, so a thread of its own does that. The build is also ended when this function is left early.
 
     Raises:
         RunCancelled: when `cancelled` said yes; the build has ended then.
         TemporaryError: when the output could not be read.
     """
     coming: queue.SimpleQueue[str | TemporaryError | None] = queue.SimpleQueue()
-    reader = threading.Thread(target=_read, args=(lines, coming), name="docker-build-output", daemon=True)
+    reader = threading.Thread(target=_read, args=(running.lines(), coming), name="build-output", daemon=True)
     reader.start()
-    last: deque[str] = deque(maxlen=LAST_LINES)
     is_over = False
     try:
-        _pass_on(coming, last, log, cancelled)
+        _pass_on(coming, log, cancelled)
         is_over = True
     finally:
         if not is_over:
-            end()
+            running.end()
         reader.join(_LAST_READ_SECONDS)
-    return list(last)
+    return running.ended()
 
 
 def _pass_on(
     coming: queue.SimpleQueue[str | TemporaryError | None],
-    last: deque[str],
     log: Callable[[str], None],
     cancelled: Callable[[], bool],
 ) -> None:
@@ -63,7 +75,6 @@ def _pass_on(
             return
         if isinstance(line, TemporaryError):
             raise line
-        last.append(line)
         log(line)
 
 

@@ -1,0 +1,1 @@
+"""Building with BuildKit, in an engine or by itself, by way of `docker buildx` as a process of our own."""
