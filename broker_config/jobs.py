@@ -48,6 +48,7 @@ class ImageSource(Frozen):
 
     type: Literal["image"] = "image"
     image: ImageName
+    tag: str = ""  # that it was named by, for people, when it was pinned to its digest
 
 
 class GitSource(Frozen):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
@@ -87,6 +88,13 @@ Limit = Annotated[int | None, Field(ge=1, le=1_000_000)]
 LIMITS = ("max_running", "max_running_per_author", "max_queued", "max_queued_per_author")
 
 
+class PinImages(StrEnum):
+    """When the tag of a job's image becomes the digest that it stands for."""
+
+    ENQUEUE = "enqueue"  # by whoever launches, so that what waits in the queue cannot change any more
+    CLAIM = "claim"  # by the run's first agent
+
+
 class Queue(Frozen):
     """What a platform owner writes down about a queue."""
 
@@ -97,6 +105,7 @@ class Queue(Frozen):
     template_variables: TemplateVariables = Field(default_factory=dict)  # what a launch chooses in the config
     overridable: Overridable = "all"  # what of the config a job's overrides may change
     prioritization: bool = False  # off: one FIFO
+    pin_images: PinImages | None = None  # None: images are run as they are named
     description: str = Field(default="", max_length=1000)
     external_links: ExternalLinks = Field(default_factory=dict)  # by label: a dashboard, a page about the queue
     max_running: Limit = None  # runs that agents hold at once

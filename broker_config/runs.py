@@ -97,7 +97,7 @@ class Reason(StrEnum):
 
     ENQUEUED = "enqueued"
     CLAIMED = "claimed"
-    SOURCE_PINNED = "source-pinned"  # the commit of its ref is known, and every attempt runs it
+    SOURCE_PINNED = "source-pinned"  # its commit or digest is known, and every attempt runs that
     ADOPTED = "adopted"
     RECOVERED = "recovered"  # its record was lost, and written anew from what the target has
     RELEASED = "released"  # its agent has stopped, and another one may adopt it

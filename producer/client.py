@@ -22,6 +22,7 @@ from producer.handle import RunHandle
 from producer.launches import LaunchFields, Preparation, Prepared
 from producer.named_jobs import Jobs
 from producer.patience import ask_patiently
+from producer.pinning import Pins
 from producer.terms import Terms
 from producer.variables import QueueHandle
 
@@ -139,19 +140,19 @@ class Client:
         preparation = Preparation(self.settings.max_code_bytes, self._find_job)
         orders = [(new_run_id(), preparation.prepare(launch)) for launch in launches]
         # The ids are made, so what was written before a failover is not written again after it.
-        written = ask_patiently(partial(self._write, orders), time.monotonic() + self._failover_seconds)
+        written = ask_patiently(partial(self._write, orders, Pins()), time.monotonic() + self._failover_seconds)
         return [self._handle(written[run_id]) for run_id, _ in orders]
 
-    def _write(self, orders: list[Order]) -> dict[RunId, RunId]:
+    def _write(self, orders: list[Order], pins: Pins) -> dict[RunId, RunId]:
         """Check and write. Returns, for each id, the run that there is now: an earlier one where its key was known."""
         by_queue: dict[str, list[Order]] = {}
         for order in orders:
             by_queue.setdefault(order[1].launch.queue, []).append(order)
-        terms = self._check(by_queue)
+        terms = self._check(by_queue, pins)
         self._store_code(orders)
         written: dict[RunId, RunId] = {}
         for queue, group in by_queue.items():
-            written.update(zip((run_id for run_id, _ in group), self._enqueue(terms[queue], group), strict=True))
+            written.update(zip((run_id for run_id, _ in group), self._enqueue(terms[queue], group, pins), strict=True))
         return written
 
     def _store_code(self, orders: list[Order]) -> bool:
@@ -161,13 +162,13 @@ class Client:
             self.store.code.put(archive.data)
         return bool(archives)
 
-    def _check(self, by_queue: dict[str, list[Order]]) -> dict[str, Terms]:
+    def _check(self, by_queue: dict[str, list[Order]], pins: Pins) -> dict[str, Terms]:
         checked: dict[str, Terms] = {}
         for queue, group in by_queue.items():
             checked[queue] = self._checked(queue, group)
             # For a single queue the store does the same before it writes, and need not do it twice.
             if len(by_queue) > 1:
-                specs = (checked[queue].spec(*order, self.settings.author) for order in group)
+                specs = (checked[queue].spec(*order, self.settings.author, pins) for order in group)
                 check_sizes(specs, self.settings.max_message_bytes)
         return checked
 
@@ -219,10 +220,10 @@ class Client:
             terms.check(launches)
         return terms
 
-    def _enqueue(self, terms: Terms, group: list[Order]) -> list[RunId]:
+    def _enqueue(self, terms: Terms, group: list[Order], pins: Pins) -> list[RunId]:
         queue = terms.record.name
         for _ in range(ENQUEUE_ATTEMPTS):
-            specs = [(terms.spec(*order, self.settings.author), order[1].launch) for order in group]
+            specs = [(terms.spec(*order, self.settings.author, pins), order[1].launch) for order in group]
             try:
                 return self.store.runs.enqueue(terms.record, specs, self.settings.max_message_bytes)
             except CodeNotStored:

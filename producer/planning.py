@@ -15,6 +15,7 @@ from broker_config.plans import Inquiry, Note, Plan, Preview, spec_digest
 from broker_config.runs import RunSpec, new_run_id
 from broker_config.settings import Settings, environment_for
 from producer.launches import Prepared
+from producer.pinning import Pins
 from producer.terms import Terms
 
 
@@ -26,7 +27,7 @@ def make(prepared: Prepared, terms: Terms, settings: Settings, earlier: RunSpec 
         LaunchyardError: when the earlier run cannot be compared with.
     """
     launch = prepared.launch
-    spec = terms.spec(new_run_id(), prepared, settings.author)
+    spec = terms.spec(new_run_id(), prepared, settings.author, Pins())
     preview = _ask(Inquiry(spec=spec, earlier=earlier), settings)
     try:
         terms.check([launch])
@@ -78,7 +79,8 @@ def spec_of(plan: Plan, terms: Terms) -> RunSpec:
             f"{plan.queue_revision}"
         )
     terms.check([plan.launch])
-    spec = terms.spec(plan.run_id, Prepared(plan.launch.model_copy(update={"name": plan.name}), ""), plan.author)
+    prepared = Prepared(plan.launch.model_copy(update={"name": plan.name}), "")
+    spec = terms.spec(plan.run_id, prepared, plan.author, Pins())
     if spec_digest(spec) != plan.spec_digest:
         raise Conflict(f"the plan of run {plan.run_id} was changed after it was made; plan again")
     return spec.model_copy(update={"planned": plan.preview.digest})

@@ -13,6 +13,7 @@ from broker_config.rights import Rights
 from broker_config.runs import Launch, RunId, RunSpec, now
 from broker_config.templates import check_values
 from producer.launches import Prepared
+from producer.pinning import Pins
 
 
 class Terms:
@@ -51,11 +52,11 @@ class Terms:
             return {}
         return check_values(variables, launch.template_variables, self._what)
 
-    def spec(self, run_id: RunId, prepared: Prepared, author: str) -> RunSpec:
+    def spec(self, run_id: RunId, prepared: Prepared, author: str, pins: Pins) -> RunSpec:
         """What an agent will carry out.
 
         Raises:
-            InvalidRequest: as for `values`.
+            InvalidRequest, TemporaryError: as for `values`, and as `pins` does for a queue that pins images.
         """
         launch = prepared.launch
         return RunSpec(
@@ -63,7 +64,7 @@ class Terms:
             name=prepared.name(run_id),
             queue=self.record.queue,
             queue_revision=self.record.revision,
-            job=launch.job,
+            job=pins.job(launch.job, self.record.queue),
             job_version=launch.job_version,
             overrides=launch.overrides,
             template_values=self.values(launch),

@@ -35,14 +35,15 @@ class Registry(ThreadingHTTPServer):
         self.manifests: dict[tuple[str, str], tuple[str, bytes]] = {}
         self.posts: dict[str, Callable[[bytes], tuple[int, dict[str, object]]]] = {}  # what it answers beside the API
         self.status = 0  # other than 0: of every answer
+        self.asked: list[str] = []  # what was read, in order
 
     @property
     def address(self) -> str:
         return f"127.0.0.1:{self.server_port}"
 
-    def put(self, name: str, tag: str) -> str:
+    def put(self, name: str, tag: str, content: str = "") -> str:
         """Have an image in name only. Returns its digest."""
-        body = json.dumps({"schemaVersion": 2, "tag": tag}).encode()
+        body = json.dumps({"schemaVersion": 2, "tag": tag, "content": content}).encode()
         self.manifests[name, tag] = ("application/vnd.oci.image.manifest.v1+json", body)
         return _digest(body)
 
@@ -72,6 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         url = self._url()
+        self.server.asked.append(f"{self.command} {url}")
         if self.server.status:
             self._fail(self.server.status, "UNAVAILABLE")
         elif url == "/token":

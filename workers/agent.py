@@ -32,8 +32,9 @@ from workers.heartbeat import Heartbeat
 from workers.held import Holds
 from workers.holdings import Holdings
 from workers.members import Members, Served
+from workers.pinning import Pinner
 from workers.prepare import Preparer
-from workers.pulling import PullLogins
+from workers.pulling import Pulls
 from workers.queues import served_queues
 from workers.reconcile import Reconciler
 from workers.record import Recorder
@@ -138,9 +139,11 @@ class Agent:
         self._builds = Builds(self.store, self._session, self._config.lease_seconds)
         self._finisher = Finisher(self._recorder, self._ledger, self._let_go)
         known = macros.from_environment(self._config.macro_environment)
+        pulls = Pulls(self._config)
         stages = Stages(
             members,
             Admission(known, self._config.secure_mode),
+            Pinner(self._recorder, pulls),
             Preparer(
                 self._recorder,
                 self.store.logs,
@@ -149,9 +152,7 @@ class Agent:
                 members.builder_for,
                 builds=self._builds,
             ),
-            Submitter(
-                self._recorder, self._stopping.wait, wandb.from_environment(), known, PullLogins(self._config).login
-            ),
+            Submitter(self._recorder, self._stopping.wait, wandb.from_environment(), known, pulls.login),
             self._finisher,
         )
         end = Ending(members, self._recorder, self._config.stopped_run_timeout).ask

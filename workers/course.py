@@ -16,6 +16,7 @@ from workers.deadlines import Deadlines
 from workers.failures import RunCancelled, RunFailed
 from workers.finish import Finisher
 from workers.members import Members, Served, or_run_failed
+from workers.pinning import Pinner
 from workers.planned import keep_to_plan
 from workers.prepare import Preparer
 from workers.record import Recorder
@@ -32,6 +33,7 @@ class Stages:
 
     members: Members
     admission: Admission
+    pinner: Pinner
     preparer: Preparer
     submitter: Submitter
     finisher: Finisher
@@ -90,6 +92,7 @@ class Course:
             if not run.submission:
                 self.stages.admission.admit(run, served.target.artifact)
                 keep_to_plan(run.spec, served.target)
+                run = self.stages.pinner.pin(run)
             self.deadlines.follow(run)
             prepared = self.stages.preparer.prepare(run, served.target.artifact, partial(self._must_end, run.id))
             run = self.stages.submitter.submit(prepared, served.target, partial(self._must_not_start, run.id))

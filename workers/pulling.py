@@ -1,4 +1,4 @@
-"""With what login an image is pulled: the agent's own registry's, a cloud's, or that of `docker login`.
+"""How images are pulled, and with what login: the agent's own registry's, a cloud's, or that of `docker login`.
 
 Targets ask at the moment of a pull, as tokens of registries end after hours. What they get is written down nowhere.
 """
@@ -6,8 +6,11 @@ Targets ask at the moment of a pull, as tokens of registries end after hours. Wh
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 from broker_config.errors import ConfigError
+from broker_config.oci.answers import Transport
+from broker_config.oci.distribution import Distribution
 from broker_config.oci.logins import Login, docker_login
 from broker_config.oci.references import Reference, host_of
 from broker_config.runs import FailureClass, Reason
@@ -18,9 +21,11 @@ from workers.config.registry import AnyRegistryConfig, RegistryConfig
 from workers.failures import RunFailed
 from workers.registries.protocol import Registry
 
+CURE = "let the agent's credentials for its registry, or its user's docker login, have the right to pull it"
 
-class PullLogins:
-    """The logins that one agent hands on to its targets."""
+
+class Pulls:
+    """What one agent knows of images that are not its own, and hands on to its targets."""
 
     def __init__(self, config: AgentConfig) -> None:
         self._config = config
@@ -41,6 +46,13 @@ class PullLogins:
         except ConfigError as error:
             text = f"the agent has no login to pull {image}: {error}"
             raise RunFailed(FailureClass.CONFIG, Reason.CONFIG_INVALID, text) from error
+
+    def repository(self, repository: str) -> Distribution:
+        """Any repository, asked with the login that a pull from it has."""
+        own = self._config.destination
+        is_own = isinstance(own, RegistryConfig) and host_of(own.uri) == host_of(repository)
+        transport = Transport(own.plain_http, own.ca_file) if is_own and isinstance(own, RegistryConfig) else None
+        return Distribution(repository, partial(self.login, repository), CURE, transport)
 
     def _registry_at(self, host: str, repository: str) -> Registry | None:
         with self._lock:

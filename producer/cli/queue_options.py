@@ -9,8 +9,10 @@ from typing import Any
 import click
 
 from broker_config.errors import InvalidRequest
-from broker_config.queues import LIMITS
+from broker_config.queues import LIMITS, PinImages
 from broker_config.texts import Document, read, read_file, read_object
+
+NOT_PINNED = "never"
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class QueueOptions:
     config_json: str | None
     entity: str | None
     prioritization: bool | None
+    pin_images: str | None
     description: str | None
     max_running: int | None
     max_running_per_author: int | None
@@ -58,6 +61,8 @@ class QueueOptions:
                 fields[name] = limit or None
         if self.template_variables is not None:
             fields["template_variables"] = _in_text_or_file(self.template_variables, "--template-variables")
+        if self.pin_images is not None:
+            fields["pin_images"] = None if self.pin_images == NOT_PINNED else self.pin_images
         if self.overridable:
             is_word = len(self.overridable) == 1 and not self.overridable[0].startswith("/")
             fields["overridable"] = self.overridable[0] if is_word else self.overridable
@@ -90,6 +95,11 @@ def queue_options(command: Any) -> Any:
             "--prioritization/--no-prioritization",
             default=None,
             help="Whether runs may have priorities; off: one FIFO.",
+        ),
+        click.option(
+            "--pin-images",
+            type=click.Choice([*PinImages, NOT_PINNED]),
+            help="When a job's image becomes the digest that its tag stands for.",
         ),
         click.option("--entity", help="The team or user that owns the queue."),
         *(click.option(f"--{name.replace('_', '-')}", type=click.IntRange(0), help=text) for name, text in _LIMITS),

@@ -132,6 +132,7 @@ def show(session: Session, /, name: str) -> None:
             ("entity", queue.entity),
             ("resource", queue.resource),
             ("priorities", "on" if queue.prioritization else "off: one FIFO"),
+            ("pins images", f"at {queue.pin_images}" if queue.pin_images else ""),
             ("description", queue.description),
             ("links", "\n".join(f"{label}: {url}" for label, url in queue.external_links.items())),
             ("paused", _paused(record)),

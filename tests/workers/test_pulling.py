@@ -16,7 +16,7 @@ from tests.contract.registries import ECR_HOST
 from tests.moto_server import aws
 from workers.config.blocks import parse_config
 from workers.failures import RunFailed
-from workers.pulling import PullLogins
+from workers.pulling import Pulls
 from workers.registries.gcr import USER as GOOGLE_USER
 
 
@@ -28,8 +28,8 @@ def logged_in(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (home / "config.json").write_text(json.dumps(docker_config(logins)))
 
 
-def logins_of(config: Mapping[str, Any] | None = None) -> PullLogins:
-    return PullLogins(parse_config(config or {}, None))
+def logins_of(config: Mapping[str, Any] | None = None) -> Pulls:
+    return Pulls(parse_config(config or {}, None))
 
 
 @pytest.mark.parametrize(
