@@ -56,6 +56,15 @@ class Settings(Frozen):
     max_code_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
     """Largest code archive that the broker stores."""
 
+    code_store: str | None = None
+    """Where larger ones go: `file:///mnt/shared/folder`, `s3://bucket/folder`, `gs://bucket/folder` or `abfs://...`.
+
+    None: nowhere, and the broker's limit is the limit.
+    """
+
+    max_stored_code_bytes: int = Field(default=4 * 1024**3, ge=1024)
+    """Largest code archive that is put there."""
+
     author: str = Field(default_factory=getpass.getuser, min_length=1)
     """Who launches: a user or a service account."""
 
@@ -63,6 +72,22 @@ class Settings(Frozen):
     @classmethod
     def _home_is_absolute(cls, home: Path) -> Path:
         return home.expanduser().absolute()
+
+    @field_validator("code_store")
+    @classmethod
+    def _names_a_folder(cls, url: str | None) -> str | None:
+        if not url:
+            return None
+        scheme, separator, path = url.partition("://")
+        # It is stored with every archive and shown to everybody.
+        if not (scheme and separator and path.strip("/")) or set("?#") & set(url) or ":" in path.partition("@")[0]:
+            raise ValueError("write file:///mnt/shared/folder, s3://bucket/folder, gs:// or abfs://, without a secret")
+        return url.rstrip("/")
+
+    @property
+    def largest_code_bytes(self) -> int:
+        """Largest code archive that can be launched."""
+        return max(self.max_code_bytes, self.max_stored_code_bytes if self.code_store else 0)
 
     @field_validator("broker_url")
     @classmethod

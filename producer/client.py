@@ -105,9 +105,9 @@ class Client:
             InvalidRequest, NotFound, BrokerUnavailable, NotPermitted: as for `launch`. What only the queue's owner or
                 the target has against it is among the notes of the plan.
         """
-        prepared = Preparation(self.settings.max_code_bytes, self._find_job).prepare(fields)
+        prepared = Preparation(self.settings.largest_code_bytes, self._find_job).prepare(fields)
         if prepared.archive:
-            self.store.code.put(prepared.archive.data)
+            self.store.code.put(prepared.archive.file, prepared.archive.source)
         earlier = self.run(diff).run.spec if diff else None
         self._terms.pop(prepared.launch.queue, None)
         terms = self._terms_of(prepared.launch.queue)
@@ -137,7 +137,7 @@ class Client:
             InvalidRequest, NotFound, Conflict, TemporaryError, NotPermitted: as for `launch`. Of a broker that fails in
                 the middle, an error may leave the first steps written; with idempotency keys, launch all of them again.
         """
-        preparation = Preparation(self.settings.max_code_bytes, self._find_job)
+        preparation = Preparation(self.settings.largest_code_bytes, self._find_job)
         orders = [(new_run_id(), preparation.prepare(launch)) for launch in launches]
         # The ids are made, so what was written before a failover is not written again after it.
         written = ask_patiently(partial(self._write, orders, Pins()), time.monotonic() + self._failover_seconds)
@@ -159,7 +159,7 @@ class Client:
         """Store the archives of these launches. Returns whether there is one."""
         archives = {id(prepared.archive): prepared.archive for _, prepared in orders if prepared.archive}
         for archive in archives.values():
-            self.store.code.put(archive.data)
+            self.store.code.put(archive.file, archive.source)
         return bool(archives)
 
     def _check(self, by_queue: dict[str, list[Order]], pins: Pins) -> dict[str, Terms]:

@@ -46,7 +46,7 @@ class Jobs:
         """
         about = {name: fields.get(name) for name in ("entity", "project", "description", "inputs")}
         ours = {*about, "name", "aliases"}
-        made = Preparation(self._settings.max_code_bytes).job(
+        made = Preparation(self._settings.largest_code_bytes).job(
             {name: value for name, value in fields.items() if name not in ours}
         )
         name = fields.get("name") or re.sub(r"[^A-Za-z0-9._-]+", "-", made.hint)[:_NAME_LENGTH].strip("._-")
@@ -63,7 +63,7 @@ class Jobs:
             f"job {name!r}",
         )
         if made.archive:
-            self._store.code.put(made.archive.data)
+            self._store.code.put(made.archive.file, made.archive.source)
         return self._store.jobs.create(definition, self._settings.author, fields.get("aliases", ()))
 
     def get(self, reference: str, entity: str | None = None) -> JobVersion:

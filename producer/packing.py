@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
+from typing import IO
 
 from pathspec import GitIgnoreSpec
 
@@ -27,21 +29,20 @@ IGNORE_FILES = (".launchyardignore", ".gitignore")
 NEVER_PACKED = frozenset({".git", "__pycache__", ".venv"})
 """Names that are left out whatever the ignore file says. A folder with a `pyvenv.cfg` is left out like `.venv`."""
 
+IN_MEMORY_BYTES = 4 * 1024**2
+"""Larger archives are written to the disk."""
+
 _COMPRESSION = 6  # a constant: another level would give the same code another digest
 _LARGEST_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A packed folder."""
+    """A packed folder: tar, gzip."""
 
-    data: bytes  # tar, gzip
+    file: IO[bytes]  # in memory, or a temporary file that goes with it
+    source: CodeSource  # what a job names once the archive is in the store
     files: int
-
-    @property
-    def source(self) -> CodeSource:
-        """What a job names once the archive is in the store."""
-        return CodeSource(digest=f"sha256:{sha256(self.data).hexdigest()}", size_bytes=len(self.data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +58,26 @@ class _TooLarge(Exception):
     """The archive has grown over its limit; it is not finished, so that a folder of data is refused soon."""
 
 
-class _Bounded(io.BytesIO):
-    """Bytes in memory, up to a limit."""
+class _Sink(io.RawIOBase):
+    """Takes an archive up to a limit, with its digest: in memory while it is small, then on the disk."""
 
     def __init__(self, max_bytes: int) -> None:
-        super().__init__()
+        # It lives as long as the archive.
+        self.file: IO[bytes] = SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115
+        self.size = 0
         self._max_bytes = max_bytes
+        self._sha256 = sha256()
 
     def write(self, data: bytes) -> int:  # type: ignore[override]  # gzip writes bytes only
-        if self.tell() + len(data) > self._max_bytes:
+        self.size += len(data)
+        if self.size > self._max_bytes:
             raise _TooLarge
-        return super().write(data)
+        self._sha256.update(data)
+        return self.file.write(data)
+
+    @property
+    def source(self) -> CodeSource:
+        return CodeSource(digest=f"sha256:{self._sha256.hexdigest()}", size_bytes=self.size)
 
 
 def pack(folder: Path, max_bytes: int) -> Archive:
@@ -115,7 +125,7 @@ def _entries(folder: Path, inside: str, ignored: GitIgnoreSpec) -> Iterator[_Ent
 
 
 def _write(root: Path, entries: list[_Entry], max_bytes: int) -> Archive:
-    sink = _Bounded(max_bytes)
+    sink = _Sink(max_bytes)
     try:
         with (
             gzip.GzipFile("", "wb", _COMPRESSION, sink, mtime=0) as compressed,
@@ -125,7 +135,7 @@ def _write(root: Path, entries: list[_Entry], max_bytes: int) -> Archive:
                 _add(archive, root, entry)
     except _TooLarge:
         raise InvalidRequest(_too_large(root, entries, max_bytes)) from None
-    return Archive(sink.getvalue(), sum(stat.S_ISREG(entry.status.st_mode) for entry in entries))
+    return Archive(sink.file, sink.source, sum(stat.S_ISREG(entry.status.st_mode) for entry in entries))
 
 
 def _add(archive: tarfile.TarFile, root: Path, entry: _Entry) -> None:
@@ -163,5 +173,6 @@ def _too_large(root: Path, entries: list[_Entry], max_bytes: int) -> str:
     named = ", ".join(f"{entry.inside} ({entry.status.st_size / 2**20:,.1f} MiB)" for entry in largest)
     return (
         f"the code in {str(root)!r} is more than {max_bytes / 2**20:,.1f} MiB when packed; its largest files are "
-        f"{named}; name data and outputs in {IGNORE_FILES[0]}, or launch from a git repository"
+        f"{named}; name data and outputs in {IGNORE_FILES[0]}, or launch from a git repository. With "
+        "LAUNCHYARD_CODE_STORE more is allowed: LAUNCHYARD_MAX_STORED_CODE_BYTES"
     )

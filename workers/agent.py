@@ -79,6 +79,8 @@ class Agent:
         self._site = site(settings.home)
         self._stopping = threading.Event()
         self._heartbeat = Heartbeat()
+        # What may wait for a slow service has a thread of its own: leases must be renewed meanwhile.
+        self._housekeeping = Heartbeat()
         self._holdings = Holdings(gate)
         self._members = Members(settings.home, self.store.code, config, self._follow)
         self._resumers = ThreadPoolExecutor(RESUME_THREADS, thread_name_prefix="resume")
@@ -114,6 +116,8 @@ class Agent:
         self._heartbeat.every(REMOVAL_SECONDS, self._sweeper.carry_out_removals)
         self._heartbeat.every(FORGET_SECONDS, self._forget)
         self._heartbeat.start()
+        self._housekeeping.every(FORGET_SECONDS, self.store.code.sweep)
+        self._housekeeping.start()
 
     def _open(self) -> None:
         queues = served_queues(self.store.queues, self._config.queues, self._config.entity)
@@ -172,6 +176,7 @@ class Agent:
         self._gate.close()
         self._stopping.set()
         self._heartbeat.stop()
+        self._housekeeping.stop()
         self._wishes.stop()
         self._gate.wait_until_handed_over()
         self._resumers.shutdown()
@@ -276,5 +281,4 @@ class Agent:
     def _forget(self) -> None:
         self._reconciler.forget(self._workspaces)
         self.store.agents.forget_gone()
-        self.store.code.sweep()
         self.store.images.forget_unused()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from broker_config.errors import ConfigError, LaunchyardError
+from broker_config.places import open_place
 from broker_config.queues import Queue
 from broker_config.settings import Settings, load_settings
 from broker_config.store import Store
@@ -65,6 +66,7 @@ def check(settings: Settings, path: Path | None, **flags: Any) -> Iterator[Line]
     yield from _builder(loaded.config, settings.home, any(runs_images(resource) for resource in resources))
     yield from _environment(loaded.config)
     yield from _registry(loaded.config)
+    yield from _code_store(settings)
     for resource in resources:
         yield from _target(resource, settings.home)
 
@@ -124,6 +126,16 @@ def _line(subject: str, look: Callable[[], str]) -> Line:
         return Line(Status.OK, subject, look())
     except LaunchyardError as error:
         return Line(Status.FAILED, subject, str(error))
+
+
+def _code_store(settings: Settings) -> Iterator[Line]:
+    if (url := settings.code_store) is not None:
+
+        def look() -> str:
+            open_place(url).exists("launchyard-check")
+            return "answers"
+
+        yield _line(f"code store {url}", look)
 
 
 def _target(resource: str, home: Path) -> Iterator[Line]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import BinaryIO, Protocol
+from typing import IO, BinaryIO, Protocol
 
 
 class Place(Protocol):
@@ -21,7 +21,7 @@ class Place(Protocol):
 
     url: str
 
-    def put(self, name: str, file: BinaryIO) -> None: ...
+    def put(self, name: str, file: IO[bytes]) -> None: ...
 
     def open(self, name: str, offset: int = 0) -> AbstractContextManager[BinaryIO]: ...
 

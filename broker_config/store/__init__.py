@@ -11,7 +11,7 @@ from broker_config.store.alarms import Alarms
 from broker_config.store.archives import Archives
 from broker_config.store.builds import BuildStore
 from broker_config.store.code import CodeStore
-from broker_config.store.code_place import BrokerPlace
+from broker_config.store.code_places import BrokerPlace, CodePlaces
 from broker_config.store.feed import Feed
 from broker_config.store.images import ImageStore
 from broker_config.store.jobs import JobStore
@@ -54,7 +54,7 @@ class Store:
         self.feed = Feed(self._client, keys)
         self.jobs = JobStore(self._client, keys, scripts["job"])
         self.archives = Archives(self._client, keys, scripts)
-        self.code = CodeStore(self.archives, BrokerPlace(self._binary_client, keys), settings.max_code_bytes)
+        self.code = CodeStore(self.archives, CodePlaces(BrokerPlace(self._binary_client, keys), settings))
 
     def eviction_policy(self) -> str:
         """What the broker does with keys when its memory is full; `noeviction` is the only one that loses no run."""

@@ -9,14 +9,15 @@ An archive that nothing holds stays until its time: a grace after somebody store
 the last run that held it. Both only ever put it off.
 
 No two uploads share a location, so what is being deleted is never what a producer has just stored. A location is loose
-until its archive is entered, and again when the archive is dropped; what is loose beyond its time is deleted.
+until it is entered as an archive's, and again when the archive is dropped; what is loose beyond its time is deleted.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from redis.commands.core import Script
 
@@ -39,21 +40,29 @@ RUBBISH = 0.0
 
 PAGE = 100
 
+_SIZE, _TIME = "size_bytes", "stored_at"
+"""The fields of an archive that are not places."""
+
+
+class Location(NamedTuple):
+    """Where bytes are: a place's URL, and a name there."""
+
+    place: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.place}/{self.name}"
+
 
 class ArchiveRecord(Frozen):
     """A code archive as the store knows it."""
 
     digest: str
-    location: str
+    places: tuple[str, ...]  # `broker`, or the URLs of other places
     size_bytes: int
     stored_at: datetime
     holders: int  # runs that have not ended, and versions of named jobs
     kept_until: datetime  # longer while something holds it
-
-    @property
-    def place(self) -> str:
-        """Where it is: `broker`, or the URL of another place."""
-        return self.location.rpartition("/")[0]
 
 
 class Archives:
@@ -66,34 +75,31 @@ class Archives:
         self._enter = scripts["archive_enter"]
         self._drop = scripts["archive_drop"]
 
-    def find(self, digest: str) -> str:
+    def find(self, digest: str) -> Sequence[Location]:
         """Where an archive is, for somebody who is about to enqueue a run of it; empty when it is not stored."""
-        keys = [self._keys.archives, self._keys.archive(digest)]
         with translated():
-            return str(self._find(keys=keys, args=[digest, GRACE_SECONDS]))
+            flat = self._find(keys=[self._keys.archives, self._keys.archive(digest)], args=[digest, GRACE_SECONDS])
+        return _locations(dict(zip(flat[::2], flat[1::2], strict=True)))
 
-    def location(self, digest: str) -> str:
+    def locations(self, digest: str) -> Sequence[Location]:
         """Where an archive is; empty when it is not stored."""
         with translated():
-            return self._client.hget(self._keys.archive(digest), "location") or ""
+            return _locations(self._client.hgetall(self._keys.archive(digest)))
 
-    def begin(self, location: str) -> None:
+    def begin(self, location: Location) -> None:
         """Say that bytes are going to be stored there."""
-        self._loosen(location, (time.time() + UPLOAD_SECONDS) * 1000)
+        with translated(self._client):
+            self._client.zadd(self._keys.loose_locations, {str(location): (time.time() + UPLOAD_SECONDS) * 1000})
 
-    def give_up(self, location: str) -> None:
-        """Say that what was stored there will be no archive's."""
-        self._loosen(location, RUBBISH)
+    def enter(self, digest: str, location: Location, size_bytes: int, lost: str = "") -> str:
+        """Enter a location whose bytes have been stored; `lost` is the name there from before, whose bytes are gone.
 
-    def enter(self, digest: str, location: str, size_bytes: int, replaced: str) -> str:
-        """Enter an archive whose bytes have been stored; `replaced` is its old location, where they are gone.
-
-        Returns the location that counts: another one when another producer was first, and none when the upload took
-        so long that it was swept away.
+        Returns the name that counts: another one when another producer was first, and none when the upload took so
+        long that it was swept away.
         """
         keys = [self._keys.archives, self._keys.archive(digest), self._keys.loose_locations]
-        args: list[str | int] = [digest, GRACE_SECONDS, location, size_bytes, now().isoformat(), replaced]
-        with translated():
+        args: list[str | int] = [digest, GRACE_SECONDS, *location, size_bytes, now().isoformat(), lost]
+        with translated(self._client):
             return str(self._enter(keys=keys, args=args))
 
     def due(self) -> list[str]:
@@ -111,7 +117,7 @@ class Archives:
             )
         return bool(dropped)
 
-    def rubbish(self) -> list[str]:
+    def rubbish(self) -> list[Location]:
         """Locations whose bytes nobody can need: an upload that is late is made one here."""
         loose = self._keys.loose_locations
         with translated():
@@ -119,12 +125,13 @@ class Archives:
             if late:
                 # XX: not one that was entered meanwhile.
                 self._client.zadd(loose, dict.fromkeys(late, RUBBISH), xx=True)
-            return self._client.zrangebyscore(loose, RUBBISH, RUBBISH, start=0, num=-1)
+            found = self._client.zrangebyscore(loose, RUBBISH, RUBBISH, start=0, num=-1)
+        return [Location(*text.rsplit("/", 1)) for text in found]
 
-    def forget(self, location: str) -> None:
+    def forget(self, location: Location) -> None:
         """Forget rubbish that is deleted."""
         with translated():
-            self._client.zrem(self._keys.loose_locations, location)
+            self._client.zrem(self._keys.loose_locations, str(location))
 
     def begin_sweep(self, seconds: int) -> bool:
         """Whether nobody else has begun one within so many seconds."""
@@ -133,27 +140,30 @@ class Archives:
             (is_first,) = pipe.execute()
         return bool(is_first)
 
-    def _records(self, digests: Sequence[str], dues: dict[str, float]) -> list[ArchiveRecord]:
-        with translated(), self._client.pipeline(transaction=False) as pipe:
-            for digest in digests:
-                pipe.hgetall(self._keys.archive(digest))
-                pipe.scard(self._keys.archive_holders(digest))
-            replies = pipe.execute()
-        return [
-            ArchiveRecord(
-                digest=digest, holders=holders, kept_until=datetime.fromtimestamp(dues[digest] / 1000, UTC), **fields
-            )
-            for digest, fields, holders in zip(digests, replies[::2], replies[1::2], strict=True)
-            if fields
-        ]
-
-    def _loosen(self, location: str, until: float) -> None:
-        with translated(self._client):
-            self._client.zadd(self._keys.loose_locations, {location: until})
-
     def list(self) -> Sequence[ArchiveRecord]:
         """All archives, by the time at which they may be dropped."""
         with translated():
             dues = dict(self._client.zscan_iter(self._keys.archives, match="*", count=1000))
-        records = self._records(tuple(dues), dues)
+            with self._client.pipeline(transaction=False) as pipe:
+                for digest in dues:
+                    pipe.hgetall(self._keys.archive(digest))
+                    pipe.scard(self._keys.archive_holders(digest))
+                replies = pipe.execute()
+        stored = zip(dues.items(), replies[::2], replies[1::2], strict=True)
+        records = [_record(*due, fields, holders) for due, fields, holders in stored if fields]
         return sorted(records, key=lambda record: record.kept_until)
+
+
+def _locations(fields: Mapping[str, str]) -> Sequence[Location]:
+    return [Location(place, name) for place, name in fields.items() if place not in (_SIZE, _TIME)]
+
+
+def _record(digest: str, due: float, fields: Mapping[str, str], holders: int) -> ArchiveRecord:
+    return ArchiveRecord(
+        digest=digest,
+        places=tuple(location.place for location in _locations(fields)),
+        size_bytes=int(fields[_SIZE]),
+        stored_at=datetime.fromisoformat(fields[_TIME]),
+        holders=holders,
+        kept_until=datetime.fromtimestamp(due / 1000, UTC),
+    )

@@ -1,81 +1,109 @@
-"""Code archives, named by the digest of their bytes: each is stored once, and dropped when nothing needs it."""
+"""Code archives, named by the digest of their bytes: each is stored once, and dropped when nothing needs it.
+
+Small ones are on the broker, larger ones in the place that the settings name. Bytes are streamed there and back, and
+what is read is checked against the digest.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import logging
+import random
 import secrets
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from typing import IO, TypeVar
 
-from broker_config.errors import CodeNotStored, InvalidRequest, NotFound
+from broker_config.errors import CodeNotStored, NotFound, TemporaryError
 from broker_config.jobs import CodeSource
 from broker_config.places.protocol import Place
 from broker_config.runs import now
-from broker_config.store.archives import PAGE, ArchiveRecord, Archives
+from broker_config.store.archives import PAGE, ArchiveRecord, Archives, Location
+from broker_config.store.code_places import CodePlaces
 
 logger = logging.getLogger(__name__)
 
 SWEEP_SECONDS = 60
 """How often the agents of an installation sweep, all together."""
 
-UPLOADS = 3
-"""How often an archive is uploaded anew because its upload was swept away before it was entered."""
+ATTEMPTS = 4
+FIRST_DELAY_SECONDS = 0.5
+"""Before the second attempt; each later delay is twice as long."""
+
+_CHUNK_BYTES = 1024 * 1024
+
+T = TypeVar("T")
 
 
 class CodeStore:
     """Put, get and drop code archives. Safe to share between threads."""
 
-    def __init__(self, archives: Archives, place: Place, max_bytes: int) -> None:
+    def __init__(self, archives: Archives, places: CodePlaces) -> None:
         self._archives = archives
-        self._place = place
-        self._max_bytes = max_bytes
+        self._places = places
 
-    def put(self, archive: bytes) -> CodeSource:
-        """Store an archive, once however often it is put, and keep it until there is time to enqueue a run of it.
+    def put(self, file: IO[bytes], source: CodeSource) -> str:
+        """Store the archive in a file, once however often it is put, and keep it until there is time to enqueue a run.
+
+        Returns the URL of the place that it went to; empty when it was stored already.
 
         Raises:
             InvalidRequest: when it is larger than the store takes.
+            ConfigError: when its place cannot be used by this process.
+            TemporaryError: when the place or the broker fails again and again.
         """
-        if len(archive) > self._max_bytes:
-            raise InvalidRequest(
-                f"the packed code is {len(archive):,} bytes, and {self._max_bytes:,} are allowed; name data and "
-                "outputs in .launchyardignore, or launch from a git repository"
-            )
-        digest = f"sha256:{hashlib.sha256(archive).hexdigest()}"
+        place = self._places.for_size(source.size_bytes)
+        lost = ""
         # Asked first: an archive that is there already need not travel. Somebody may have removed its bytes.
-        location = self._archives.find(digest)
-        if not (location and self._place.exists(_name(location))):
-            self._upload(digest, archive, location)
-        return CodeSource(digest=digest, size_bytes=len(archive))
+        for location in self._archives.find(source.digest):
+            if not self._places.has(location.place):
+                continue
+            if _patiently(lambda at=location: self._places.of(at).exists(at.name)):  # type: ignore[misc]
+                return ""
+            lost = location.name if location.place == place.url else lost
+        for _ in range(ATTEMPTS):
+            if self._upload(file, source, place, lost):
+                return place.url
+        raise TemporaryError(f"the code could not be stored in {place.url} in time; try again")
 
-    def _upload(self, digest: str, archive: bytes, replaced: str) -> None:
-        for _ in range(UPLOADS):
-            name = f"{digest.replace(':', '-')}-{secrets.token_hex(6)}"
-            location = f"{self._place.url}/{name}"
-            self._archives.begin(location)
-            self._place.put(name, io.BytesIO(archive))
-            if self._archives.enter(digest, location, len(archive), replaced):
-                return
-        raise CodeNotStored(digest)
+    def _upload(self, file: IO[bytes], source: CodeSource, place: Place, lost: str) -> bool:
+        """Whether the archive is entered; not when the upload took so long that it was swept away."""
+        location = Location(place.url, f"{source.digest.replace(':', '-')}-{secrets.token_hex(6)}")
+        self._archives.begin(location)
 
-    def get(self, digest: str) -> bytes:
-        """The archive of that digest.
+        def send() -> None:
+            file.seek(0)
+            place.put(location.name, file)
+
+        _patiently(send)
+        return bool(self._archives.enter(source.digest, location, source.size_bytes, lost))
+
+    def get(self, digest: str, file: IO[bytes]) -> None:
+        """Write the archive of that digest into an empty file, after a broken connection from where it broke.
 
         Raises:
             CodeNotStored: when it is not stored, or its bytes are not those of the digest.
+            ConfigError: when it is in a place that is not this process's, or cannot be used by it.
+            TemporaryError: when the place or the broker fails again and again.
         """
-        location = self._archives.location(digest)
-        if not location:
+        locations = self._archives.locations(digest)
+        if not locations:
             raise CodeNotStored(digest)
-        try:
-            with self._place.open(_name(location)) as file:
-                archive = file.read()
-        except NotFound as error:
-            raise CodeNotStored(digest) from error
-        if f"sha256:{hashlib.sha256(archive).hexdigest()}" != digest:
-            raise CodeNotStored(digest)
-        return archive
+        location = next((one for one in locations if self._places.has(one.place)), locations[0])
+        place = self._places.of(location)
+        for _ in range(2):
+            file.seek(0)
+            file.truncate()
+            found = hashlib.sha256()
+            try:
+                _patiently(lambda: _read_on(place, location.name, file, found.update))  # noqa: B023
+            except NotFound as error:
+                raise CodeNotStored(digest) from error
+            if f"sha256:{found.hexdigest()}" == digest:
+                return
+        logger.warning("code-damaged location=%s: it is removed, so that the next launch stores it anew", location)
+        place.delete(location.name)
+        raise CodeNotStored(digest)
 
     def sweep(self) -> None:
         """Drop what nothing needs any more, a bounded part of it; for an agent, to be called again and again."""
@@ -104,9 +132,9 @@ class CodeStore:
 
     def _delete_rubbish(self) -> int:
         """Delete up to a page of locations that nobody can need. Returns how many."""
-        mine = [one for one in self._archives.rubbish() if one.rpartition("/")[0] == self._place.url][:PAGE]
+        mine = [location for location in self._archives.rubbish() if self._places.has(location.place)][:PAGE]
         for location in mine:
-            self._place.delete(_name(location))
+            self._places.of(location).delete(location.name)
             self._archives.forget(location)
         return len(mine)
 
@@ -115,5 +143,19 @@ class CodeStore:
         return self._archives.list()
 
 
-def _name(location: str) -> str:
-    return location.rpartition("/")[2]
+def _read_on(place: Place, name: str, file: IO[bytes], seen: Callable[[bytes], None]) -> None:
+    """Append what the file lacks of an object."""
+    with place.open(name, file.tell()) as stored:
+        while chunk := stored.read(_CHUNK_BYTES):
+            file.write(chunk)
+            seen(chunk)
+
+
+def _patiently(call: Callable[[], T]) -> T:
+    """Call again after a temporary error, with growing delays."""
+    for attempt in range(ATTEMPTS - 1):
+        try:
+            return call()
+        except TemporaryError:
+            time.sleep(FIRST_DELAY_SECONDS * 2**attempt * random.uniform(0.5, 1.0))
+    return call()

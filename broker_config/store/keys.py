@@ -184,7 +184,7 @@ class Keys:
         return f"{self.prefix}archives:sweep"
 
     def archive(self, digest: str) -> str:
-        """Hash: where a code archive is, and its size."""
+        """Hash: the name of a code archive in each place that has it, its size, and when it was stored."""
         return f"{self.prefix}archive:{digest}"
 
     def archive_holders(self, digest: str) -> str:

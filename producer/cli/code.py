@@ -60,7 +60,7 @@ def _table(records: Sequence[ArchiveRecord], empty: str) -> None:
 
 def _row(record: ArchiveRecord) -> tuple[str, ...]:
     stored = f"{output.age(record.stored_at)} ago"
-    return (record.digest[:19], output.size(record.size_bytes), record.place, stored, _kept(record))
+    return (record.digest[:19], output.size(record.size_bytes), ", ".join(record.places), stored, _kept(record))
 
 
 def _kept(record: ArchiveRecord) -> str:

@@ -26,6 +26,7 @@ from broker_config.store.agents import Mode, Wish
 from broker_config.store.feed import Place
 from tests.agents import AgentProcess
 from tests.broker_config.conftest import MAX_BYTES, Hand, agent_info, launch_of, spec_of
+from tests.code import get, put
 from tests.redis_server import redis_server
 
 QUEUES = ["gpu-queue"]
@@ -108,7 +109,7 @@ Stores = Callable[[str], Store]
 def test_a_producer_enqueues_reads_and_cancels(guarded: Guarded, stores: Stores, record: QueueRecord) -> None:
     # Given runs of a producer, one of them taken by an agent
     store, hand = stores("producer"), Hand(stores("agent"), record)
-    source = store.code.put(b"code")
+    source = put(store.code, b"code")
     live, queued = enqueue(store, record, "nightly"), enqueue(store, record)
     hand.move(hand.claim(live), State.RUNNING)
     hand.store.logs.append(live.id, "job", ["epoch 1"])
@@ -128,13 +129,13 @@ def test_a_producer_enqueues_reads_and_cancels(guarded: Guarded, stores: Stores,
     assert store.queues.counts("gpu-queue")[State.RUNNING] == 1
     assert store.queues.list() == [record]
     assert [(info.name, is_alive) for info, is_alive in store.agents.list()] == [(hand.name, True)]
-    assert stores("agent").code.get(source.digest) == b"code"
+    assert get(stores("agent").code, source.digest) == b"code"
 
 
 def test_an_agent_and_an_owner_drop_code_that_nothing_needs(stores: Stores, guarded: Guarded) -> None:
     # Given two archives whose time is over
     store = stores("producer")
-    digests = [store.code.put(data).digest for data in (b"one", b"two")]
+    digests = [put(store.code, data).digest for data in (b"one", b"two")]
     with guarded.client("admin") as admin:
         # When
         admin.zadd("launchyard:archives", {digests[0]: 1})

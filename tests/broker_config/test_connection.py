@@ -19,6 +19,7 @@ from broker_config.store import Store
 from tests.agents import AgentProcess
 from tests.broker_config.conftest import Hand
 from tests.certificates import Certificates, make_certificates
+from tests.code import get, put
 from tests.ports import free_port
 from tests.redis_server import redis_server
 
@@ -58,7 +59,7 @@ def carry_out_a_run(settings: Settings) -> None:
     hand = Hand(store, store.queues.create(Queue(name="gpu-queue", resource="stub")))
     run = hand.move(hand.run_in(State.RUNNING), State.SUCCEEDED, exit_code=0)
     assert create_app(settings).AsyncResult(run.id).get(timeout=10)["exit_code"] == 0
-    assert store.code.get(store.code.put(b"\x00\xff").digest) == b"\x00\xff"
+    assert get(store.code, put(store.code, b"\x00\xff").digest) == b"\x00\xff"
     store.close()
 
 
@@ -149,7 +150,7 @@ def test_a_broker_that_is_full_takes_nothing_and_says_so(home: Path) -> None:
         with pytest.raises(BrokerFull, match="out of memory"):
             store.queues.create(Queue(name="gpu-queue", resource="stub"))
         with pytest.raises(BrokerFull, match=r"out of memory \(.* of .* used\) .* maxmemory"):
-            store.code.put(b"code")
+            put(store.code, b"code")
         # And agents go on: a lease costs nothing compared with what its loss would
         assert store.agents.take("agent@host", "session", 60) == "session"
         store.close()

@@ -26,6 +26,8 @@ def test_the_defaults_are_these() -> None:
         "retention_seconds": 14 * 24 * 3600,
         "max_message_bytes": 1024 * 1024,
         "max_code_bytes": 32 * 1024 * 1024,
+        "code_store": None,
+        "max_stored_code_bytes": 4 * 1024**3,
         "author": getpass.getuser(),
     }
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from broker_config import jobs
 from broker_config.store import Store
+from tests.code import put
 from tests.services import require
 from tests.workers.sources.git_server import GitServer, new_repository
 from workers.sources.code import CodeSource
@@ -57,7 +58,7 @@ def code(store: Store, home: Path) -> Iterator[Case]:
             member.size = len(text.encode())
             archive.addfile(member, io.BytesIO(text.encode()))
     gone = jobs.CodeSource(digest="sha256:" + "0" * 64, size_bytes=1)
-    yield Case(CodeSource(store.code), store.code.put(buffer.getvalue()), gone, files=FILES)
+    yield Case(CodeSource(store.code), put(store.code, buffer.getvalue()), gone, files=FILES)
 
 
 @contextmanager

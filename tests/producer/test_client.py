@@ -12,6 +12,7 @@ from broker_config.runs import Launch, State
 from broker_config.settings import Settings
 from broker_config.store import Store
 from producer import Client
+from tests.code import get
 
 IMAGE = "python:3.11"
 
@@ -58,7 +59,7 @@ def test_a_folder_is_packed_and_stored_under_the_digest_that_the_job_names(
     # Then both name the same archive, and it is in the store
     sources = [run.run.spec.job.source for run in runs]
     assert sources[0] == sources[1]
-    assert len(store.code.get(sources[0].digest)) == sources[0].size_bytes  # type: ignore[union-attr]
+    assert len(get(store.code, sources[0].digest)) == sources[0].size_bytes  # type: ignore[union-attr]
 
 
 def test_a_run_without_a_name_gets_one_that_says_what_runs(client: Client, queue: QueueRecord, code: Path) -> None:

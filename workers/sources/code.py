@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 import tarfile
 import zlib
 from pathlib import Path
+from tempfile import SpooledTemporaryFile
+from typing import IO
 
 from broker_config import jobs
-from broker_config.errors import CodeNotStored, TemporaryError
+from broker_config.errors import CodeNotStored, ConfigError, TemporaryError
 from broker_config.runs import FailureClass, Reason
 from broker_config.store.code import CodeStore
 from workers.failures import RunFailed
@@ -20,6 +21,9 @@ MAX_UNPACKED_BYTES = 4 * 1024**3
 
 MAX_MEMBERS = 200_000
 
+IN_MEMORY_BYTES = 4 * 1024**2
+"""Larger archives wait on the disk to be unpacked."""
+
 
 class CodeSource:
     """Unpacks the archive that a producer has stored."""
@@ -28,18 +32,24 @@ class CodeSource:
         self._code = code
 
     def fetch(self, source: jobs.CodeSource, folder: Path) -> Fetched:
+        # Nothing is unpacked before all of it has come, and is what the digest says.
+        with SpooledTemporaryFile(IN_MEMORY_BYTES, dir=str(folder.parent)) as archive:
+            try:
+                self._code.get(source.digest, archive)
+            except (CodeNotStored, ConfigError) as error:
+                raise _unavailable(str(error)) from error
+            archive.seek(0)
+            self._unpack(source, archive, folder)
+        return Fetched(digest=source.digest, folder=folder)
+
+    def _unpack(self, source: jobs.CodeSource, archive: IO[bytes], folder: Path) -> None:
         try:
-            archive = self._code.get(source.digest)
-        except CodeNotStored as error:
-            raise _unavailable(str(error)) from error
-        try:
-            with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as members:
+            with tarfile.open(fileobj=archive, mode="r:gz") as members:
                 _unpack(members, folder)
         except (tarfile.TarError, zlib.error, EOFError, FileExistsError) as error:
             raise _unavailable(f"the code archive {source.digest} cannot be unpacked: {error}") from error
         except OSError as error:
             raise TemporaryError(f"the code archive {source.digest} could not be unpacked here: {error}") from error
-        return Fetched(digest=source.digest, folder=folder)
 
 
 def _unpack(members: tarfile.TarFile, folder: Path) -> None:

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Forget an archive, unless something holds it. Its location is rubbish from now on.
+-- Forget an archive, unless something holds it. Its locations are rubbish from now on.
 -- KEYS: archives, the archive, its holders, loose locations
 -- ARGV: digest, 'due' or 'unheld', seconds until an archive that is held is looked at again
 -- Returns 1 when it is forgotten.
@@ -10,7 +10,12 @@ if redis.call('EXISTS', KEYS[3]) == 1 then
   redis.call('ZADD', KEYS[1], 'GT', now + ARGV[3] * 1000, ARGV[1])
   return 0
 end
-redis.call('ZADD', KEYS[4], 0, redis.call('HGET', KEYS[2], 'location'))
+local fields = redis.call('HGETALL', KEYS[2])
+for i = 1, #fields, 2 do
+  if fields[i] ~= 'size_bytes' and fields[i] ~= 'stored_at' then
+    redis.call('ZADD', KEYS[4], 0, fields[i] .. '/' .. fields[i + 1])
+  end
+end
 redis.call('DEL', KEYS[2])
 redis.call('ZREM', KEYS[1], ARGV[1])
 return 1

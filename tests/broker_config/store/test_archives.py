@@ -23,10 +23,11 @@ from broker_config.queues import Queue, QueueRecord
 from broker_config.runs import Launch, State
 from broker_config.settings import Settings
 from broker_config.store import Store
-from broker_config.store.archives import GRACE_SECONDS
-from broker_config.store.code_place import BrokerPlace
+from broker_config.store.archives import GRACE_SECONDS, Location
+from broker_config.store.code_places import BrokerPlace
 from broker_config.store.keys import Keys
 from tests.broker_config.conftest import MAX_BYTES, Hand, spec_of
+from tests.code import get, put
 
 ARCHIVES = {f"sha256:{hashlib.sha256(data).hexdigest()}": data for data in (b"one", b"two")}
 ONE, TWO = ARCHIVES
@@ -93,26 +94,26 @@ class Life(RuleBasedStateMachine):
 
     @rule(digest=st.sampled_from([ONE, TWO]))
     def put(self, digest: str) -> None:
-        assert self.store.code.put(ARCHIVES[digest]).digest == digest
+        assert put(self.store.code, ARCHIVES[digest]).digest == digest
         self.keep(digest, GRACE_SECONDS)
 
     @rule(target=uploads, digest=st.sampled_from([ONE, TWO]))
-    def begin_an_upload(self, digest: str) -> tuple[str, str]:
+    def begin_an_upload(self, digest: str) -> tuple[str, Location]:
         """As a producer that is stopped after the last byte, and goes on later or never."""
-        location = f"broker/sha256-{len(self.until)}{self.now}-{self.client.incr('made')}"
+        location = Location("broker", f"slow-{self.client.incr('made')}")
         self.store.archives.begin(location)
-        self.place.put(location.removeprefix("broker/"), io.BytesIO(ARCHIVES[digest]))
+        self.place.put(location.name, io.BytesIO(ARCHIVES[digest]))
         return digest, location
 
     @rule(upload=consumes(uploads))
-    def end_an_upload(self, upload: tuple[str, str]) -> None:
+    def end_an_upload(self, upload: tuple[str, Location]) -> None:
         digest, location = upload
-        if self.store.archives.enter(digest, location, len(ARCHIVES[digest]), ""):
+        if self.store.archives.enter(digest, location, len(ARCHIVES[digest])):
             self.keep(digest, GRACE_SECONDS)
 
     @rule(target=runs, digest=st.sampled_from([ONE, TWO]))
     def launch(self, digest: str) -> tuple[str, str]:
-        stored = bool(self.store.archives.location(digest))
+        stored = bool(self.store.archives.locations(digest))
         try:
             run_id = enqueue(self.store, self.queue, digest)
         except CodeNotStored:
@@ -137,7 +138,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(digest=st.sampled_from([ONE, TWO]))
     def name_a_job(self, digest: str) -> None:
-        if self.store.archives.location(digest):
+        if self.store.archives.locations(digest):
             definition = JobDefinition(entity="team", name="train", job=job_of(digest))
             self.held[digest].add(self.store.jobs.create(definition, "alice").reference)
 
@@ -158,7 +159,7 @@ class Life(RuleBasedStateMachine):
     def what_is_needed_is_there(self) -> None:
         for digest, until in self.until.items():
             if self.held[digest] or until > self.now + 60:
-                assert self.store.code.get(digest) == ARCHIVES[digest]
+                assert get(self.store.code, digest) == ARCHIVES[digest]
 
     def everything_unneeded_goes_at_last(self) -> None:
         for key in self.client.scan_iter("launchyard:run:????????????"):
@@ -192,7 +193,7 @@ class TestLife(Life.TestCase):  # type: ignore[misc, valid-type]
 @pytest.fixture
 def stored(store: Store) -> str:
     """The digest of an archive that nothing has needed yet."""
-    return store.code.put(ARCHIVES[ONE]).digest
+    return put(store.code, ARCHIVES[ONE]).digest
 
 
 def test_a_waiting_run_holds_its_archive_however_long_it_waits(
@@ -206,7 +207,7 @@ def test_a_waiting_run_holds_its_archive_however_long_it_waits(
     store.code.sweep()
 
     # Then
-    assert store.code.get(stored) == ARCHIVES[stored]
+    assert get(store.code, stored) == ARCHIVES[stored]
 
 
 def test_an_ended_run_can_be_launched_again_as_long_as_its_record_is_kept(
@@ -223,7 +224,7 @@ def test_an_ended_run_can_be_launched_again_as_long_as_its_record_is_kept(
 
     # Then
     assert store.runs.get(again).state is State.QUEUED
-    assert store.code.get(stored) == ARCHIVES[stored]
+    assert get(store.code, stored) == ARCHIVES[stored]
 
 
 def test_a_launch_of_an_archive_that_was_dropped_is_refused_and_nothing_is_written(
@@ -251,12 +252,12 @@ def test_an_archive_that_is_asked_for_again_has_its_grace_anew(store: Store, cli
     let_pass(client, GRACE_SECONDS - 60)
 
     # When somebody launches the same code, and takes a minute to enqueue it
-    store.code.put(ARCHIVES[stored])
+    put(store.code, ARCHIVES[stored])
     let_pass(client, 120)
     store.code.sweep()
 
     # Then
-    assert store.code.get(stored) == ARCHIVES[stored]
+    assert get(store.code, stored) == ARCHIVES[stored]
 
 
 def test_an_archive_that_is_asked_for_in_the_middle_of_a_sweep_is_not_dropped(
@@ -267,7 +268,7 @@ def test_an_archive_that_is_asked_for_in_the_middle_of_a_sweep_is_not_dropped(
     assert store.archives.due() == [stored]
 
     # When
-    store.code.put(ARCHIVES[stored])
+    put(store.code, ARCHIVES[stored])
 
     # Then
     assert not store.archives.drop(stored, only_due=True)
@@ -282,7 +283,7 @@ def test_agents_sweep_once_a_minute_all_together(store: Store, client: Any, stor
     store.code.sweep()
 
     # Then
-    assert store.code.get(stored) == ARCHIVES[stored]
+    assert get(store.code, stored) == ARCHIVES[stored]
 
 
 def test_bytes_that_somebody_removed_are_stored_anew(store: Store, client: Any, stored: str) -> None:
@@ -291,16 +292,16 @@ def test_bytes_that_somebody_removed_are_stored_anew(store: Store, client: Any, 
         client.delete(key)
 
     # When
-    store.code.put(ARCHIVES[stored])
+    put(store.code, ARCHIVES[stored])
 
     # Then
-    assert store.code.get(stored) == ARCHIVES[stored]
+    assert get(store.code, stored) == ARCHIVES[stored]
 
 
 def test_prune_drops_on_demand_what_only_finished_runs_had(store: Store, queue: QueueRecord, stored: str) -> None:
     # Given an archive of an ended run, and one of a waiting run
     store.runs.request_cancel(store.runs.get(enqueue(store, queue, stored)), "bob")
-    enqueue(store, queue, store.code.put(ARCHIVES[TWO]).digest)
+    enqueue(store, queue, put(store.code, ARCHIVES[TWO]).digest)
 
     # When
     first = store.code.prune(also_finished=False)
@@ -324,4 +325,4 @@ def test_a_restored_run_holds_its_archive(store: Store, queue: QueueRecord, clie
     store.code.sweep()
 
     # Then
-    assert store.code.get(stored) == ARCHIVES[stored]
+    assert get(store.code, stored) == ARCHIVES[stored]

@@ -9,6 +9,7 @@ import pytest
 from broker_config.jobs import GitSource
 from broker_config.queues import QueueRecord
 from broker_config.store import Store
+from tests.code import get
 from tests.producer.cli.conftest import Call
 
 GIT = "https://github.com/team/project.git"
@@ -50,7 +51,7 @@ def test_a_folder_is_packed_when_the_job_is_created(launchyard: Call, store: Sto
     # Then
     assert (created["reference"], created["aliases"]) == ("default/project:v0", ["latest"])
     assert (created["job"]["entry_point"], created["job"]["run_config"]) == (["python", "main.py"], {"lr": 0.1})
-    assert store.code.get(created["job"]["source"]["digest"])
+    assert get(store.code, created["job"]["source"]["digest"])
 
 
 def test_the_tag_of_an_image_is_an_alias(launchyard: Call) -> None:

@@ -13,6 +13,7 @@ import pytest
 from broker_config import jobs
 from broker_config.runs import FailureClass, Reason
 from broker_config.store import Store
+from tests.code import put
 from workers.failures import RunFailed
 from workers.sources.code import MAX_UNPACKED_BYTES, CodeSource
 
@@ -63,15 +64,16 @@ def folder(home: Path) -> Path:
 
 def failure(store: Store, archive: bytes, folder: Path) -> str:
     with pytest.raises(RunFailed) as failed:
-        CodeSource(store.code).fetch(store.code.put(archive), folder)
+        CodeSource(store.code).fetch(put(store.code, archive), folder)
     assert (failed.value.failure, failed.value.reason) == (FailureClass.CONFIG, Reason.SOURCE_UNAVAILABLE)
     return str(failed.value)
 
 
 def test_files_come_with_their_folders_links_and_the_right_to_be_run(store: Store, folder: Path) -> None:
     # Given
-    source = store.code.put(
-        packed(file("train.py", b"print(1)"), file("bin/run.sh", b"#!/bin/sh\n", 0o755), link("latest", "train.py"))
+    source = put(
+        store.code,
+        packed(file("train.py", b"print(1)"), file("bin/run.sh", b"#!/bin/sh\n", 0o755), link("latest", "train.py")),
     )
     # When
     fetched = CodeSource(store.code).fetch(source, folder)
