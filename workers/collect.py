@@ -23,6 +23,9 @@ SHORTEST_PERIOD_SECONDS = 0.2
 LONGEST_PERIOD_SECONDS = 2.0
 """A job that prints nothing is asked less and less often."""
 
+QUIET_READS_PER_SECOND = 50
+"""Of all jobs that print nothing together: however many there are, they cost the platform no more than that."""
+
 LAST_READ_ATTEMPTS = 5
 
 
@@ -125,8 +128,11 @@ class Collector:
         if tail.end is not None:
             self._end(tail, tail.end)
             return
-        tail.period = SHORTEST_PERIOD_SECONDS if chunk.lines else min(tail.period * 1.5, LONGEST_PERIOD_SECONDS)
+        tail.period = SHORTEST_PERIOD_SECONDS if chunk.lines else min(tail.period * 1.5, self._longest())
         self._again(tail, tail.period)
+
+    def _longest(self) -> float:
+        return max(LONGEST_PERIOD_SECONDS, len(self._tails) / QUIET_READS_PER_SECOND)
 
     def _store(self, tail: _Tail, chunk: LogChunk) -> bool:
         """Whether the lines are in the run's log, where there is room for them."""

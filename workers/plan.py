@@ -36,12 +36,12 @@ from workers.provenance import origins
 from workers.targets import kubernetes, sagemaker, vertex
 from workers.targets.protocol import Request, Target
 
-WITHOUT_TARGET: Mapping[str, Render] = {
+RENDERS: Mapping[str, Render] = {
     "kubernetes": kubernetes.render,
     "sagemaker": sagemaker.render,
     "vertex": vertex.render,
 }
-"""Resources whose requests can be made, and that no agent can submit to yet."""
+"""By resource, what makes its requests without the platform's SDK, which a machine that only plans may lack."""
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -69,7 +69,7 @@ def preview(inquiry: Inquiry, settings: Settings) -> Preview:
 def _reservations(spec: RunSpec) -> Iterator[str]:
     """What a plan cannot promise."""
     source = spec.job.source
-    if spec.queue.resource in WITHOUT_TARGET:
+    if spec.queue.resource not in families.names("targets"):
         yield f"no agent of this version submits to resource {spec.queue.resource!r}"
     if isinstance(source, GitSource) and not _COMMIT.fullmatch(source.ref or ""):
         what = f"ref {source.ref!r}" if source.ref else "the default branch"
@@ -87,7 +87,7 @@ class _Rendered:
     @classmethod
     def of(cls, spec: RunSpec, home: Path) -> _Rendered:
         resource = spec.queue.resource
-        render, kind = WITHOUT_TARGET.get(resource), ArtifactKind.IMAGE
+        render, kind = RENDERS.get(resource), ArtifactKind.IMAGE
         if render is None:
             target: Target = families.load("targets", resource)(home)
             render, kind = target.render, target.artifact

@@ -142,7 +142,7 @@ def _run_of(passport: str, name: str) -> Run:
     except ValidationError as error:
         what = "cannot be read by this version" if passport else "is missing: another program or version submitted it"
         raise InvalidRequest(f"the record that {name} should carry {what}") from error
-    if run.object_name != name or run.submission != name:
+    if run.submission != name or run.object_name != name.partition("@")[0]:
         raise InvalidRequest(f"{name} carries the record of another object, {run.submission or run.object_name}")
     return run
 

@@ -21,7 +21,9 @@ from workers.targets.protocol import Target
 
 logger = logging.getLogger(__name__)
 
-OBJECT_NAME = re.compile(r"launchyard-([a-z0-9]+)-(\d+)")
+OBJECT_NAME = re.compile(r"launchyard-([a-z0-9]+)-(\d+)(?:@.*)?")
+"""The run's id and its attempt, and where the object is if its target has several places."""
+
 SETTLED = timedelta(seconds=60)
 """How long after its end a run's agent has for the release itself."""
 RELEASED_SECONDS = 3600.0

@@ -124,7 +124,11 @@ class Watcher:
         elif seen.phase is Phase.RUNNING:
             self._keep(self._recorder.reach(run, State.RUNNING, seen.reason, seen.text, started_at=now()))
         else:
-            self._keep(self._recorder.reach(run, State.STARTING, seen.reason, seen.text))
+            run = self._recorder.reach(run, State.STARTING, seen.reason, seen.text)
+            if run.state is State.STARTING and not (run.cancel_requested_by or run.end_reason):
+                # What holds it up may have changed.
+                run = self._recorder.note(run, seen.reason, seen.text)
+            self._keep(run)
 
     def _keep(self, run: Run) -> None:
         self._runs[run.submission] = run

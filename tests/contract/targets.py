@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from broker_config.runs import RunId, new_run_id
+from tests.cluster import cluster, registry
 from tests.contract.waiting import eventually
 from tests.docker_engine import BASE_IMAGE, engine, remove_marks
 from workers.builders.protocol import Artifact, ArtifactKind
+from workers.kubernetes.cluster import CONFIG_MAPS
 from workers.targets.docker import DockerTarget
+from workers.targets.kubernetes.target import KubernetesTarget
 from workers.targets.local_process import LocalProcessTarget
 from workers.targets.protocol import LogChunk, Observation, Target, Workload
 from workers.targets.stub import StubTarget
@@ -101,7 +104,30 @@ class Docker:
         return workload_of(name, image, ["python", "-u", "-c", _SCRIPT, told], config={"cpus": 1})
 
 
-TARGETS: dict[str, Case] = {"stub": Stub(), "local-process": LocalProcess(), "docker": Docker()}
+class Kubernetes:
+    """Jobs in the namespace of the context: the suite's names are those of objects that say nothing of a place."""
+
+    def make(self, home: Path) -> Target:
+        cluster()
+        return KubernetesTarget(home)
+
+    def clean(self, name: str) -> None:
+        for mark in cluster().listed(CONFIG_MAPS.path("default"), "launchyard/mark"):
+            if mark["metadata"]["name"].startswith(name.partition("@")[0]):
+                cluster().delete(CONFIG_MAPS.path("default", mark["metadata"]["name"]))
+
+    def workload(self, home: Path, name: str, behaviour: Behaviour) -> Workload:
+        told = json.dumps(asdict(behaviour))
+        image = Artifact(ArtifactKind.IMAGE, f"{registry()}/library/python:3.11-slim")
+        return workload_of(name.partition("@")[0], image, ["python", "-u", "-c", _SCRIPT, told])
+
+
+TARGETS: dict[str, Case] = {
+    "stub": Stub(),
+    "local-process": LocalProcess(),
+    "docker": Docker(),
+    "kubernetes": Kubernetes(),
+}
 
 
 def workload_of(

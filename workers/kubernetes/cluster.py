@@ -31,13 +31,16 @@ ANSWER_SECONDS = (5.0, 30.0)
 CONNECTIONS = 32
 """Kept open at most; more are made when needed and closed after use."""
 
+PAGE = 500
+"""Objects in one answer to a list."""
+
 MERGE_PATCH = "application/merge-patch+json"
 
 _SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 _NOT_FOUND = 404
 _CONFLICT = 409
-_GONE = 410
+GONE = 410
 _PASSING = frozenset({401, 408, 425, 429})
 """401 as well: credentials change while an agent runs, and no run is to fail for it."""
 
@@ -62,7 +65,7 @@ class Refused(RunFailed):
     @property
     def is_expired(self) -> bool:
         """What a watch or a long list wanted to go on from is not kept any more."""
-        return self.status == _GONE
+        return self.status == GONE
 
 
 class Cluster:
@@ -107,6 +110,32 @@ class Cluster:
                 return None
             raise
 
+    def listed(self, path: str, selector: str) -> Iterator[Object]:
+        """All objects at a path with those labels."""
+        for page in self.pages(path, selector):
+            yield from page["items"]
+
+    def pages(self, path: str, selector: str) -> Iterator[Object]:
+        """The same as lists, whose metadata says which version of the cluster they show."""
+        query: dict[str, str | int] = {"labelSelector": selector, "limit": PAGE}
+        while True:
+            page = self.get(path, query)
+            # In a list, the kinds of Kubernetes itself do not say what they are.
+            own = {"apiVersion": page["apiVersion"], "kind": page["kind"].removesuffix("List")}
+            page["items"] = [{**own, **one} for one in page["items"]]
+            yield page
+            if not (rest := page["metadata"].get("continue")):
+                return
+            query["continue"] = rest
+
+    def delete(self, path: str, query: Query | None = None, options: Object | None = None) -> None:
+        """Delete an object, or all at a path with a selector; one that is not there is no error."""
+        try:
+            self.call("DELETE", path, query, options)
+        except Refused as error:
+            if not error.is_not_found:
+                raise
+
     def call(
         self,
         method: str,
@@ -125,6 +154,11 @@ class Cluster:
         with self.answering():
             answer: Object = json.loads(self._request(method, _url(path, query), body, content_type).data)
         return answer
+
+    def text(self, path: str, query: Query | None = None) -> bytes:
+        """An answer that is no JSON, such as a log."""
+        with self.answering():
+            return self._request("GET", _url(path, query)).data
 
     @contextmanager
     def stream(self, path: str, query: Query, silence_seconds: float) -> Iterator[urllib3.BaseHTTPResponse]:

@@ -43,7 +43,7 @@ class PodState:
     phase: PodPhase
     is_running: bool  # one of its own containers runs
     is_leaving: bool  # it was deleted, and its containers are being ended
-    containers: tuple[str, ...]  # of which there may be a log
+    containers: tuple[tuple[str, int], ...]  # of which there may be a log, and how often each was started again
     trouble: Trouble | None = None
 
     @property
@@ -67,6 +67,9 @@ _WAITING = {
 
 _IMAGE_REASONS = frozenset(list(_WAITING)[:6])
 
+_BY_SIGNAL = frozenset({137, 143})
+"""Exit codes of a job that the node ended by a signal."""
+
 _OUT_OF_MEMORY = "raise its memory limit in the queue config or the run's overrides, or give the job less data at once"
 
 
@@ -74,27 +77,31 @@ def read(pod: Object) -> PodState:
     """The state of a pod as the server sends it."""
     status = pod.get("status") or {}
     own = status.get("containerStatuses") or []
+    is_leaving = pod["metadata"].get("deletionTimestamp") is not None
+    trouble = next(_troubles(pod), None)
+    if is_leaving and (trouble is None or (trouble.reason is Reason.EXITED and trouble.exit_code in _BY_SIGNAL)):
+        text = f"Pod {pod['metadata']['name']} was deleted by somebody else while it ran."
+        trouble = Trouble(Reason.OBJECT_GONE, text, FailureClass.INFRA)
     return PodState(
         name=pod["metadata"]["name"],
         phase=PodPhase(status.get("phase") or PodPhase.PENDING),
         is_running=any("running" in (one.get("state") or {}) for one in own),
-        is_leaving=pod["metadata"].get("deletionTimestamp") is not None,
+        is_leaving=is_leaving,
         containers=tuple(_with_log(pod["spec"], status)),
-        trouble=next(_troubles(pod), None),
+        trouble=trouble,
     )
 
 
-def _with_log(spec: Object, status: Object) -> Iterator[str]:
+def _with_log(spec: Object, status: Object) -> Iterator[tuple[str, int]]:
     """The containers that have started at least once, in the order in which they start."""
     told = {
-        one["name"]: one.get("state") or {}
-        for part in ("initContainerStatuses", "containerStatuses")
-        for one in status.get(part) or []
+        one["name"]: one for part in ("initContainerStatuses", "containerStatuses") for one in status.get(part) or []
     }
     for container in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
-        state = told.get(container["name"], {})
-        if "running" in state or "terminated" in state:
-            yield container["name"]
+        one = told.get(container["name"], {})
+        restarts = int(one.get("restartCount") or 0)
+        if restarts or not {"running", "terminated"}.isdisjoint(one.get("state") or {}):
+            yield container["name"], restarts
 
 
 def _troubles(pod: Object) -> Iterator[Trouble]:

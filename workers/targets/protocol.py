@@ -20,7 +20,7 @@ from workers.builders.protocol import Artifact, ArtifactKind
 class Workload:
     """Everything that `render` needs; it depends neither on the time nor on the agent, but for the agent's W&B."""
 
-    name: str  # of the object to be submitted: deterministic, by run and attempt
+    name: str  # of the run's attempt, and so of the object: deterministic
     run_id: RunId
     attempt: int
     queue: str
@@ -53,7 +53,9 @@ def no_login(image: str) -> Login | None:  # noqa: ARG001
 class Request:
     """What is sent to the platform for one object."""
 
-    name: str
+    name: (
+        str  # by which all other calls know the object: the workload's, and `@PLACE` behind it where there are several
+    )
     body: Mapping[str, Any]  # JSON data
     passport: str = ""  # the run's record at this moment, for the day on which the broker's data are lost
     login: Callable[[str], Login | None] = field(default=no_login, repr=False, compare=False)  # that pulls an image

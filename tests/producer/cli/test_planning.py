@@ -52,7 +52,7 @@ def test_the_request_is_shown_with_who_decides_each_value(
     assert next(store.runs.newest(), None) is None
 
 
-def test_a_resource_without_a_target_has_a_request_too(launchyard: Call, store: Store) -> None:
+def test_a_request_for_a_cluster_is_shown_without_one(launchyard: Call, store: Store) -> None:
     # Given
     store.queues.create(Queue(name="k8s", resource="kubernetes", config=POD))
 
@@ -63,7 +63,7 @@ def test_a_resource_without_a_target_has_a_request_too(launchyard: Call, store: 
     (container,) = answer.json["request"]["object"]["spec"]["template"]["spec"]["containers"]
     assert container["image"] == "team/train:1"
     assert answer.json["build"] == "nothing is built: the image is team/train:1"
-    assert [note["severity"] for note in answer.json["notes"]] == ["warning"]
+    assert answer.json["notes"] == []
 
 
 def test_an_environment_that_is_there_is_used_again(launchyard: Call, lab: None, here: Path, home: Path) -> None:

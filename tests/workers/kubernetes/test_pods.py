@@ -47,7 +47,7 @@ def test_containers_that_have_started_have_a_log_in_the_order_of_their_start() -
     # When
     state = read(sent)
     # Then
-    assert state.containers == ("fetch", "main")
+    assert state.containers == (("fetch", 0), ("main", 0))
     assert state.is_running
     assert state.trouble is None
 

@@ -1,6 +1,7 @@
 """Jobs as objects of a Kubernetes cluster, of any kind that has pods.
 
-What is here makes the request for one, and needs no cluster.
+`render` makes the request for one, and needs neither a cluster nor the client. What speaks to clusters is `target`, and
+what that stands on.
 """
 
 from __future__ import annotations

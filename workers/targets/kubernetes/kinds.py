@@ -36,6 +36,12 @@ class Kind:
     shell_line: str = ""
     """The field that takes the job's command as one line for a shell, in the place of containers."""
 
+    tells_preemption: bool = False
+    """Whether it can be told to say in its own status that a pod was taken away."""
+
+    words: Sequence[str] = ("phase", "state", "state.phase")
+    """Where in its status a word says how far it is, besides its conditions."""
+
     name_limit: int = 63
     """Its name is also the value of a label of its pods, or the beginning of their names."""
 
@@ -58,6 +64,7 @@ KINDS: Mapping[str, Kind] = {
         once={f"spec.{name}": value for name, value in _JOB_ONCE.items()},
         suspend="spec.suspend",
         clean_up="spec.ttlSecondsAfterFinished",
+        tells_preemption=True,
     ),
     "batch/CronJob": Kind(
         once={f"spec.jobTemplate.spec.{name}": value for name, value in _JOB_ONCE.items()},
@@ -88,6 +95,7 @@ KINDS: Mapping[str, Kind] = {
         suspend="spec.suspend",
         # The containers start Ray, which then runs the job's command on the head.
         shell_line="spec.entrypoint",
+        words=("jobDeploymentStatus", "jobStatus"),
         name_limit=47,
     ),
     "jobset.x-k8s.io/JobSet": Kind(

@@ -16,6 +16,9 @@ PREFIX = "launchyard/"
 KEEP_SECONDS = f"{PREFIX}keep-seconds"
 """Annotation: how long the object is to be there after its end was recorded."""
 
+HANDLE = f"{PREFIX}handle"
+"""Annotation: how Launchyard names the object."""
+
 KUEUE = "kueue.x-k8s.io/queue-name"
 
 _NAME_LIMIT = 63
@@ -34,6 +37,8 @@ def manifest_of(config: Mapping[str, Any]) -> Object:
     rest = {key: value for key, value in config.items() if key not in {*OWN_KEYS, "apiVersion", "kind"}}
     manifest = {"apiVersion": api_version, "kind": kind, "metadata": {}, **rest}
     if api_version == "batch/v1":
+        if unknown := sorted(rest.keys() - {"metadata", "spec"}):
+            raise ValueError(f"a {kind} has no {unknown[0]!r}; what it has stands below 'metadata' and 'spec'")
         _fill_job(manifest)
     return manifest
 
@@ -80,12 +85,21 @@ def submit_once(manifest: Object, kind: Kind) -> None:
     for path, value in kind.once.items():
         for holder in holders(manifest, path.split(".")):
             holder.setdefault(path.rpartition(".")[2], value)
+    if kind.tells_preemption:
+        _tell_preemption(section(manifest, "spec"))
     metadata = manifest["metadata"]
     if kind.suspend and KUEUE in metadata["labels"]:
         for holder in holders(manifest, kind.suspend.split(".")):
             holder.setdefault(kind.suspend.rpartition(".")[2], True)
     if kind.clean_up and (seconds := _take(manifest, kind.clean_up)) is not None:
         section(metadata, "annotations")[KEEP_SECONDS] = str(seconds)
+
+
+def _tell_preemption(spec: Object) -> None:
+    """Have a Job say that the cluster took its pod away: the pod itself may be gone before an agent sees it."""
+    if spec["backoffLimit"] == 0 and section(section(spec, "template"), "spec")["restartPolicy"] == "Never":
+        rule = {"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
+        spec.setdefault("podFailurePolicy", {"rules": [rule]})
 
 
 def _take(manifest: Object, path: str) -> int | None:

@@ -13,9 +13,10 @@ from typing import Any
 from broker_config.runs import FailureClass, Reason
 from workers.failures import RunFailed
 from workers.targets.containers import Container, image_of, literal, place_command, place_env, place_image
+from workers.targets.kubernetes.handles import Handle
 from workers.targets.kubernetes.kinds import Kind, holders, kind_of
-from workers.targets.kubernetes.manifest import label, manifest_of, name_object, submit_once
-from workers.targets.kubernetes.pods import Object, Pod
+from workers.targets.kubernetes.manifest import HANDLE, label, manifest_of, name_object, submit_once
+from workers.targets.kubernetes.pods import Object, Pod, section
 from workers.targets.protocol import Request, Workload
 
 CLUSTER_KEYS = ("configFile", "context")
@@ -31,10 +32,13 @@ def render(workload: Workload) -> Request:
         RunFailed: class CONFIG, when the queue config cannot work.
     """
     try:
-        return Request(workload.name, _body(workload))
+        body = _body(workload)
     except ValueError as error:
         text = f"queue config of resource kubernetes: {error}"
         raise RunFailed(FailureClass.CONFIG, Reason.CONFIG_INVALID, text) from error
+    handle = str(Handle.of(workload.name, body["cluster"], body["object"]))
+    section(body["object"]["metadata"], "annotations")[HANDLE] = handle
+    return Request(handle, body)
 
 
 def _body(workload: Workload) -> dict[str, Any]:

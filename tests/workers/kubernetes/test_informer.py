@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contract.waiting import eventually
+from tests.workers.kubernetes.api_server import PATH, ApiServer, serving
+from workers.kubernetes import cluster as clusters
+from workers.kubernetes.cluster import Cluster
+from workers.kubernetes.informer import Informer, Kept
+
+
+class Watched:
+    """An informer, and all that it has told."""
+
+    def __init__(self, server: ApiServer, config: str) -> None:
+        self.server = server
+        self.told: list[str | None] = []
+        self.informer = Informer(Cluster(config), PATH, "", self._read, self.told.append)
+
+    def _read(self, found: dict[str, Any], is_deleted: bool) -> Kept[str] | None:
+        if "owner" not in found["metadata"]["labels"]:
+            return None
+        name = found["metadata"]["name"]
+        state = None if is_deleted else found["metadata"]["labels"].get("state", "")
+        return Kept(found["metadata"]["labels"]["owner"], name, state)
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Iterator[Watched]:
+    with serving(tmp_path) as (server, config):
+        made = Watched(server, config)
+        yield made
+        made.informer.stop()
+
+
+def test_what_is_there_is_listed_in_pages_and_what_changes_is_told(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given
+    monkeypatch.setattr(clusters, "PAGE", 2)
+    for number in range(5):
+        watched.server.put(f"pod-{number}", owner="a", state="old")
+    watched.server.put("stranger")
+    # When
+    watched.informer.start()
+    eventually(lambda: watched.told)
+    watched.server.put("pod-0", owner="a", state="new")
+    watched.server.put("other", owner="b", state="new")
+    # Then
+    eventually(lambda: watched.informer.of("b"))
+    assert watched.told == [None, "a", "b"]
+    assert watched.informer.of("a") == {"pod-0": "new", **{f"pod-{number}": "old" for number in range(1, 5)}}
+    assert watched.server.calls["list"] == 3
+    assert watched.informer.is_current
+
+
+def test_what_is_deleted_is_told_and_not_known_any_more(watched: Watched) -> None:
+    # Given
+    watched.server.put("pod", owner="a")
+    watched.informer.start()
+    eventually(lambda: watched.informer.of("a"))
+    # When
+    watched.server.delete("pod")
+    # Then
+    eventually(lambda: not watched.informer.of("a"))
+    assert watched.told[-1] == "a"
+
+
+def test_a_watch_that_ends_goes_on_where_it_was_and_nothing_is_listed_anew(watched: Watched) -> None:
+    # Given
+    watched.server.put("pod", owner="a", state="1")
+    watched.informer.start()
+    eventually(lambda: watched.server.calls["watch"])
+    watched.server.bookmark()
+    eventually(lambda: watched.server.told == watched.server.version)
+    # When the connection ends, and an earlier version than the bookmark's is not kept
+    watched.server.forget_history()
+    watched.server.cut()
+    watched.server.put("pod", owner="a", state="2")
+    # Then
+    eventually(lambda: watched.informer.of("a") == {"pod": "2"})
+    assert watched.server.calls["list"] == 1
+
+
+def test_everything_is_listed_anew_when_the_version_is_not_kept_any_more(watched: Watched) -> None:
+    # Given an informer that misses a deletion and a change
+    watched.server.put("gone", owner="a")
+    watched.server.put("stays", owner="b", state="1")
+    watched.informer.start()
+    eventually(lambda: watched.server.calls["watch"])
+    watched.server.refusals = 2
+    watched.server.cut()
+    watched.server.delete("gone")
+    watched.server.put("stays", owner="b", state="2")
+    watched.server.forget_history()
+    # Then
+    eventually(lambda: watched.informer.of("b") == {"stays": "2"})
+    assert not watched.informer.of("a")
+    assert watched.told.count(None) == 2
+
+
+def test_a_server_that_fails_is_asked_less_and_less_often(watched: Watched) -> None:
+    # Given
+    watched.server.put("pod", owner="a")
+    watched.server.refusals = 3
+    # When
+    watched.informer.start()
+    # Then
+    eventually(lambda: watched.informer.of("a"))
+    assert watched.server.calls["list"] == 4
+
+
+def test_an_informer_that_waits_for_events_ends_at_once(watched: Watched) -> None:
+    # Given
+    watched.informer.start()
+    eventually(lambda: watched.server.calls["watch"])
+    # When
+    watched.informer.stop()
+    # Then
+    eventually(lambda: not watched.informer.is_alive, seconds=3.0)

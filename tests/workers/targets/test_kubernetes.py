@@ -1,0 +1,369 @@
+"""The kubernetes target on a real cluster; what all targets promise is in the contract suite."""
+
+from __future__ import annotations
+
+import json
+import threading
+from base64 import b64decode
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from broker_config.errors import TemporaryError
+from broker_config.oci.logins import Login
+from broker_config.runs import FailureClass, Reason, new_run_id
+from tests.cluster import cluster, namespace, registry
+from tests.contract.targets import workload_of
+from tests.contract.waiting import eventually
+from workers.builders.protocol import Artifact, ArtifactKind
+from workers.failures import RunFailed
+from workers.kubernetes.cluster import CONFIG_MAPS, PODS, SECRETS, Resource
+from workers.targets.kubernetes.handles import Handle
+from workers.targets.kubernetes.target import KubernetesTarget
+from workers.targets.protocol import Observation, Phase, Workload
+
+JOBS = Resource("batch/v1", "Job", "jobs", is_namespaced=True)
+QUOTAS = Resource("v1", "ResourceQuota", "resourcequotas", is_namespaced=True)
+
+
+class Lab:
+    """A target, and jobs in a namespace of the test's own."""
+
+    def __init__(self, home: Path, space: str) -> None:
+        self.space = space
+        self.target = KubernetesTarget(home)
+
+    def workload(self, *command: str, image: str = "library/python:3.11-slim", **config: Any) -> Workload:
+        artifact = Artifact(ArtifactKind.IMAGE, f"{registry()}/{image}")
+        own = {"namespace": self.space, **config}
+        return workload_of(f"launchyard-{new_run_id()}-1", artifact, list(command), config=own)
+
+    def submit(self, *command: str, **config: Any) -> str:
+        request = self.target.render(self.workload(*command, **config))
+        self.target.submit(request)
+        return request.name
+
+    def observe(self, name: str) -> Observation | None:
+        return self.target.observe([name]).get(name)
+
+    def seen_with(self, name: str, reason: Reason) -> Observation:
+        """What is observed once it has that reason."""
+
+        def look() -> Observation | None:
+            seen = self.observe(name)
+            return seen if seen is not None and seen.reason is reason else None
+
+        found = eventually(look, 60)
+        assert found is not None
+        return found
+
+    def end_of(self, name: str) -> Observation:
+        def look() -> Observation | None:
+            seen = self.observe(name)
+            assert seen is not None
+            return seen if seen.phase.is_end else None
+
+        found = eventually(look, 60)
+        assert found is not None
+        return found
+
+    def object(self, name: str) -> dict[str, Any]:
+        return cluster().get(JOBS.path(self.space, Handle.parse(name).name))
+
+
+@pytest.fixture
+def lab(home: Path) -> Iterator[Lab]:
+    with namespace() as space:
+        yield Lab(home, space)
+
+
+@pytest.fixture
+def watched(lab: Lab) -> Iterator[Lab]:
+    """The same, with a watch."""
+    stop, began = threading.Event(), threading.Event()
+    thread = threading.Thread(target=lab.target.watch, args=(lambda _: began.set(), stop))
+    thread.start()
+    began.wait(10)
+    yield lab
+    stop.set()
+    thread.join(10)
+
+
+def pod_spec(**fields: Any) -> Mapping[str, Any]:
+    return {"template": {"spec": fields}}
+
+
+# --- what holds a job up, and how it ends -----------------------------------------------------------------------------
+
+
+def test_a_job_that_no_node_can_take_says_so_in_the_schedulers_words(lab: Lab) -> None:
+    # When
+    limits = {"limits": {"nvidia.com/gpu": "3"}}
+    name = lab.submit("true", spec=pod_spec(containers=[{"resources": limits}]))
+    # Then
+    assert "Insufficient nvidia.com/gpu" in lab.seen_with(name, Reason.UNSCHEDULABLE).text
+
+
+def test_an_image_that_is_not_there_is_named(lab: Lab) -> None:
+    # When
+    request = lab.target.render(lab.workload(image="nobody/nothing:1"))
+    lab.target.submit(request)
+    # Then
+    assert "nobody/nothing:1" in lab.seen_with(request.name, Reason.IMAGE_UNAVAILABLE).text
+
+
+def test_a_full_quota_of_pods_is_told_as_the_reason_why_there_are_none(lab: Lab) -> None:
+    # Given
+    quota = {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
+    cluster().call("POST", QUOTAS.path(lab.space), body=quota)
+    # When
+    name = lab.submit("true")
+    # Then
+    assert "exceeded quota: none" in lab.seen_with(name, Reason.UNSCHEDULABLE).text
+
+
+def test_a_full_quota_of_jobs_makes_the_run_wait(lab: Lab) -> None:
+    # Given
+    quota = {"metadata": {"name": "none"}, "spec": {"hard": {"count/jobs.batch": "0"}}}
+    cluster().call("POST", QUOTAS.path(lab.space), body=quota)
+    eventually(lambda: "hard" in cluster().get(QUOTAS.path(lab.space, "none")).get("status", {}))
+    # Then
+    with pytest.raises(TemporaryError, match="exceeded quota"):
+        lab.submit("true")
+
+
+def test_a_job_that_takes_too_much_memory_has_its_own_reason(lab: Lab) -> None:
+    # When
+    hungry = "import time\nheld = []\nwhile True: held.append(bytearray(10**7)); time.sleep(0.01)"
+    limits = {"limits": {"memory": "64Mi"}}
+    ended = lab.end_of(lab.submit("python", "-c", hungry, spec=pod_spec(containers=[{"resources": limits}])))
+    # Then
+    assert (ended.phase, ended.reason, ended.failure) == (Phase.FAILED, Reason.OUT_OF_MEMORY, FailureClass.USER)
+
+
+def test_the_queues_own_deadline_is_told_as_one(lab: Lab) -> None:
+    # When
+    ended = lab.end_of(lab.submit("sleep", "100", spec={"activeDeadlineSeconds": 1}))
+    # Then
+    assert (ended.phase, ended.failure) == (Phase.FAILED, FailureClass.TIMEOUT)
+
+
+@pytest.mark.parametrize("is_watched", [True, False])
+def test_an_eviction_is_a_preemption_also_when_nobody_watched(
+    lab: Lab, request: pytest.FixtureRequest, *, is_watched: bool
+) -> None:
+    # Given
+    if is_watched:
+        request.getfixturevalue("watched")
+    name = lab.submit("sleep", "100", spec=pod_spec(terminationGracePeriodSeconds=1))
+    lab.seen_with(name, Reason.RUNNING)
+    # When
+    (pod,) = cluster().get(PODS.path(lab.space))["items"]
+    own = {"name": pod["metadata"]["name"], "namespace": lab.space}
+    body = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": own}
+    cluster().call("POST", PODS.path(lab.space, own["name"], "eviction"), body=body)
+    # Then
+    ended = lab.end_of(name)
+    assert (ended.phase, ended.reason, ended.failure) == (Phase.FAILED, Reason.PREEMPTED, FailureClass.PREEMPTED)
+
+
+def test_a_pod_that_somebody_deletes_ends_the_run_with_that_reason(watched: Lab) -> None:
+    # Given
+    name = watched.submit("sleep", "100", spec=pod_spec(terminationGracePeriodSeconds=1))
+    watched.seen_with(name, Reason.RUNNING)
+    # When
+    (pod,) = cluster().get(PODS.path(watched.space))["items"]
+    cluster().delete(PODS.path(watched.space, pod["metadata"]["name"]))
+    # Then
+    ended = watched.end_of(name)
+    assert ended.failure is FailureClass.INFRA
+    assert "deleted by somebody else" in ended.text
+
+
+def test_an_object_that_somebody_deletes_is_gone(watched: Lab) -> None:
+    # Given
+    name = watched.submit("sleep", "100", spec=pod_spec(terminationGracePeriodSeconds=0))
+    watched.seen_with(name, Reason.RUNNING)
+    # When
+    cluster().delete(JOBS.path(watched.space, Handle.parse(name).name))
+    # Then
+    eventually(lambda: watched.observe(name) is None)
+
+
+# --- submit -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_field_that_the_cluster_does_not_know_is_refused_by_its_name(lab: Lab) -> None:
+    with pytest.raises(RunFailed, match="nodeSelektor") as refused:
+        lab.submit("true", spec=pod_spec(nodeSelektor={"a": "b"}))
+    assert refused.value.failure is FailureClass.CONFIG
+
+
+def test_a_kind_that_the_cluster_does_not_have_is_refused_with_what_it_has(lab: Lab) -> None:
+    with pytest.raises(RunFailed, match=r"no kind Jop in batch/v1; batch/v1 has: CronJob, Job"):
+        lab.submit("true", apiVersion="batch/v1", kind="Jop", spec=pod_spec(containers=[{}]))
+
+
+def test_a_secret_goes_to_the_job_by_reference_and_leaves_with_its_object(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given
+    monkeypatch.setenv("API_KEY", "very-secret")
+    secretive = replace(
+        lab.workload("python", "-c", "import os; print(len(os.environ['API_KEY']))"), secrets=("API_KEY",)
+    )
+    request = lab.target.render(secretive)
+    # When
+    lab.target.submit(request)
+    lab.target.submit(request)
+    lab.end_of(request.name)
+    # Then
+    assert list(lab.target.read_logs(request.name, "").lines) == ["11"]
+    assert "very-secret" not in json.dumps([lab.object(request.name), cluster().get(PODS.path(lab.space))])
+    # When
+    lab.target.release(request.name)
+    # Then
+    eventually(lambda: cluster().find(SECRETS.path(lab.space, Handle.parse(request.name).name)) is None)
+
+
+def test_a_login_for_the_image_becomes_a_pull_secret_that_leaves_with_its_object(lab: Lab) -> None:
+    # Given
+    request = lab.target.render(lab.workload("echo", "hello"))
+    login = Login("puller", "very-secret")
+    # When an agent with a login has sent it, and another one without adopts it
+    lab.target.submit(replace(request, login=lambda _: login))
+    lab.target.submit(request)
+    # Then
+    assert lab.end_of(request.name).phase is Phase.SUCCEEDED
+    secret = f"{Handle.parse(request.name).name}.pull"
+    assert lab.object(request.name)["spec"]["template"]["spec"]["imagePullSecrets"] == [{"name": secret}]
+    stored = cluster().get(SECRETS.path(lab.space, secret))
+    assert json.loads(b64decode(stored["data"][".dockerconfigjson"]))["auths"].keys() == {registry()}
+    # When
+    lab.target.release(request.name)
+    # Then
+    eventually(lambda: cluster().find(SECRETS.path(lab.space, secret)) is None)
+
+
+# --- logs -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_output_of_several_pods_says_whose_it_is(lab: Lab) -> None:
+    # When
+    name = lab.submit("echo", "hello", spec={"completions": 2, "parallelism": 2})
+    lab.end_of(name)
+    # Then
+    lines = lab.target.read_logs(name, "").lines
+    assert len(lines) == 2
+    assert all(line.startswith(f"[{Handle.parse(name).name}-") and line.endswith(" launch0] hello") for line in lines)
+
+
+def test_the_output_of_a_container_that_was_started_again_is_read_too(lab: Lab) -> None:
+    # Given a command that fails the first time, and runs the second time
+    script = "echo began; test -e /shared/again || { touch /shared/again; exit 1; }; sleep 100"
+    container = {"volumeMounts": [{"name": "shared", "mountPath": "/shared"}]}
+    pod = pod_spec(restartPolicy="OnFailure", containers=[container], volumes=[{"name": "shared", "emptyDir": {}}])
+    # When
+    name = lab.submit("sh", "-c", script, spec={**pod, "backoffLimit": 3})
+
+    # Then
+    def words() -> list[str]:
+        return [line.rpartition(" ")[2] for line in lab.target.read_logs(name, "").lines]
+
+    eventually(lambda: words() == ["began", "began"], 30)
+
+
+def test_a_log_that_is_longer_than_one_answer_comes_whole(lab: Lab) -> None:
+    # Given
+    count = 60_000
+    name = lab.submit("python", "-c", f"for i in range({count}): print(i, 'x' * 40)")
+    lab.end_of(name)
+    # When
+    lines: list[str] = []
+    chunk = lab.target.read_logs(name, "")
+    lines += chunk.lines
+    while chunk.more:
+        chunk = lab.target.read_logs(name, chunk.position)
+        lines += chunk.lines
+    # Then
+    assert [int(line.split()[0]) for line in lines] == list(range(count))
+
+
+def test_pods_that_are_gone_are_told_where_their_log_would_be(lab: Lab) -> None:
+    # Given
+    name = lab.submit("echo", "hello")
+    lab.end_of(name)
+    # When
+    (pod,) = cluster().get(PODS.path(lab.space))["items"]
+    cluster().delete(PODS.path(lab.space, pod["metadata"]["name"]))
+    eventually(lambda: not cluster().get(PODS.path(lab.space))["items"])
+    # Then
+    (line,) = lab.target.read_logs(name, "").lines
+    assert "gone" in line
+
+
+def test_what_a_job_prints_while_it_is_being_ended_is_not_lost(lab: Lab) -> None:
+    # Given
+    script = "trap 'sleep 1; echo last words; exit 0' TERM; echo first; while true; do sleep 0.1; done"
+    name = lab.submit("sh", "-c", script)
+    eventually(lambda: list(lab.target.read_logs(name, "").lines) == ["first"], 30)
+    # When
+    lab.target.cancel(name, 30)
+    ended = lab.end_of(name)
+    # Then
+    assert ended.phase is Phase.CANCELLED
+    assert list(lab.target.read_logs(name, "").lines) == ["first", "last words"]
+
+
+# --- release ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_object_stays_as_long_as_the_queue_says_and_is_then_removed_by_its_controller(lab: Lab) -> None:
+    # Given
+    name = lab.submit("echo", "hello", spec={"ttlSecondsAfterFinished": 2})
+    lab.end_of(name)
+    # When
+    lab.target.release(name)
+    # Then
+    assert name not in lab.target.inventory()
+    eventually(lambda: cluster().find(JOBS.path(lab.space, Handle.parse(name).name)) is None)
+
+
+def test_nothing_is_left_when_a_release_is_forgotten(lab: Lab) -> None:
+    # Given
+    name = lab.submit("sleep", "100", spec=pod_spec(terminationGracePeriodSeconds=0))
+    lab.target.cancel(name, 0)
+    eventually(lambda: (seen := lab.observe(name)) is not None and seen.phase is Phase.CANCELLED)
+    # When
+    lab.target.release(name)
+    lab.target.forget(name)
+    # Then
+    eventually(lambda: not cluster().get(PODS.path(lab.space))["items"])
+    left = [one["metadata"]["name"] for one in cluster().get(CONFIG_MAPS.path(lab.space))["items"]]
+    assert left == ["kube-root-ca.crt"]
+
+
+# --- other kinds ------------------------------------------------------------------------------------------------------
+
+
+def test_a_pod_of_its_own_is_a_kind_like_any_other(lab: Lab) -> None:
+    # When
+    pod: dict[str, Any] = {"restartPolicy": "Never", "containers": [{}]}
+    name = lab.submit("sh", "-c", "echo hi; exit 4", apiVersion="v1", kind="Pod", spec=pod)
+    # Then
+    ended = lab.end_of(name)
+    assert (ended.phase, ended.exit_code) == (Phase.FAILED, 4)
+    assert list(lab.target.read_logs(name, "").lines) == ["hi"]
+
+
+def test_an_agent_that_starts_anew_knows_the_places_of_the_one_before(lab: Lab, home: Path) -> None:
+    # Given
+    name = lab.submit("sleep", "100", spec=pod_spec(terminationGracePeriodSeconds=0))
+    # When
+    another = KubernetesTarget(home)
+    # Then
+    assert name in another.inventory()
+    assert name in another.observe([name])

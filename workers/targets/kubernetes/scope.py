@@ -1,0 +1,219 @@
+"""What is known of one namespace of a cluster: our objects by kind, their pods, and why some have none."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from broker_config.errors import TemporaryError
+from workers.kubernetes import pods
+from workers.kubernetes.cluster import EVENTS, PODS, Cluster, Refused, Resource
+from workers.kubernetes.informer import Informer, Kept
+from workers.kubernetes.pods import PodState
+from workers.targets.kubernetes import states
+from workers.targets.kubernetes.manifest import PREFIX
+from workers.targets.kubernetes.pods import Object
+from workers.targets.kubernetes.states import ObjectState
+from workers.targets.protocol import Observation
+
+MANAGED = f"{PREFIX}managed=true"
+FEW = 4
+"""Up to so many objects are asked for one by one; more are listed."""
+
+EXPLAINED_SECONDS = 15.0
+"""How long an answer on why objects have no pods is good for: it costs a list of the namespace."""
+
+_KUEUE = "kueue.x-k8s.io"
+
+
+class Scope:
+    """One namespace of a cluster."""
+
+    def __init__(self, cluster: Cluster, namespace: str, changed: Callable[[str | None], None]) -> None:
+        """`changed` is told the handle of an object that may have changed, and None after any gap."""
+        self.cluster = cluster
+        self.namespace = namespace
+        self._changed = changed
+        self._lock = threading.Lock()
+        self._objects: dict[str, Informer[ObjectState]] = {}
+        self._pods = self._informer(PODS, self._read_pod)
+        self._handles: dict[str, str] = {}  # by the run's name
+        self._is_watching = False
+        self._explained_at = float("-inf")
+        self._explained: Mapping[str, str] = {}
+
+    def watch(self) -> None:
+        """Have all that is known kept up to date from now on."""
+        with self._lock:
+            self._is_watching = True
+            for informer in [self._pods, *self._objects.values()]:
+                informer.start()
+
+    def stop(self) -> None:
+        """Keep nothing up to date any more."""
+        with self._lock:
+            for informer in [self._pods, *self._objects.values()]:
+                informer.stop()
+
+    def observe(self, resource: Resource, owners: Mapping[str, str]) -> Mapping[str, Observation]:
+        """Where the objects of a kind are, by the run's name; `owners` has the objects' names. Those that are gone are
+        not in the answer.
+
+        Raises:
+            TemporaryError: when the cluster does not say.
+        """
+        informer = self._of(resource)
+        unknown = {owner: name for owner, name in owners.items() if not (informer.is_current and informer.of(owner))}
+        try:
+            self._look(resource, informer, unknown)
+        except Refused as error:
+            raise TemporaryError(str(error)) from error
+        return {owner: self._observation(state, owner) for owner in owners for state in informer.of(owner).values()}
+
+    def pods_of(self, owner: str) -> Sequence[PodState]:
+        """The pods of a run's object, by name; asked for where the watch does not tell.
+
+        Raises:
+            TemporaryError: when the cluster does not say.
+        """
+        if not self._pods.is_current:
+            try:
+                self._look_at_pods(selector_of(owner), [owner])
+            except Refused as error:
+                raise TemporaryError(str(error)) from error
+        return [state for _, state in sorted(self._pods.of(owner).items())]
+
+    def put(self, resource: Resource, found: Object) -> None:
+        """Know an object that was just made or read."""
+        if (kept := self._read_object(found, False)) is not None:
+            self._of(resource).put(kept)
+
+    def drop(self, resource: Resource, owner: str) -> None:
+        """Forget a run's object and its pods."""
+        self._of(resource).drop(owner)
+        self._pods.drop(owner)
+        self._handles.pop(owner, None)
+
+    def _look(self, resource: Resource, informer: Informer[ObjectState], unknown: Mapping[str, str]) -> None:
+        """Ask the server for objects of which the watch says nothing."""
+        if not unknown:
+            return
+        if len(unknown) <= FEW or informer.is_current:
+            found = [self.cluster.find(resource.path(self.namespace, name)) for name in unknown.values()]
+            selector = selector_of(next(iter(unknown))) if len(unknown) == 1 else MANAGED
+        else:
+            found = list(self.cluster.listed(resource.path(self.namespace), MANAGED))
+            selector = MANAGED
+        for owner in unknown:
+            self.drop(resource, owner)
+        for one in found:
+            if one is not None and (kept := self._read_object(one, False)) is not None and kept.owner in unknown:
+                informer.put(kept)
+        if not self._pods.is_current:
+            self._look_at_pods(selector, unknown)
+
+    def _look_at_pods(self, selector: str, owners: Iterable[str]) -> None:
+        found = list(self.cluster.listed(PODS.path(self.namespace), selector))
+        for owner in owners:
+            self._pods.drop(owner)
+        for one in found:
+            if (kept := self._read_pod(one, False)) is not None:
+                self._pods.put(kept)
+
+    def _of(self, resource: Resource) -> Informer[ObjectState]:
+        with self._lock:
+            if resource.plural not in self._objects:
+                self._objects[resource.plural] = informer = self._informer(resource, self._read_object)
+                if self._is_watching:
+                    informer.start()
+            return self._objects[resource.plural]
+
+    def _informer(self, resource: Resource, read: Callable[[Object, bool], Kept[Any] | None]) -> Informer[Any]:
+        return Informer(self.cluster, resource.path(self.namespace), MANAGED, read, self._tell)
+
+    def _tell(self, owner: str | None) -> None:
+        if owner is None:
+            self._changed(None)
+        elif (handle := self._handles.get(owner)) is not None:
+            if not self._states(owner):
+                # Somebody has deleted it.
+                self._pods.drop(owner)
+                self._handles.pop(owner, None)
+            self._changed(handle)
+
+    def _states(self, owner: str) -> Sequence[ObjectState]:
+        return [state for informer in list(self._objects.values()) for state in informer.of(owner).values()]
+
+    def _read_object(self, found: Object, is_deleted: bool) -> Kept[ObjectState] | None:
+        owner = owner_of(found)
+        if owner is None:
+            return None
+        state = states.read(found)
+        self._handles[owner] = state.handle
+        return Kept(owner, found["metadata"]["name"], None if is_deleted else state)
+
+    def _read_pod(self, found: Object, is_deleted: bool) -> Kept[PodState] | None:
+        owner = owner_of(found)
+        if owner is None:
+            return None
+        state = pods.read(found)
+        if is_deleted:
+            # While its object is there, how a pod went says why the object will end.
+            gone = replace(state, phase=pods.PodPhase.FAILED, is_running=False)
+            return Kept(owner, state.name, gone if self._states(owner) else None)
+        return Kept(owner, state.name, state)
+
+    def _observation(self, state: ObjectState, owner: str) -> Observation:
+        found = self._pods.of(owner)
+        held_up_by = "" if found or state.is_leaving else self._explanations(state.is_suspended).get(state.uid, "")
+        return states.observation(state, [*found.values()], held_up_by)
+
+    def _explanations(self, is_suspended: bool) -> Mapping[str, str]:
+        """By an object's uid, what the cluster says against its pods."""
+        if time.monotonic() - self._explained_at > EXPLAINED_SECONDS:
+            self._explained_at = time.monotonic()
+            self._explained = self._warnings() | (self._admissions() if is_suspended else {})
+        return self._explained
+
+    def _warnings(self) -> dict[str, str]:
+        """Warnings about objects themselves: a quota, an admission webhook or a missing account tells nowhere else."""
+        try:
+            found = self.cluster.get(EVENTS.path(self.namespace), {"fieldSelector": "type=Warning", "limit": 500})
+        except (Refused, TemporaryError):
+            return {}
+        return {
+            one["involvedObject"]["uid"]: f"{one.get('reason')}: {str(one.get('message')).strip()}"
+            for one in found["items"]
+            if one["involvedObject"].get("uid") and one["involvedObject"].get("kind") != "Pod"
+        }
+
+    def _admissions(self) -> dict[str, str]:
+        """What Kueue says of the objects that it has not admitted."""
+        try:
+            version = self.cluster.get(f"/apis/{_KUEUE}")["preferredVersion"]["groupVersion"]
+            found = self.cluster.get(self.cluster.resource(version, "Workload").path(self.namespace))
+        except (Refused, TemporaryError):
+            return {}
+        return {
+            owner["uid"]: f"Kueue has not admitted it: {condition.get('message')}"
+            for one in found["items"]
+            for condition in (one.get("status") or {}).get("conditions") or []
+            if condition["type"] in {"QuotaReserved", "Admitted"} and condition["status"] == "False"
+            for owner in one["metadata"].get("ownerReferences") or []
+        }
+
+
+def owner_of(found: Object) -> str | None:
+    """The run's name that an object's labels tell; None for one that is not ours."""
+    labels = found["metadata"].get("labels") or {}
+    run_id, attempt = labels.get(f"{PREFIX}run-id"), labels.get(f"{PREFIX}attempt")
+    return f"launchyard-{run_id}-{attempt}" if run_id and attempt else None
+
+
+def selector_of(owner: str) -> str:
+    """Finds a run's object, and its pods."""
+    _, run_id, attempt = owner.split("-", 2)
+    return f"{MANAGED},{PREFIX}run-id={run_id},{PREFIX}attempt={attempt}"

@@ -1,0 +1,140 @@
+"""The kubernetes target: objects of any kind that has pods, in as many clusters and namespaces as queues name."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from broker_config.errors import TemporaryError
+from broker_config.runs import Reason
+from workers.builders.protocol import ArtifactKind
+from workers.kubernetes.cluster import PODS, Refused
+from workers.targets.kubernetes.handles import Handle
+from workers.targets.kubernetes.manifest import KEEP_SECONDS
+from workers.targets.kubernetes.marks import Mark
+from workers.targets.kubernetes.places import Place, Places
+from workers.targets.kubernetes.render import render
+from workers.targets.kubernetes.scope import selector_of
+from workers.targets.kubernetes.sending import PASSPORT, create
+from workers.targets.protocol import LogChunk, Observation, Phase, Request, Workload
+
+CANCELLED = Observation(
+    Phase.CANCELLED,
+    Reason.CANCELLED_BY_USER,
+    "The object was deleted; its pods were ended by force where they did not end within their grace.",
+)
+
+
+class KubernetesTarget:
+    """What is known of the objects is in the clusters alone, so any agent can take them up."""
+
+    artifact = ArtifactKind.IMAGE
+    is_local = False
+
+    def __init__(self, home: Path) -> None:
+        self._changed: Callable[[str | None], None] = lambda _: None
+        self._places = Places(home, self._tell)
+
+    def render(self, workload: Workload) -> Request:
+        return render(workload)
+
+    def _tell(self, name: str | None) -> None:
+        self._changed(name)
+
+    def submit(self, request: Request) -> None:
+        handle = Handle.parse(request.name)
+        place = self._places.of(handle)
+        if place.marks.has(handle, Mark.RELEASED):
+            return
+        made = create(place, request)
+        # A release makes its mark before it looks for the object. So whoever was late, and has made it anew, finds the
+        # mark here; and whoever finds none has an object that the release is still to find.
+        if place.marks.has(handle, Mark.RELEASED):
+            place.delete(made)
+        else:
+            place.scope.put(place.resource, made)
+
+    def observe(self, names: Sequence[str]) -> Mapping[str, Observation]:
+        seen: dict[str, Observation] = {}
+        for place, handles in self._by_place(names).items():
+            found = place.scope.observe(place.resource, {one.run: one.name for one in handles.values()})
+            for name, handle in handles.items():
+                if (here := found.get(handle.run)) is not None:
+                    seen[name] = here
+                elif place.marks.has(handle, Mark.CANCELLED):
+                    seen[name] = CANCELLED
+        return seen
+
+    def _by_place(self, names: Sequence[str]) -> Mapping[Place, Mapping[str, Handle]]:
+        found: defaultdict[Place, dict[str, Handle]] = defaultdict(dict)
+        for name in names:
+            handle = Handle.parse(name)
+            try:
+                found[self._places.of(handle)][name] = handle
+            except Refused as error:
+                if not error.is_not_found:
+                    raise TemporaryError(str(error)) from error
+        return found
+
+    def watch(self, changed: Callable[[str | None], None], stop: threading.Event) -> None:
+        self._changed = changed
+        self._places.watch()
+        changed(None)
+        stop.wait()
+        self._places.stop()
+
+    def read_logs(self, name: str, position: str) -> LogChunk:
+        handle = Handle.parse(name)
+        place = self._places.of(handle)
+        pods = place.scope.pods_of(handle.run)
+        return place.logs.read(handle.run, pods, position, has_ended=lambda: bool(self._end_of(name)))
+
+    def cancel(self, name: str, grace_seconds: float) -> None:
+        handle = Handle.parse(name)
+        place = self._places.of(handle)
+        found = place.find(handle)
+        if found is None or found["metadata"].get("deletionTimestamp") or self._end_of(name):
+            return
+        place.marks.put(handle, Mark.CANCELLED)
+        place.logs.hold(handle.run, place.scope.pods_of(handle.run))
+        # The pods first: the object's deletion would give them the grace of their own spec.
+        options = {"gracePeriodSeconds": round(grace_seconds)}
+        place.cluster.delete(PODS.path(place.namespace), {"labelSelector": selector_of(handle.run)}, options)
+        place.delete(found, pods_first=True)
+
+    def _end_of(self, name: str) -> Observation | None:
+        seen = self.observe([name]).get(name)
+        return seen if seen is not None and seen.phase.is_end else None
+
+    def release(self, name: str) -> None:
+        handle = Handle.parse(name)
+        place = self._places.of(handle)
+        found = place.find(handle)
+        if found is not None and not found["metadata"].get("deletionTimestamp") and not self._end_of(name):
+            raise TemporaryError(f"{handle.name} still runs in namespace {place.namespace}; cancel it first")
+        place.marks.put(handle, Mark.RELEASED)
+        if (found := place.find(handle)) is not None:
+            keep = (found["metadata"].get("annotations") or {}).get(KEEP_SECONDS)
+            if keep is None or not place.leave(found, int(keep)):
+                place.delete(found)
+        place.marks.remove(handle, Mark.CANCELLED)
+        place.logs.drop(handle.run)
+        place.scope.drop(place.resource, handle.run)
+
+    def released(self, older_than_seconds: float) -> Sequence[str]:
+        marks = {(place.cluster, place.namespace): place.marks for place in self._places.all()}
+        return [name for one in marks.values() for name in one.handles(Mark.RELEASED, older_than_seconds)]
+
+    def forget(self, name: str) -> None:
+        handle = Handle.parse(name)
+        self._places.of(handle).marks.remove(handle, Mark.RELEASED)
+
+    def inventory(self) -> Sequence[str]:
+        return sorted({name for place in self._places.all() for name in place.handles()})
+
+    def passport(self, name: str) -> str:
+        handle = Handle.parse(name)
+        found = self._places.of(handle).find(handle)
+        return str((found["metadata"].get("annotations") or {}).get(PASSPORT, "")) if found is not None else ""
