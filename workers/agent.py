@@ -19,6 +19,7 @@ from broker_config.store.agents import AgentInfo
 from workers import macros, wandb
 from workers.admission import Admission
 from workers.adopt import Adopter
+from workers.ahead import Ahead, Workshop
 from workers.building import Builds
 from workers.claim import Claimer
 from workers.collect import Collector
@@ -59,6 +60,7 @@ DEADLINE_SECONDS = 1.0
 RECONCILE_SECONDS = 10.0
 FORGET_SECONDS = 60.0
 REMOVAL_SECONDS = 2.0
+AHEAD_SECONDS = 1.0
 STATUS_SECONDS = {0: 300.0, 1: 20.0, 2: 20.0}
 """How often the log says how many runs are held, by verbosity."""
 
@@ -115,6 +117,8 @@ class Agent:
         self._heartbeat.every(FORGET_SECONDS, self._sweeper.sweep)
         self._heartbeat.every(REMOVAL_SECONDS, self._sweeper.carry_out_removals)
         self._heartbeat.every(FORGET_SECONDS, self._forget)
+        if self._config.builds_ahead:
+            self._heartbeat.every(AHEAD_SECONDS, self._ahead.look)
         self._heartbeat.start()
         self._housekeeping.every(FORGET_SECONDS, self.store.code.sweep)
         self._housekeeping.start()
@@ -140,22 +144,18 @@ class Agent:
         self._recorder = Recorder(runs, self.name, self._session.fence)
         self._serving = Serving(self.store, self.name, self._config.queues, self._gate, self._intake)
         self._claimer = Claimer(runs, self._session, self._serving.cease)
-        self._builds = Builds(self.store, self._session, self._config.lease_seconds)
         self._finisher = Finisher(self._recorder, self._ledger, self._let_go)
         known = macros.from_environment(self._config.macro_environment)
         pulls = Pulls(self._config)
+        workshop = self._workshop(known)
+        self._ahead = Ahead(
+            workshop, lambda: self._serving.queues_to_build_for, self._workspaces, self._config.builds_ahead
+        )
         stages = Stages(
             members,
-            Admission(known, self._config.secure_mode),
+            workshop.admission,
             Pinner(self._recorder, pulls),
-            Preparer(
-                self._recorder,
-                self.store.logs,
-                self._workspaces,
-                members.source,
-                members.builder_for,
-                builds=self._builds,
-            ),
+            workshop.preparer,
             Submitter(self._recorder, self._stopping.wait, wandb.from_environment(), known, pulls.login),
             self._finisher,
         )
@@ -171,6 +171,15 @@ class Agent:
         reach = Reach(self.name, frozenset(self._config.queues), self._site, members.is_local)
         self._takeover = Takeover(runs, self.store.agents, self._recorder, reach)
 
+    def _workshop(self, known: macros.Macros) -> Workshop:
+        logs, members = self.store.logs, self._members
+        self._builds = Builds(self.store, self._session, self._config.lease_seconds)
+        preparer = Preparer(
+            self._recorder, logs, self._workspaces, members.source, members.builder_for, builds=self._builds
+        )
+        admission = Admission(known, self._config.secure_mode)
+        return Workshop(self.store.runs, members, admission, preparer, self._builds)
+
     def stop(self) -> None:
         """Hand over: runs that were not submitted go back to their queue, the others are for other agents to adopt."""
         self._gate.close()
@@ -178,6 +187,7 @@ class Agent:
         self._heartbeat.stop()
         self._housekeeping.stop()
         self._wishes.stop()
+        self._ahead.stop()
         self._gate.wait_until_handed_over()
         self._resumers.shutdown()
         self._members.stop()

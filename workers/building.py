@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 
@@ -19,48 +18,15 @@ from broker_config.errors import TemporaryError
 from broker_config.images import Image, ImageOrigin, ImageStep
 from broker_config.runs import FailureClass, Run, now
 from broker_config.store import Store
-from broker_config.store.builds import BuildStore, Ended, Failure, Underway, Want
+from broker_config.store.builds import Ended, Failure, Underway, Want
 from workers.build_log import BuildLog, summary
-from workers.builders.protocol import Artifact, Builder, BuildOrder
+from workers.builders.protocol import Artifact
 from workers.failures import RunCancelled, RunFailed
+from workers.onlooker import Onlooker
 from workers.session import Session
+from workers.wanted import Made, Wanted
 
 logger = logging.getLogger(__name__)
-
-READ_SECONDS = 0.5
-"""Longest wait for news of another's build; the wish to cancel is asked for as often."""
-
-LOOK_SECONDS = 1.0
-"""How often one who waits asks for the lease. An end is told at once, but a builder that died tells nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a run needs to have built."""
-
-    run: Run
-    builder: Builder
-    order: BuildOrder
-    key: str
-    cancelled: Callable[[], bool]
-
-    @property
-    def id(self) -> str:
-        """The key, with the place where it is wanted."""
-        return f"{self.builder.place}/{self.key}"
-
-    def find(self) -> Artifact | None:
-        """The artifact, if it is there."""
-        return self.builder.find(self.order, self.key)
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """An artifact, and how a run came by it."""
-
-    artifact: Artifact
-    origin: ImageOrigin
-    seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -69,6 +35,7 @@ class Lease:
 
     want: Want
     fence: int
+    is_ahead: bool = False  # its run is not claimed
     is_lost: bool = False  # another agent has it
 
 
@@ -110,6 +77,28 @@ class Builds:
                 case fence:
                     made = self._build(wanted, Lease(want, fence))
         return replace(made, seconds=time.monotonic() - began)
+
+    def make_ahead(self, wanted: Wanted) -> bool:
+        """Build for a run that waits in its queue. False: it is there, is built by another one, or cannot be built.
+
+        Raises:
+            RunFailed, RunCancelled, TemporaryError: as the builder does.
+        """
+        if self.reuse(wanted):
+            return False
+        want = self._want(wanted)
+        taken = self._builds.take(want, self._lease_seconds)
+        if not isinstance(taken, int):
+            return False
+        told = f"building ahead on agent {self._session.name}, while the run waits"
+        self._logs.append(wanted.run.id, "build", [told])
+        made = self._build(wanted, Lease(want, taken, is_ahead=True))
+        return made is not None and made.origin is ImageOrigin.BUILT
+
+    @property
+    def claimed(self) -> int:
+        """How many builds are under way here for runs that this agent has claimed."""
+        return sum(not lease.is_ahead for lease in list(self._leases.values()))
 
     def keep_leases(self) -> None:
         """Called by the heartbeat."""
@@ -199,47 +188,6 @@ class Builds:
         except TemporaryError as error:
             # What was built is found all the same, once the lease has ended by itself.
             logger.warning("build-untold run=%s: %s", lease.want.run, error)
-
-
-class Onlooker:
-    """A run that waits for another's build, and has in its log what that prints."""
-
-    def __init__(self, builds: BuildStore, wanted: Wanted, key: str, write: Callable[[list[str]], None]) -> None:
-        self._builds = builds
-        self._wanted = wanted
-        self._key = key
-        self._log = BuildLog(write)
-        self._other: Underway | None = None
-        self._read_to = ""
-
-    def wait(self, other: Underway) -> Made | None:
-        """What the other one has built; None after a while, or when that build ended without one.
-
-        Raises:
-            RunCancelled: when the run waits no longer.
-        """
-        if other != self._other:
-            self._other = other
-            self._read_to = self._read_to or other.began
-            self._log.add(f"waiting for agent {other.agent}, which builds the same for run {other.run}; it says:")
-        try:
-            artifact = self._wanted.find() if self._is_built() else None
-            return Made(artifact, ImageOrigin.AWAITED) if artifact else None
-        finally:
-            self._log.flush()
-
-    def _is_built(self) -> bool:
-        deadline = time.monotonic() + LOOK_SECONDS
-        while time.monotonic() < deadline:
-            if self._wanted.cancelled():
-                raise RunCancelled("cancelled while another agent built its image")
-            for news in self._builds.read(self._key, self._read_to, READ_SECONDS):
-                self._read_to = news.id
-                for line in news.lines:
-                    self._log.add(line)
-                if news.ended:
-                    return news.ended is Ended.BUILT
-        return False
 
 
 def _failure(error: RunFailed, run: Run) -> Failure:

@@ -14,11 +14,12 @@ from broker_config.queue_builder import queue_builder
 from broker_config.runs import FailureClass, Reason, Run, RunSpec, State, now
 from broker_config.store.logs import LogStore
 from workers.builders.protocol import Artifact, ArtifactKind, Builder, BuildOrder
-from workers.building import Builds, Made, Wanted
+from workers.building import Builds
 from workers.failures import RunCancelled, RunFailed
 from workers.record import Recorder
 from workers.sources.protocol import Fetched, Source
 from workers.verdict import sentence
+from workers.wanted import Made, Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,10 @@ class Preparer:
         if run.attempt > 1:
             # It has no position, so that this attempt's log is read from its beginning.
             self._logs.append(run.id, "job", [f"--- attempt {run.attempt} ---"])
-        needed = self.need(run, kind, workspace, cancelled)
+        fetched = self._fetch(run, workspace)
+        if fetched.pinned is not None and fetched.pinned != run.pinned_source:
+            run = self._recorder.pin(run, fetched.pinned, f"The source is {fetched.digest}, in every attempt.")
+        needed = self._needed(run, fetched, kind, cancelled)
         if isinstance(needed, Prepared):
             return needed
         made = self._builds.reuse(needed)
@@ -73,15 +77,26 @@ class Preparer:
         folder = needed.order.fetched.folder if kind is ArtifactKind.ENVIRONMENT else None
         return Prepared(run, made.artifact, folder, made.origin, made.seconds)
 
-    def need(self, run: Run, kind: ArtifactKind, workspace: Path, cancelled: Callable[[], bool]) -> Prepared | Wanted:
-        """Fetch the run's source into a workspace; what the run needs then, or has already.
+    def look_ahead(self, run: Run, kind: ArtifactKind, workspace: Path, cancelled: Callable[[], bool]) -> Wanted | None:
+        """What would be built for a run that waits, if it were prepared now. Nothing of it is on the record.
 
         Raises:
             RunFailed, TemporaryError: as the source and the builder do.
         """
+        needed = self._needed(run, self._fetch(run, workspace), kind, cancelled)
+        return needed if isinstance(needed, Wanted) else None
+
+    def _fetch(self, run: Run, workspace: Path) -> Fetched:
         shutil.rmtree(workspace, ignore_errors=True)
         workspace.mkdir(parents=True)
-        run, fetched = self._fetch(run, workspace)
+        fetched = self._source_for(run.source.type).fetch(run.source, workspace)
+        if fetched.folder is None:
+            workspace.rmdir()
+        return fetched
+
+    def _needed(
+        self, run: Run, fetched: Fetched, kind: ArtifactKind, cancelled: Callable[[], bool]
+    ) -> Prepared | Wanted:
         if fetched.image and kind is ArtifactKind.IMAGE:
             return Prepared(run, Artifact(kind, fetched.image), None)
         order = build_order(run.spec, fetched)
@@ -89,14 +104,6 @@ class Preparer:
             return Prepared(run, on_base_image(run.spec.job.base_image, kind), order.fetched.folder)
         builder = self._builder_for(kind)
         return Wanted(run, builder, order, builder.key(order), cancelled)
-
-    def _fetch(self, run: Run, workspace: Path) -> tuple[Run, Fetched]:
-        fetched = self._source_for(run.source.type).fetch(run.source, workspace)
-        if fetched.folder is None:
-            workspace.rmdir()
-        if fetched.pinned is not None and fetched.pinned != run.pinned_source:
-            run = self._recorder.pin(run, fetched.pinned, f"The source is {fetched.digest}, in every attempt.")
-        return run, fetched
 
     def discard(self, run: Run) -> None:
         """Remove the run's copy of its code."""

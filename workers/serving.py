@@ -42,6 +42,12 @@ class Serving:
         """The agent's queues that are neither paused nor full."""
         return self._queues - self._closed.keys()
 
+    @property
+    def queues_to_build_for(self) -> frozenset[str]:
+        """Those of which runs are taken now or, as they are full, later; none while nothing new is to be taken."""
+        paused = {queue for queue, why in self._closed.items() if why == "paused"}
+        return self._queues - paused if self.wish.mode is Mode.SERVING else frozenset()
+
     def follow_wish(self) -> bool:
         """Do what an operator wishes of this agent. Returns whether that is something else than before."""
         wish = self._store.agents.wish(self._name)

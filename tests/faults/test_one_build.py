@@ -140,8 +140,10 @@ def test_a_broker_that_is_killed_in_the_middle_of_the_build_costs_no_second_one(
 ) -> None:
     # Given
     broker, settings = shaky
+    sessions = connect(settings)
     with wishers(settings, count=10) as agents:
         agents.wait_for_builders(1)
+        eventually(lambda: len(sessions.keys("launchyard:agent:*:lease")) == 10, "all have begun")
         pid = broker.pid
         assert pid is not None
 

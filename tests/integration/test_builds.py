@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from broker_config.images import ImageOrigin
 from broker_config.queues import Queue
 from broker_config.runs import FailureClass, RunId, State
 from broker_config.settings import Settings
@@ -39,12 +40,18 @@ class Yard:
         block = {"type": "stub", **builder}
         (self.home / "launch-config.yaml").write_text(json.dumps({"lease_seconds": LEASE_SECONDS, "builder": block}))
 
-    def launch(self, content: str = "print('hello')") -> RunId:
+    def launch(self, content: str = "print('hello')", **overrides: Any) -> RunId:
         """One run of code with that content."""
         folder = self.home / "code"
         folder.mkdir(exist_ok=True)
         (folder / "train.py").write_text(content)
-        return self._client.launch(queue=QUEUE, source=LocalCode(folder), entry_point=["python", "train.py"]).id
+        return self._client.launch(
+            queue=QUEUE, source=LocalCode(folder), entry_point=["python", "train.py"], overrides=overrides
+        ).id
+
+    def launch_image(self, **overrides: Any) -> RunId:
+        """One run for which nothing is built."""
+        return self._client.launch(queue=QUEUE, source="python:3.11", overrides=overrides).id
 
     @property
     def begun(self) -> list[int]:
@@ -102,4 +109,46 @@ def test_code_that_cannot_be_built_is_tried_once_for_all_runs_that_were_launched
     # Then
     assert [(run.state, run.failure) for run in ended] == [(State.FAILED, FailureClass.BUILD)] * 3
     assert all("no such package" in run.text for run in ended)
+    assert len(yard.begun) == 1
+
+
+def test_the_images_of_runs_that_wait_are_there_before_they_are_claimed(
+    yard: Yard, runs: Runs, agent: AgentMaker
+) -> None:
+    # Given three runs of different code, of which the agent may hold one
+    yard.configure(ahead=True, seconds=0.5)
+    first, *others = [yard.launch(f"print({number})", seconds=30 if number == 0 else 0.1) for number in range(3)]
+    agent(QUEUE, max_jobs=1).start()
+
+    # When the first one runs
+    runs.wait([first], State.RUNNING)
+    eventually(lambda: len(yard.store.images.all()) == 3, "all are built")
+
+    # Then the others wait in their queue still, and are not built again when they leave it
+    assert {run.state for run in yard.store.runs.get_many(others)} == {State.QUEUED}
+    assert "building ahead on agent agent@test" in yard.lines(others[0])[0]
+    yard.store.runs.request_cancel(yard.store.runs.get(first), "tester")
+    ended = runs.wait_ended(others)
+    assert [(run.state, run.image_origin) for run in ended] == [(State.SUCCEEDED, ImageOrigin.REUSED)] * 2
+    assert len(yard.begun) == 3
+
+
+def test_a_run_whose_build_failed_ahead_tells_of_it_when_it_is_claimed(
+    yard: Yard, runs: Runs, agent: AgentMaker
+) -> None:
+    # Given an agent that holds a run of an image, and one of code that cannot be built behind it
+    yard.configure(ahead=2, error="no such package")
+    holding = yard.launch_image(seconds=30)
+    agent(QUEUE, max_jobs=1).start()
+    runs.wait([holding], State.RUNNING)
+    broken = yard.launch()
+    eventually(lambda: len(yard.begun) == 1, "its build was tried")
+
+    # When
+    yard.store.runs.request_cancel(yard.store.runs.get(holding), "tester")
+    (run,) = runs.wait_ended([broken])
+
+    # Then
+    assert (run.state, run.failure) == (State.FAILED, FailureClass.BUILD)
+    assert "no such package" in run.text
     assert len(yard.begun) == 1

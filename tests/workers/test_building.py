@@ -22,10 +22,11 @@ from tests.contract.builders import order_of
 from workers.build_log import summary
 from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder, BuildStep
 from workers.builders.stub import StubBuilder
-from workers.building import Builds, Made, Wanted
+from workers.building import Builds
 from workers.config.builder import OtherBuilderConfig
 from workers.failures import RunCancelled, RunFailed
 from workers.session import Session
+from workers.wanted import Made, Wanted
 
 WAITERS = 8
 ARTIFACT = "stub@sha256:abc"

@@ -104,6 +104,11 @@ class AgentConfig(Frozen):
             return self.registry.model_copy(update={"uri": own})
         return RegistryConfig(type=kind_of(own), uri=own)
 
+    @property
+    def builds_ahead(self) -> int:
+        """How many builds there may be at once while some are for runs that wait; 0: none is."""
+        return int(self.builder.ahead) if self.builder else 0
+
     def block_of(self, builder: str) -> BuilderConfig | VenvConfig:
         """What a builder of that type is told: its block, or the defaults where the config names no builder."""
         if builder == "venv":

@@ -59,7 +59,7 @@ class _Blocks:
         if not kind:
             return self._problem((name,), f"{name}.type is missing{did_you_mean('', models)}")
         if name == "builder" and kind in families.names("builders") - {"venv"}:
-            return self.validated(OtherBuilderConfig, _with_options(data, "type"), (name,))
+            return self.validated(OtherBuilderConfig, _with_options(data, "type", "ahead"), (name,))
         return self._problem((name, "type"), f"{name}.type: {kind!r} is unknown{did_you_mean(kind, models)}")
 
     def validated(self, model: type[BaseModel], data: Mapping[str, Any], block: Place) -> Any:

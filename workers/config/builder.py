@@ -46,6 +46,10 @@ class _Builder(Frozen):
 
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
 
+    ahead: bool | Annotated[int, Field(ge=1, le=64)] = False
+    """Whether to build for runs that wait in the agent's queues; a number: how many builds there may be at once, with
+    those of claimed runs. `true` is 1."""
+
 
 class NoopBuilderConfig(_Builder):
     """Nothing is built; jobs bring an image."""

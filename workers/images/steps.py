@@ -34,13 +34,3 @@ class Ended:
     steps: tuple[BuildStep, ...]  # those that ended well
     failure: Failure | None = None
     pushed: str | None = None  # the image by its digest in the registry, where the build has also pushed it
-
-
-def summary(steps: Sequence[BuildStep], size_bytes: int | None) -> str:
-    """How long a build took, for the end of its log."""
-    done = [step for step in steps if not step.is_cached]
-    slowest = max(done, key=lambda step: step.seconds, default=None)
-    text = f"{len(steps)} steps, {len(steps) - len(done)} of them cached"
-    if slowest is not None and slowest.seconds >= 1:
-        text += f"; the longest took {slowest.seconds:.1f} s: {slowest.name}"
-    return text if size_bytes is None else f"{text}; the image has {size_bytes / 1e6:.1f} MB"

@@ -22,7 +22,7 @@ from workers.images.output import follow
 from workers.images.python_version import AGENT_PYTHON
 from workers.images.recipe import KEY_LABEL, TAG_LENGTH, Code, Recipe, Recipes
 from workers.images.scratch import Scratch
-from workers.images.steps import Ended, summary
+from workers.images.steps import Ended
 
 LOCAL_REPOSITORY = "launchyard/job"
 """Images that stay on the engine. The name has no registry, so a push of it by mistake goes nowhere of ours."""
@@ -84,7 +84,6 @@ class DockerBuilder:
         if push and not ended.pushed:
             self._engine.push(push, log, cancelled)
         artifact = _artifact(plan.reference, self._engine.image(plan.reference))
-        log(summary(ended.steps, artifact.size_bytes))
         return replace(artifact, reference=ended.pushed or plan.reference, steps=ended.steps)
 
     def _build_classic(self, plan: Plan, log: Callable[[str], None], cancelled: Callable[[], bool]) -> Ended:
