@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from broker_config.jobs import Job
+from broker_config.jobs import CodeSource, Job
 from broker_config.priorities import Priority
 from broker_config.queues import QueueRecord
 from broker_config.runs import Launch, Run, RunSpec, State, new_run_id, now
@@ -67,7 +69,7 @@ class Yard:
         return Ahead(shop, lambda: self.queues, self.home / "workspaces", most)
 
     def enqueue(self, content: str, priority: Priority = Priority.MEDIUM, job: Job | None = None) -> Run:
-        job = job or Job(source=self.store.code.put(content.encode()), entry_point=("python", "train.py"))
+        job = job or Job(source=self.code(content), entry_point=("python", "train.py"))
         spec = RunSpec(
             id=new_run_id(),
             name="test",
@@ -80,6 +82,12 @@ class Yard:
         )
         launch = Launch(queue="gpu-queue", job=job, priority=priority)
         return self.store.runs.get(self.store.runs.enqueue(self.queue, [(spec, launch)], 100_000)[0])
+
+    def code(self, content: str) -> CodeSource:
+        data = content.encode()
+        source = CodeSource(digest=f"sha256:{sha256(data).hexdigest()}", size_bytes=len(data))
+        self.store.code.put(BytesIO(data), source)
+        return source
 
     @property
     def built(self) -> list[str]:
@@ -137,8 +145,7 @@ def test_nothing_is_built_for_runs_that_need_nothing_or_are_refused(yard: Yard, 
     # Given a run of an image, a run on a base image, and a paused queue's
     yard.builder.gate.set()
     yard.enqueue("a", job=JOB)
-    code = yard.store.code.put(b"b")
-    yard.enqueue("b", job=Job(source=code, base_image="x:1", entry_point=("python", "x.py")))
+    yard.enqueue("b", job=Job(source=yard.code("b"), base_image="x:1", entry_point=("python", "x.py")))
     last = yard.enqueue("e")
     ahead = looking(2)
 
