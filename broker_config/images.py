@@ -17,6 +17,7 @@ class ImageOrigin(StrEnum):
     BUILT = "built"  # by its agent, for it
     AWAITED = "awaited"  # built by another one meanwhile
     REUSED = "reused"  # it was there
+    BASE = "base"  # a base image: the code is brought into it at the start, and what it needs is installed then
 
 
 class ImageStep(Frozen):

@@ -29,6 +29,7 @@ class QueueBuilder(Frozen):
 
     accelerator: Accelerator | None = None
     cuda: Accelerator | None = None  # W&B Launch's older word for it
+    base_image: ImageName | None = None  # in which code runs that no builder builds an image for
 
     @property
     def accelerator_image(self) -> str | None:

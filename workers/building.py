@@ -56,7 +56,7 @@ class Builds:
         if artifact is None:
             return None
         self._images.touch(wanted.id)
-        return Made(artifact, ImageOrigin.REUSED)
+        return Made(artifact, ImageOrigin.BASE if artifact.is_base else ImageOrigin.REUSED)
 
     def make(self, wanted: Wanted) -> Made:
         """What the run needs, once it is there: built here, or by another agent that was first.

@@ -113,6 +113,8 @@ def _build(spec: RunSpec, kind: ArtifactKind, settings: Settings) -> str:
         return f"it cannot be said here what is built: {error}"
     finally:
         store.close()
+    if found and found.is_base:
+        return f"nothing is built: the image is {found.reference}; the code, and what it needs, is brought into it"
     what = f"{found.reference} is used again" if found else f"the {kind} is to be built"
     at = f" for commit {fetched.pinned.ref}" if isinstance(fetched.pinned, GitSource) else ""
     return f"{what}{at}, key {key}"

@@ -74,7 +74,8 @@ class Preparer:
         made = self._builds.reuse(needed)
         if made is None:
             run, made = self._build(needed)
-        folder = needed.order.fetched.folder if kind is ArtifactKind.ENVIRONMENT else None
+        is_beside = kind is ArtifactKind.ENVIRONMENT or made.artifact.is_base
+        folder = needed.order.fetched.folder if is_beside else None
         return Prepared(run, made.artifact, folder, made.origin, made.seconds)
 
     def look_ahead(self, run: Run, kind: ArtifactKind, workspace: Path, cancelled: Callable[[], bool]) -> Wanted | None:
@@ -130,11 +131,12 @@ def _prepared_before(run: Run, kind: ArtifactKind, workspace: Path) -> Prepared 
     """What was prepared for this attempt before its agent died, if all of it is still there."""
     if not run.image:
         return None
-    job = run.spec.job
-    code = workspace / (job.build_context or "") if kind is ArtifactKind.ENVIRONMENT or job.base_image else None
+    job, is_base = run.spec.job, run.image_origin is ImageOrigin.BASE
+    is_beside = kind is ArtifactKind.ENVIRONMENT or job.base_image or is_base
+    code = workspace / (job.build_context or "") if is_beside else None
     if code is not None and not code.is_dir():
         return None
-    return Prepared(run, Artifact(kind, run.image), code)
+    return Prepared(run, Artifact(kind, run.image, is_base), code, run.image_origin, run.build_seconds)
 
 
 def build_order(spec: RunSpec, fetched: Fetched) -> BuildOrder:
@@ -144,10 +146,12 @@ def build_order(spec: RunSpec, fetched: Fetched) -> BuildOrder:
         RunFailed: class CONFIG, when the job's build context is not there, or the queue config cannot work.
     """
     try:
-        accelerator = queue_builder(spec.resource_config).accelerator_image
+        wanted = queue_builder(spec.resource_config)
     except InvalidRequest as error:
         raise _cannot_work(str(error)) from error
-    return BuildOrder(spec.job, _in_context(fetched, spec.job), accelerator=accelerator)
+    return BuildOrder(
+        spec.job, _in_context(fetched, spec.job), base_image=wanted.base_image, accelerator=wanted.accelerator_image
+    )
 
 
 def _in_context(fetched: Fetched, job: Job) -> Fetched:

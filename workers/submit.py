@@ -47,6 +47,7 @@ def workload(prepared: Prepared, wandb: Wandb, macros: Macros) -> Workload:
         queue=run.spec.queue.name,
         artifact=prepared.artifact,
         folder=prepared.folder,
+        installs=prepared.artifact.is_base,
         entry_point=run.spec.job.entry_point,
         args=run.spec.job.args,
         env=job_environment(run, wandb),

@@ -119,6 +119,7 @@ def _origin(run: Run) -> str:
         ImageOrigin.BUILT: f"built for it{took}",
         ImageOrigin.AWAITED: f"waited{took.replace(' in', '')} for another build of the same",
         ImageOrigin.REUSED: "it was there already",
+        ImageOrigin.BASE: "a base image; the code and what it needs are brought in at the start",
     }[run.image_origin]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -55,7 +56,8 @@ class Noop:
         return NoopBuilder(home, NoopBuilderConfig())
 
     def order(self, home: Path, content: str) -> BuildOrder:
-        return order_of(home, content)
+        order = order_of(home, content)
+        return replace(order, job=order.job.model_copy(update={"dockerfile": "Dockerfile"}))
 
 
 class Venv:

@@ -41,7 +41,7 @@ from producer.launches import LaunchFields
 from tests.docs.pages import ROOT
 from tests.docs.wandb_features import FEATURES
 from workers.config import AgentConfig
-from workers.config.builder import DockerBuilderConfig, KanikoBuilderConfig, VenvConfig
+from workers.config.builder import DockerBuilderConfig, KanikoBuilderConfig, NoopBuilderConfig, VenvConfig
 from workers.config.cloud import AwsEnvironment, AzureEnvironment, GcpEnvironment
 from workers.config.load import FILE_VARIABLE, VARIABLES, WANDB_VARIABLES
 from workers.config.registry import RegistryConfig
@@ -197,6 +197,7 @@ FACTS: Mapping[str, Callable[[], Facts]] = {
     "gcp-environment": lambda: _fields(GcpEnvironment),
     "azure-environment": lambda: _fields(AzureEnvironment),
     "registry-config": lambda: _fields(RegistryConfig),
+    "noop-builder": lambda: _fields(NoopBuilderConfig),
     "docker-builder": lambda: _fields(DockerBuilderConfig),
     "kaniko-builder": lambda: _fields(KanikoBuilderConfig),
     "venv-config": lambda: _fields(VenvConfig),

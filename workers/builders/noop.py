@@ -1,4 +1,4 @@
-"""No build: jobs must bring an image that exists, which needs no builder."""
+"""No build: code is brought into a base image, where what it needs is installed as the job starts."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import ClassVar
 
 from broker_config.runs import FailureClass, Reason
-from workers.builders.protocol import Artifact, BuildOrder
+from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder
 from workers.config.builder import NoopBuilderConfig
 from workers.failures import RunFailed
+from workers.images.python_version import AGENT_PYTHON, python_version
 
 
 class NoopBuilder:
-    """Refuses jobs that bring code."""
+    """Has an image for everything that is code, and it is there already: whoever runs it pulls it."""
 
     pushes: ClassVar[bool] = False
 
     def __init__(self, home: Path, config: NoopBuilderConfig) -> None:
-        pass
+        self._base_image = config.base_image
 
     @property
     def place(self) -> str:
@@ -31,12 +32,16 @@ class NoopBuilder:
         return order.fetched.digest
 
     def find(self, order: BuildOrder, key: str) -> Artifact | None:
-        return None
+        if order.fetched.folder is None or order.job.dockerfile:
+            return None
+        version = python_version(order.job, order.fetched.folder) or AGENT_PYTHON
+        image = order.base_image or self._base_image or f"python:{version}-slim"
+        return Artifact(ArtifactKind.IMAGE, image, is_base=True)
 
     def build(self, order: BuildOrder, key: str, log: Callable[[str], None], cancelled: Callable[[], bool]) -> Artifact:
         raise RunFailed(
             FailureClass.CONFIG,
             Reason.CONFIG_INVALID,
-            f"the job's source is {order.job.source.type!r}, and this agent has builder noop, which builds no image; "
-            "launch from an image, or set builder type docker in the agent's config",
+            f"the job names Dockerfile {order.job.dockerfile}, and this agent has builder noop, which builds no image; "
+            "leave the Dockerfile out, launch from an image, or set builder type docker in the agent's config",
         )

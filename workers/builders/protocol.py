@@ -27,6 +27,7 @@ class Artifact:
 
     kind: ArtifactKind
     reference: str  # an image reference, or the path of an environment's folder
+    is_base: bool = False  # the code is not in it: it is brought in, and what it needs is installed, at the start
     size_bytes: int | None = field(default=None, compare=False)  # where the builder knows it
     steps: tuple[BuildStep, ...] = field(default=(), compare=False)  # of the build that made it just now
 
@@ -49,6 +50,7 @@ class BuildOrder:
     job: Job
     fetched: Fetched
     push: Push | None = None
+    base_image: str | None = None  # in which the queue wants code to run that no builder builds an image for
     accelerator: str | None = None  # the image that the queue wants Dockerfiles written for its jobs to build upon
 
 

@@ -52,9 +52,12 @@ class _Builder(Frozen):
 
 
 class NoopBuilderConfig(_Builder):
-    """Nothing is built; jobs bring an image."""
+    """Nothing is built: jobs bring an image, or their code is brought into a base image."""
 
     type: Literal["noop"] = "noop"
+
+    base_image: Annotated[str, Field(pattern=_IMAGE)] | None = Field(default=None, alias="base-image")
+    """In which code runs, unless its queue names another. Absent: `python:VERSION-slim`, in the job's version."""
 
 
 class BuildSecret(_Builder):

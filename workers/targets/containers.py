@@ -26,7 +26,7 @@ def image_of(workload: Workload) -> str:
     if workload.folder is not None:
         raise ValueError(
             f"the resource cannot get at code that lies beside the base image {image!r}; leave the base image out, and "
-            "an image is built that holds the code"
+            "give the agent a builder other than noop: it builds an image that holds the code"
         )
     return image
 

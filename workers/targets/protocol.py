@@ -31,6 +31,7 @@ class Workload:
     env: Mapping[str, str]
     labels: Mapping[str, str]
     config: Mapping[str, Any]  # the queue config with overrides, in the target's own shape
+    installs: bool = False  # whether what the code needs is installed before the job begins
     secrets: tuple[str, ...] = ()  # variables of the agent for the job; a request names them, `submit` has their values
 
     def environment(self, of_queue: Mapping[str, str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from broker_config.runs import FailureClass, Reason
 from workers.builders.protocol import ArtifactKind
 from workers.failures import RunFailed
 from workers.targets.docker.inside import CODE_FOLDER
+from workers.targets.docker.installing import INSTALLS, with_install
 from workers.targets.protocol import Request, Workload
 
 MANAGED = "launchyard.managed"
@@ -45,6 +46,8 @@ def render(workload: Workload) -> Request:
     if workload.folder is not None:
         body["code"] = str(workload.folder)
         container.setdefault("WorkingDir", CODE_FOLDER)
+    if workload.installs:
+        _install_first(container)
     if workload.secrets:
         body["secrets"] = list(workload.secrets)
     env = workload.environment(body.pop("env"))
@@ -61,6 +64,14 @@ def _command(workload: Workload) -> dict[str, list[str]]:
     if rest := [*workload.entry_point[1:], *workload.args]:
         command["Cmd"] = rest
     return command
+
+
+def _install_first(container: dict[str, Any]) -> None:
+    command = [*container.get("Entrypoint", ()), *container.get("Cmd", ())]
+    if not command:
+        raise _cannot_work("code on a base image needs a command; launch the job with an entry point")
+    container.update(with_install(command))
+    container["Labels"][INSTALLS] = "true"
 
 
 def _lay_flags(body: dict[str, Any], workload: Workload) -> None:

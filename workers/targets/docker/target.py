@@ -17,10 +17,11 @@ from workers.targets.docker.containers import Containers, Created
 from workers.targets.docker.engine import Engine
 from workers.targets.docker.events import Events
 from workers.targets.docker.inside import bring_code, with_secrets
+from workers.targets.docker.installing import INSTALLS, failed_install
 from workers.targets.docker.logs import Logs
 from workers.targets.docker.marks import Mark, Marks
 from workers.targets.docker.render import MANAGED, PASSPORT, REQUEST_DIGEST, render
-from workers.targets.protocol import LogChunk, Observation, Request, Workload
+from workers.targets.protocol import LogChunk, Observation, Phase, Request, Workload
 
 MAKERS_SECONDS = 2.0
 """How long whoever made a container has for its start, before another agent takes it for left behind."""
@@ -131,7 +132,10 @@ class DockerTarget:
         found = self._containers.inspect(name)
         if found is None:
             return None
-        return endings.ended(found, self._marks.has(name, Mark.CANCELLED))
+        seen = endings.ended(found, self._marks.has(name, Mark.CANCELLED))
+        if seen.phase is Phase.FAILED and INSTALLS in _labels(found):
+            return failed_install(self._engine, name, found["State"]["ExitCode"]) or seen
+        return seen
 
     def watch(self, changed: Callable[[str | None], None], stop: threading.Event) -> None:
         self._events.follow(changed, stop)
