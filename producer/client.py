@@ -8,7 +8,8 @@ from functools import cache, partial
 from typing import Any, Unpack
 
 from broker_config import sentinels
-from broker_config.errors import CodeNotStored, InvalidRequest, NotFound, StaleWrite
+from broker_config.build_requests import BuildAnswer, BuildRequest
+from broker_config.errors import CodeNotStored, InvalidRequest, LaunchyardError, NotFound, StaleWrite
 from broker_config.frozen import parse
 from broker_config.named_jobs import JobVersion
 from broker_config.plans import Plan
@@ -18,6 +19,7 @@ from broker_config.store import Store
 from broker_config.store.enqueue import check_sizes
 from broker_config.store.queues import QueueStore
 from producer import planning
+from producer.asking import ask
 from producer.handle import RunHandle
 from producer.launches import LaunchFields, Preparation, Prepared
 from producer.named_jobs import Jobs
@@ -105,13 +107,27 @@ class Client:
             InvalidRequest, NotFound, BrokerUnavailable, NotPermitted: as for `launch`. What only the queue's owner or
                 the target has against it is among the notes of the plan.
         """
-        prepared = Preparation(self.settings.largest_code_bytes, self._find_job).prepare(fields)
-        if prepared.archive:
-            self.store.code.put(prepared.archive.file, prepared.archive.source)
+        prepared, terms = self._considered(fields)
         earlier = self.run(diff).run.spec if diff else None
-        self._terms.pop(prepared.launch.queue, None)
-        terms = self._terms_of(prepared.launch.queue)
         return planning.make(prepared, terms, self.settings, earlier)
+
+    def build(self, *, dockerfile_only: bool = False, **fields: Unpack[LaunchFields]) -> BuildAnswer:
+        """Build the image of a launch on this machine, and launch nothing. The fields are those of `launch`.
+
+        With `dockerfile_only` the answer is the Dockerfile, and nothing is built. A build's output goes to stderr.
+
+        Raises:
+            InvalidRequest, NotFound, BrokerUnavailable, NotPermitted: as for `launch`.
+            LaunchyardError: when there is nothing to build, or the build failed; the text says why.
+        """
+        prepared, terms = self._considered(fields)
+        terms.check([prepared.launch])
+        spec = terms.spec(new_run_id(), prepared, self.settings.author, Pins())
+        question = BuildRequest(spec=spec, dockerfile_only=dockerfile_only)
+        answer = BuildAnswer.model_validate_json(ask("workers.build", question, self.settings, shows_stderr=True))
+        if answer.error:
+            raise LaunchyardError(answer.error)
+        return answer
 
     def launch_plan(self, plan: Plan) -> RunHandle:
         """Make the launch that a plan shows, and no other one. Made twice it is one run.
@@ -201,6 +217,14 @@ class Client:
 
     def _find_job(self, reference: str, queue: str) -> JobVersion:
         return self.jobs.get(reference, self._terms_of(queue).record.queue.entity)
+
+    def _considered(self, fields: LaunchFields) -> tuple[Prepared, Terms]:
+        """A launch that is checked and not made, its code in the store, and the terms of its queue as it is now."""
+        prepared = Preparation(self.settings.largest_code_bytes, self._find_job).prepare(fields)
+        if prepared.archive:
+            self.store.code.put(prepared.archive.file, prepared.archive.source)
+        self._terms.pop(prepared.launch.queue, None)
+        return prepared, self._terms_of(prepared.launch.queue)
 
     def _terms_of(self, queue: str) -> Terms:
         if queue not in self._terms:

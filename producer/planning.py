@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from broker_config.errors import Conflict, InvalidRequest, LaunchyardError
+from broker_config.errors import Conflict, InvalidRequest
 from broker_config.findings import Severity
 from broker_config.plans import Inquiry, Note, Plan, Preview, spec_digest
 from broker_config.runs import RunSpec, new_run_id
-from broker_config.settings import Settings, environment_for
+from broker_config.settings import Settings
+from producer.asking import ask
 from producer.launches import Prepared
 from producer.pinning import Pins
 from producer.terms import Terms
@@ -46,20 +45,7 @@ def make(prepared: Prepared, terms: Terms, settings: Settings, earlier: RunSpec 
 
 
 def _ask(inquiry: Inquiry, settings: Settings) -> Preview:
-    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    program = subprocess.run(
-        [sys.executable, "-m", "workers.plan"],
-        input=inquiry.model_dump_json(),
-        env=environment_for(settings),
-        # Out of the caller's folder: modules there could stand before our own.
-        cwd=settings.home,
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    if program.returncode:
-        raise LaunchyardError(f"the launch cannot be planned: {program.stderr.strip()}")
-    return Preview.model_validate_json(program.stdout)
+    return Preview.model_validate_json(ask("workers.plan", inquiry, settings))
 
 
 def spec_of(plan: Plan, terms: Terms) -> RunSpec:

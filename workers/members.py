@@ -138,6 +138,11 @@ class Members:
             return self._made[family, name]
 
 
+def follow_nothing(target: Target) -> Served:
+    """For programs that make no use of targets."""
+    raise RuntimeError(f"{target!r} is followed by agents only")
+
+
 def runs_images(resource: str) -> bool:
     """Whether jobs on that resource are images. False where this agent has no such target: each run will say so."""
     try:

@@ -29,7 +29,7 @@ from workers.builders.protocol import ArtifactKind
 from workers.config import load_config
 from workers.failures import RunFailed
 from workers.masks import masked
-from workers.members import Members
+from workers.members import Members, follow_nothing
 from workers.planned import Render, planned_workload
 from workers.prepare import build_order
 from workers.provenance import origins
@@ -102,7 +102,7 @@ def _build(spec: RunSpec, kind: ArtifactKind, settings: Settings) -> str:
         return f"nothing is built: the image is {spec.job.base_image}, and the code is brought into it"
     store = Store(settings)
     try:
-        members = Members(settings.home, store.code, load_config(None, settings.home).config, _follow_nothing)
+        members = Members(settings.home, store.code, load_config(None, settings.home).config, follow_nothing)
         with TemporaryDirectory(prefix="launchyard-plan-") as folder:
             fetched = members.source(spec.job.source.type).fetch(spec.job.source, Path(folder))
             order = build_order(spec, fetched)
@@ -118,10 +118,6 @@ def _build(spec: RunSpec, kind: ArtifactKind, settings: Settings) -> str:
     what = f"{found.reference} is used again" if found else f"the {kind} is to be built"
     at = f" for commit {fetched.pinned.ref}" if isinstance(fetched.pinned, GitSource) else ""
     return f"{what}{at}, key {key}"
-
-
-def _follow_nothing(target: Target) -> Any:
-    raise RuntimeError(f"{target!r} is not followed for a plan")
 
 
 def _changes(rendered: _Rendered, spec: RunSpec, earlier: RunSpec, settings: Settings) -> tuple[Change, ...]:

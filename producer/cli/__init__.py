@@ -10,6 +10,7 @@ from broker_config import __version__
 from producer.cli import (
     agents,
     broker,
+    building,
     code,
     demo,
     images,
@@ -52,6 +53,7 @@ for command in (
     queues.group,
     launching.launch,
     planning.plan,
+    building.build,
     jobs.group,
     runs.runs,
     runs.show,

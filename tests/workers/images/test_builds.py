@@ -127,7 +127,8 @@ def test_a_package_with_a_lock_is_installed_with_its_dependencies(lab: Lab) -> N
 
 
 def test_a_frozen_package_that_cannot_be_installed_is_told_and_left_out(lab: Lab) -> None:
-    image = lab.build({"requirements.frozen.txt": "six==1.17.0\nno-such-package-of-anybody==1.0", **SIX})
+    frozen = f"# {time.time()}\nsix==1.17.0\nno-such-package-of-anybody==1.0"
+    image = lab.build({"requirements.frozen.txt": frozen, **SIX})
     assert lab.output(image, "python", "main.py") == "1.17.0"
     assert [line for line in lab.log if "WARNING: no-such-package-of-anybody==1.0 could not be installed" in line]
 
