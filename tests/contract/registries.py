@@ -6,17 +6,20 @@ import base64
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
 import pytest
 
-from broker_config.oci.logins import Login
+from broker_config.oci.answers import Transport
+from broker_config.oci.logins import Login, docker_config
 from tests import clouds
+from tests.docker_registry import LOGIN, docker_registry, put_index
 from tests.moto_server import aws
 from tests.oci_registry import registry
+from tests.token_server import token_server
 from workers.config.images import RegistryKind
 from workers.config.registry import RegistryConfig
 from workers.environments.aws import Aws
@@ -77,6 +80,39 @@ def oci(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
 
         made = OciRegistry(config_of(RegistryKind.OCI, f"{server.address}/team/jobs"), None)
         yield Case(made, Login("agent", "secret"), lambda tag: server.put("team/jobs", tag), refuse, leave)
+
+
+@contextmanager
+def oci_with_password(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
+    """The CNCF's registry with an htpasswd file."""
+    with ExitStack() as stack:
+        host = stack.enter_context(docker_registry(home, has_password=True))
+        yield _of_docker(host, home, monkeypatch, stack)
+
+
+@contextmanager
+def oci_with_tokens(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
+    """The CNCF's registry, with somebody else who gives its tokens."""
+    with token_server({LOGIN.user: LOGIN.password}) as tokens, ExitStack() as stack:
+        host = stack.enter_context(docker_registry(home, tokens=tokens))
+        yield _of_docker(host, home, monkeypatch, stack)
+
+
+def _of_docker(host: str, home: Path, monkeypatch: pytest.MonkeyPatch, running: ExitStack) -> Case:
+    monkeypatch.setenv("DOCKER_CONFIG", str(home))
+
+    def log_in(login: Login) -> None:
+        (home / "config.json").write_text(json.dumps(docker_config({host: login})))
+
+    log_in(LOGIN)
+    made = OciRegistry(config_of(RegistryKind.OCI, f"{host}/team/jobs"), None)
+    return Case(
+        made,
+        LOGIN,
+        lambda tag: put_index(host, "team/jobs", tag, Transport(), LOGIN),
+        lambda: log_in(Login(LOGIN.user, "another")),
+        running.close,
+    )
 
 
 @contextmanager
@@ -145,6 +181,8 @@ def ecr(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
 REGISTRIES: dict[str, Callable[[Path, pytest.MonkeyPatch], AbstractContextManager[Case]]] = {
     "stub": stub,
     "oci": oci,
+    "oci with a password": oci_with_password,
+    "oci with tokens": oci_with_tokens,
     "ecr": ecr,
     "gcr": gcr,
     "acr": acr,

@@ -72,6 +72,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self.do_GET()
 
+    def do_POST(self) -> None:
+        self.do_GET()
+
 
 @contextmanager
 def scripted(*answers: Say) -> Iterator[Scripted]:
