@@ -45,8 +45,9 @@ def answer(request: BuildRequest, settings: Settings, cancelled: threading.Event
     members = Members(settings.home, store.code, config, follow_nothing)
     try:
         with TemporaryDirectory(prefix="launchyard-build-") as folder:
-            source = request.spec.job.source
-            order = build_order(request.spec, members.source(source.type).fetch(source, Path(folder)))
+            job = request.spec.job
+            fetched = members.source(job.source.type).fetch(job.source, Path(folder), job.build_context)
+            order = build_order(request.spec, fetched)
             if request.dockerfile_only:
                 return _dockerfile(order, config)
             built = _build(order, members, cancelled)

@@ -12,6 +12,7 @@ from argparse import ArgumentParser
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from workers.clouds import environment_of, registry_of
 from workers.config import AgentConfig, load_config
 from workers.members import BUILDER_PREFERENCE, runs_images
 from workers.queues import queue_of
+from workers.sources.git.credentials import look
 
 EXIT_FAILED = 6  # as the command line ends for a config that cannot work
 
@@ -66,6 +68,7 @@ def check(settings: Settings, path: Path | None, **flags: Any) -> Iterator[Line]
     yield from _builder(loaded.config, settings.home, any(runs_images(resource) for resource in resources))
     yield from _environment(loaded.config)
     yield from _registry(loaded.config)
+    yield from (_line(f"git {one.host}", partial(look, one)) for one in loaded.config.git.credentials)
     yield from _code_store(settings)
     for resource in resources:
         yield from _target(resource, settings.home)

@@ -72,7 +72,9 @@ class Members:
 
     def source(self, name: str) -> Source:
         """The source of that name."""
-        source: Source = self._once("sources", name, lambda: families.load("sources", name)(self._code))
+        source: Source = self._once(
+            "sources", name, lambda: families.load("sources", name)(self._code, self._home, self._config)
+        )
         return source
 
     def served(self, resource: str) -> Served:

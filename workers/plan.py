@@ -104,7 +104,7 @@ def _build(spec: RunSpec, kind: ArtifactKind, settings: Settings) -> str:
     try:
         members = Members(settings.home, store.code, load_config(None, settings.home).config, follow_nothing)
         with TemporaryDirectory(prefix="launchyard-plan-") as folder:
-            fetched = members.source(spec.job.source.type).fetch(spec.job.source, Path(folder))
+            fetched = members.source(spec.job.source.type).fetch(spec.job.source, Path(folder), spec.job.build_context)
             order = build_order(spec, fetched)
             builder = members.builder_for(kind)
             key = builder.key(order)

@@ -90,7 +90,7 @@ class Preparer:
     def _fetch(self, run: Run, workspace: Path) -> Fetched:
         shutil.rmtree(workspace, ignore_errors=True)
         workspace.mkdir(parents=True)
-        fetched = self._source_for(run.source.type).fetch(run.source, workspace)
+        fetched = self._source_for(run.source.type).fetch(run.source, workspace, run.spec.job.build_context)
         if fetched.folder is None:
             workspace.rmdir()
         return fetched

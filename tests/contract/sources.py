@@ -16,6 +16,7 @@ from broker_config.store import Store
 from tests.code import put
 from tests.services import require
 from tests.workers.sources.git_server import GitServer, new_repository
+from workers.config import AgentConfig
 from workers.sources.code import CodeSource
 from workers.sources.git import GitSource
 from workers.sources.image import ImageSource
@@ -41,12 +42,14 @@ Opened = Callable[[Store, Path], AbstractContextManager[Case]]
 
 @contextmanager
 def stub(store: Store, home: Path) -> Iterator[Case]:
-    yield Case(StubSource(store.code), jobs.ImageSource(image="anything"))
+    yield Case(StubSource(store.code, home, AgentConfig()), jobs.ImageSource(image="anything"))
 
 
 @contextmanager
 def image(store: Store, home: Path) -> Iterator[Case]:
-    yield Case(ImageSource(store.code), jobs.ImageSource(image="team/train:1"), image="team/train:1")
+    yield Case(
+        ImageSource(store.code, home, AgentConfig()), jobs.ImageSource(image="team/train:1"), image="team/train:1"
+    )
 
 
 @contextmanager
@@ -58,7 +61,7 @@ def code(store: Store, home: Path) -> Iterator[Case]:
             member.size = len(text.encode())
             archive.addfile(member, io.BytesIO(text.encode()))
     gone = jobs.CodeSource(digest="sha256:" + "0" * 64, size_bytes=1)
-    yield Case(CodeSource(store.code), put(store.code, buffer.getvalue()), gone, files=FILES)
+    yield Case(CodeSource(store.code, home, AgentConfig()), put(store.code, buffer.getvalue()), gone, files=FILES)
 
 
 @contextmanager
@@ -69,7 +72,9 @@ def git(store: Store, home: Path) -> Iterator[Case]:
     try:
         url = server.url("train")
         gone = jobs.GitSource(repository=url, ref="gone")
-        yield Case(GitSource(store.code), jobs.GitSource(repository=url, ref="main"), gone, files=FILES)
+        yield Case(
+            GitSource(store.code, home, AgentConfig()), jobs.GitSource(repository=url, ref="main"), gone, files=FILES
+        )
     finally:
         server.close()
 

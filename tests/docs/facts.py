@@ -43,6 +43,7 @@ from tests.docs.wandb_features import FEATURES
 from workers.config import AgentConfig
 from workers.config.builder import DockerBuilderConfig, KanikoBuilderConfig, NoopBuilderConfig, VenvConfig
 from workers.config.cloud import AwsEnvironment, AzureEnvironment, GcpEnvironment
+from workers.config.git import GitConfig, GitCredential
 from workers.config.load import FILE_VARIABLE, VARIABLES, WANDB_VARIABLES
 from workers.config.registry import RegistryConfig
 from workers.targets.kubernetes.kinds import KINDS
@@ -200,6 +201,8 @@ FACTS: Mapping[str, Callable[[], Facts]] = {
     "noop-builder": lambda: _fields(NoopBuilderConfig),
     "docker-builder": lambda: _fields(DockerBuilderConfig),
     "kaniko-builder": lambda: _fields(KanikoBuilderConfig),
+    "git-config": lambda: _fields(GitConfig),
+    "git-credential": lambda: _fields(GitCredential),
     "venv-config": lambda: _fields(VenvConfig),
     "queue-fields": lambda: _fields(Queue),
     "template-variable": lambda: _fields(TemplateVariable),

@@ -26,6 +26,7 @@ from workers.admission import Admission
 from workers.ahead import Ahead, Workshop
 from workers.builders.protocol import ArtifactKind
 from workers.building import Builds
+from workers.config import AgentConfig
 from workers.macros import from_environment
 from workers.members import Members
 from workers.prepare import Preparer
@@ -38,7 +39,7 @@ from workers.wanted import Wanted
 class Digests(StubSource):
     """Brings code whose content is what its digest says."""
 
-    def fetch(self, source: Any, folder: Path) -> Fetched:
+    def fetch(self, source: Any, folder: Path, part: str | None = None) -> Fetched:
         return Fetched(digest=source.digest, folder=folder)
 
 
@@ -59,7 +60,7 @@ class Yard:
             recorder,
             self.store.logs,
             self.home / "workspaces",
-            lambda _: Digests(self.store.code),
+            lambda _: Digests(self.store.code, self.home, AgentConfig()),
             lambda _: self.builder,
             builds=self.builds,
         )

@@ -18,6 +18,7 @@ from broker_config.timeouts import Timeouts
 from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder
 from workers.builders.stub import StubBuilder
 from workers.building import Builds
+from workers.config import AgentConfig
 from workers.config.builder import OtherBuilderConfig
 from workers.failures import RunCancelled, RunFailed
 from workers.prepare import Preparer
@@ -65,7 +66,12 @@ def preparer(store: Store, home: Path, builds: Builds) -> Preparer:
     recorder = Recorder(store.runs, "agent@test", 7)
     builder = EndlessBuilder(home, OtherBuilderConfig(type="stub"))
     return Preparer(
-        recorder, store.logs, home / "workspaces", lambda _: StubSource(store.code), lambda _: builder, builds=builds
+        recorder,
+        store.logs,
+        home / "workspaces",
+        lambda _: StubSource(store.code, home, AgentConfig()),
+        lambda _: builder,
+        builds=builds,
     )
 
 

@@ -16,6 +16,7 @@ from broker_config.store import Store
 from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder
 from workers.builders.stub import StubBuilder
 from workers.building import Builds
+from workers.config import AgentConfig
 from workers.failures import RunFailed
 from workers.prepare import Preparer
 from workers.record import Recorder
@@ -28,7 +29,7 @@ DIGEST = "sha256:" + "0" * 64
 class TwoFolders(StubSource):
     """Code with a file in each of two folders."""
 
-    def fetch(self, source: Any, folder: Path) -> Fetched:
+    def fetch(self, source: Any, folder: Path, part: str | None = None) -> Fetched:
         for name in ("train", "serve"):
             (folder / name).mkdir()
             (folder / name / "main.py").write_text(name)
@@ -56,7 +57,12 @@ def builder() -> Noting:
 def preparer(store: Store, home: Path, builder: Noting, builds: Builds) -> Preparer:
     recorder = Recorder(store.runs, "agent@test", 7)
     return Preparer(
-        recorder, store.logs, home / "workspaces", lambda _: TwoFolders(store.code), lambda _: builder, builds=builds
+        recorder,
+        store.logs,
+        home / "workspaces",
+        lambda _: TwoFolders(store.code, home, AgentConfig()),
+        lambda _: builder,
+        builds=builds,
     )
 
 

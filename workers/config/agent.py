@@ -17,6 +17,7 @@ from workers.config.builder import (
     cloud_of,
 )
 from workers.config.cloud import Environment
+from workers.config.git import GitConfig
 from workers.config.images import kind_of
 from workers.config.registry import AnyRegistryConfig, RegistryConfig
 
@@ -64,6 +65,9 @@ class AgentConfig(Frozen):
 
     venv: VenvConfig = Field(default_factory=VenvConfig)
     """Options of the environments that are made for local-process queues."""
+
+    git: GitConfig = Field(default_factory=GitConfig)
+    """Credentials and the cache of git repositories."""
 
     @model_validator(mode="after")
     def _kaniko_reaches_its_stores(self) -> AgentConfig:

@@ -15,11 +15,12 @@ from workers import families
 from workers.config.agent import AgentConfig
 from workers.config.builder import BUILDERS, OtherBuilderConfig, VenvConfig
 from workers.config.cloud import ENVIRONMENTS
+from workers.config.git import GitConfig
 from workers.config.images import RegistryKind
 from workers.config.registry import OtherRegistryConfig, RegistryConfig
 
 _BY_TYPE: Mapping[str, Mapping[str, type[BaseModel]]] = {"environment": ENVIRONMENTS, "builder": BUILDERS}
-_PLAIN: Mapping[str, type[BaseModel]] = {"registry": RegistryConfig, "venv": VenvConfig}
+_PLAIN: Mapping[str, type[BaseModel]] = {"registry": RegistryConfig, "venv": VenvConfig, "git": GitConfig}
 
 
 def parse_config(data: Mapping[str, Any], document: Document | None) -> AgentConfig:

@@ -13,6 +13,7 @@ from broker_config import jobs
 from broker_config.errors import CodeNotStored, ConfigError, TemporaryError
 from broker_config.runs import FailureClass, Reason
 from broker_config.store.code import CodeStore
+from workers.config import AgentConfig
 from workers.failures import RunFailed
 from workers.sources.protocol import Fetched
 
@@ -28,10 +29,10 @@ IN_MEMORY_BYTES = 4 * 1024**2
 class CodeSource:
     """Unpacks the archive that a producer has stored."""
 
-    def __init__(self, code: CodeStore) -> None:
+    def __init__(self, code: CodeStore, home: Path, config: AgentConfig) -> None:
         self._code = code
 
-    def fetch(self, source: jobs.CodeSource, folder: Path) -> Fetched:
+    def fetch(self, source: jobs.CodeSource, folder: Path, part: str | None = None) -> Fetched:
         # Nothing is unpacked before all of it has come, and is what the digest says.
         with SpooledTemporaryFile(IN_MEMORY_BYTES, dir=str(folder.parent)) as archive:
             try:

@@ -10,6 +10,7 @@ from broker_config.errors import ConfigError
 from workers.clouds import registry_of
 from workers.config import AgentConfig, load_config
 from workers.config.builder import VenvConfig
+from workers.config.git import GitConfig
 from workers.config.registry import OtherRegistryConfig
 from workers.registries.stub import StubRegistry
 
@@ -36,6 +37,7 @@ def test_the_defaults_are_these() -> None:
         "environment": None,
         "registry": None,
         "builder": None,
+        "git": GitConfig(credentials=(), credentials_file=None, cache_gib=20.0),
         "venv": VenvConfig(installer=None, install_args=(), download_python=False),
     }
 

@@ -14,6 +14,7 @@ from broker_config import jobs
 from broker_config.runs import FailureClass, Reason
 from broker_config.store import Store
 from tests.code import put
+from workers.config import AgentConfig
 from workers.failures import RunFailed
 from workers.sources.code import MAX_UNPACKED_BYTES, CodeSource
 
@@ -64,7 +65,7 @@ def folder(home: Path) -> Path:
 
 def failure(store: Store, archive: bytes, folder: Path) -> str:
     with pytest.raises(RunFailed) as failed:
-        CodeSource(store.code).fetch(put(store.code, archive), folder)
+        CodeSource(store.code, folder.parent, AgentConfig()).fetch(put(store.code, archive), folder)
     assert (failed.value.failure, failed.value.reason) == (FailureClass.CONFIG, Reason.SOURCE_UNAVAILABLE)
     return str(failed.value)
 
@@ -76,7 +77,7 @@ def test_files_come_with_their_folders_links_and_the_right_to_be_run(store: Stor
         packed(file("train.py", b"print(1)"), file("bin/run.sh", b"#!/bin/sh\n", 0o755), link("latest", "train.py")),
     )
     # When
-    fetched = CodeSource(store.code).fetch(source, folder)
+    fetched = CodeSource(store.code, folder.parent, AgentConfig()).fetch(source, folder)
     # Then
     assert (fetched.digest, fetched.folder) == (source.digest, folder)
     assert (folder / "latest").read_bytes() == b"print(1)"
@@ -130,4 +131,4 @@ def test_an_archive_that_would_fill_the_disk_is_refused_before_it_is_unpacked(st
 def test_an_archive_that_the_store_does_not_have_is_named_with_the_cure(store: Store, folder: Path) -> None:
     digest = "sha256:" + "0" * 64
     with pytest.raises(RunFailed, match=f"{digest}.*launch again from the code"):
-        CodeSource(store.code).fetch(jobs.CodeSource(digest=digest, size_bytes=1), folder)
+        CodeSource(store.code, folder.parent, AgentConfig()).fetch(jobs.CodeSource(digest=digest, size_bytes=1), folder)

@@ -15,8 +15,10 @@ from broker_config.runs import FailureClass, Reason
 from broker_config.store import Store
 from tests.services import require
 from tests.workers.sources.git_server import GitServer, commit, git, new_repository
+from workers.config import AgentConfig
 from workers.failures import RunFailed
-from workers.sources.git import GitSource, masked
+from workers.sources.git import GitSource
+from workers.sources.git.failures import masked
 from workers.sources.protocol import Fetched
 
 
@@ -43,8 +45,8 @@ def folder(home: Path) -> Path:
 
 
 @pytest.fixture
-def source(store: Store) -> GitSource:
-    return GitSource(store.code)
+def source(store: Store, home: Path) -> GitSource:
+    return GitSource(store.code, home, AgentConfig())
 
 
 def fetch(source: GitSource, url: str, folder: Path, ref: str | None = None) -> Fetched:
