@@ -17,6 +17,7 @@ from workers.kubernetes.cluster import Cluster, Resource
 Found = TypeVar("Found")
 
 NAMESPACES = Resource("v1", "Namespace", "namespaces", is_namespaced=False)
+JOBS = Resource("batch/v1", "Job", "jobs", is_namespaced=True)
 _ACCOUNTS = Resource("v1", "ServiceAccount", "serviceaccounts", is_namespaced=True)
 
 

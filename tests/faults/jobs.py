@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from broker_config.jobs import ImageSource
 from broker_config.queues import Queue
 from broker_config.runs import Run, RunId
 from producer import Client, LocalCode
+from tests.cluster import JOBS, cluster, registry
 from tests.docker_engine import engine, remove_marks
+from workers.kubernetes.cluster import CONFIG_MAPS
 from workers.targets.docker import DockerTarget
+from workers.targets.kubernetes.target import KubernetesTarget
 from workers.targets.local_process import LocalProcessTarget
 from workers.targets.protocol import Target
 from workers.targets.stub import StubTarget
 
 QUEUE = "faults"
+IMAGE = "library/python:3.11-slim"
 LINES = tuple(f"line {number}" for number in range(5))
 SECONDS = 1.0
 
@@ -26,6 +32,14 @@ for line in {LINES!r}:
     print(line, flush=True)
     time.sleep({SECONDS / len(LINES)})
 """
+
+
+_TARGETS: Mapping[str, Callable[[Path], Target]] = {
+    "stub": StubTarget,
+    "local-process": LocalProcessTarget,
+    "docker": DockerTarget,
+    "kubernetes": KubernetesTarget,
+}
 
 
 @dataclass
@@ -39,16 +53,19 @@ class Jobs:
     @property
     def builder(self) -> str:
         """The agent's image builder."""
-        return {"stub": "stub", "local-process": "noop", "docker": "docker"}[self.target]
+        return {"stub": "stub", "docker": "docker"}.get(self.target, "noop")
 
     def prepare(self, client: Client) -> None:
         """Make the queue, and the code."""
         if self.target == "docker":
             engine()
+        if self.target == "kubernetes":
+            cluster()
         config: dict[str, dict[str, Any]] = {
             "stub": {"seconds": SECONDS, "lines": list(LINES)},
             "local-process": {},
             "docker": {"volume": [f"{self._began.parent}:/began"]},
+            "kubernetes": {"spec": {"template": {"spec": self._pod()}}},
         }
         code = self.home / "code"
         code.mkdir()
@@ -60,11 +77,13 @@ class Jobs:
 
     def launch(self, client: Client, **overrides: Any) -> RunId:
         """One run of the job."""
-        folder = "/began" if self.target == "docker" else str(self._began.parent)
+        folder = "/began" if self.target in {"docker", "kubernetes"} else str(self._began.parent)
+        # A cluster has no builder here that needs no registry; its node has the image.
+        is_image = self.target == "kubernetes"
         handle = client.launch(
             queue=QUEUE,
-            source=LocalCode(self.home / "code"),
-            entry_point=["python", "job.py"],
+            source=ImageSource(image=f"{registry()}/{IMAGE}") if is_image else LocalCode(self.home / "code"),
+            entry_point=["python", "-c", _SCRIPT] if is_image else ["python", "job.py"],
             env={"BEGAN": f"{folder}/began"},
             overrides=overrides,
         )
@@ -79,7 +98,7 @@ class Jobs:
 
     def is_left(self, run: Run) -> bool:
         """Whether the ended object is still there."""
-        return run.object_name in self._at_target().inventory()
+        return any(name.partition("@")[0] == run.object_name for name in self._at_target().inventory())
 
     def remove(self) -> None:
         """Remove what is left at a target outside of the home folder."""
@@ -88,9 +107,23 @@ class Jobs:
                 for found in engine().containers(all=True, filters={"label": f"launchyard.run-id={run_id}"}):
                     engine().remove_container(found["Id"], v=True, force=True)
                 remove_marks(f"launchyard-{run_id}-1")
+        if self.target == "kubernetes":
+            for run_id in self.launched:
+                cluster().delete(
+                    JOBS.path("default", f"launchyard-{run_id}-1"), options={"propagationPolicy": "Background"}
+                )
+                for mark in ("cancelled", "released"):
+                    cluster().delete(CONFIG_MAPS.path("default", f"launchyard-{run_id}-1.{mark}"))
+
+    def _pod(self) -> dict[str, Any]:
+        """A pod whose node is this machine, with the folder in which jobs say that they began."""
+        return {
+            "containers": [{"volumeMounts": [{"name": "began", "mountPath": "/began"}]}],
+            "volumes": [{"name": "began", "hostPath": {"path": str(self._began.parent)}}],
+        }
 
     def _at_target(self) -> Target:
-        return {"stub": StubTarget, "local-process": LocalProcessTarget, "docker": DockerTarget}[self.target](self.home)
+        return _TARGETS[self.target](self.home)
 
     @property
     def _began(self) -> Path:

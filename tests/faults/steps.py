@@ -37,6 +37,7 @@ TARGETS: Mapping[str, str] = {
     "stub": "workers.targets.stub:StubTarget",
     "local-process": "workers.targets.local_process.target:LocalProcessTarget",
     "docker": "workers.targets.docker.target:DockerTarget",
+    "kubernetes": "workers.targets.kubernetes.target:KubernetesTarget",
 }
 
 
@@ -81,11 +82,12 @@ def places(target: str) -> dict[Step, Place]:
     target_class = TARGETS[target]
     containers = "workers.targets.docker.containers:Containers"
     recorder = "workers.record:Recorder"
+    source = "image:ImageSource" if target == "kubernetes" else "code:CodeSource"
     of_docker = {Step.MADE: Place(containers, "start", is_before=True)}
     return (of_docker if target == "docker" else {}) | {
         Step.RECEIVED: Place("workers.claim:Claimer", "claim", is_before=True),
         Step.CLAIMED: Place("workers.claim:Claimer", "claim"),
-        Step.FETCHED: Place("workers.sources.code:CodeSource", "fetch"),
+        Step.FETCHED: Place(f"workers.sources.{source}", "fetch"),
         Step.BUILT: Place("workers.prepare:Preparer", "prepare"),
         Step.INTENT: Place(target_class, "submit", is_before=True),
         Step.SUBMITTED: Place(target_class, "submit"),

@@ -15,7 +15,7 @@ import pytest
 from broker_config.errors import TemporaryError
 from broker_config.oci.logins import Login
 from broker_config.runs import FailureClass, Reason, new_run_id
-from tests.cluster import cluster, namespace, registry
+from tests.cluster import JOBS, cluster, namespace, registry
 from tests.contract.targets import workload_of
 from tests.contract.waiting import eventually
 from workers.builders.protocol import Artifact, ArtifactKind
@@ -25,7 +25,6 @@ from workers.targets.kubernetes.handles import Handle
 from workers.targets.kubernetes.target import KubernetesTarget
 from workers.targets.protocol import Observation, Phase, Workload
 
-JOBS = Resource("batch/v1", "Job", "jobs", is_namespaced=True)
 QUOTAS = Resource("v1", "ResourceQuota", "resourcequotas", is_namespaced=True)
 
 

@@ -79,12 +79,18 @@ class Scope:
         Raises:
             TemporaryError: when the cluster does not say.
         """
-        if not self._pods.is_current:
+        if not self._pods.is_current or self._lags(owner):
             try:
                 self._look_at_pods(selector_of(owner), [owner])
             except Refused as error:
                 raise TemporaryError(str(error)) from error
         return [state for _, state in sorted(self._pods.of(owner).items())]
+
+    def _lags(self, owner: str) -> bool:
+        """Whether the watch has told of an object's end, and not yet of its pods'."""
+        has_ended = any(state.said is not None and state.said.phase.is_end for state in self._states(owner))
+        found = self._pods.of(owner).values()
+        return has_ended and not (found and all(pod.has_ended for pod in found))
 
     def put(self, resource: Resource, found: Object) -> None:
         """Know an object that was just made or read."""
@@ -167,9 +173,11 @@ class Scope:
         return Kept(owner, state.name, state)
 
     def _observation(self, state: ObjectState, owner: str) -> Observation:
-        found = self._pods.of(owner)
+        if state.said is not None and state.said.phase.is_end:
+            return states.observation(state, self.pods_of(owner))
+        found = [*self._pods.of(owner).values()]
         held_up_by = "" if found or state.is_leaving else self._explanations(state.is_suspended).get(state.uid, "")
-        return states.observation(state, [*found.values()], held_up_by)
+        return states.observation(state, found, held_up_by)
 
     def _explanations(self, is_suspended: bool) -> Mapping[str, str]:
         """By an object's uid, what the cluster says against its pods."""
