@@ -25,6 +25,8 @@ from producer.launches import LaunchFields, Preparation, Prepared
 from producer.named_jobs import Jobs
 from producer.patience import ask_patiently
 from producer.pinning import Pins
+from producer.progress import Progress, Silent
+from producer.storing import store
 from producer.terms import Terms
 from producer.variables import QueueHandle
 
@@ -56,6 +58,7 @@ class Client:
         else:
             self.settings = parse(Settings, {**settings.model_dump(), **overrides}, "settings")
         self.store = Store(self.settings)
+        self.progress: Progress = Silent()
         self._terms: dict[str, Terms] = {}
         # Behind Sentinel another server takes over by itself. One that stands alone may be away for ever.
         self._failover_seconds = FAILOVER_SECONDS if sentinels.read(self.settings.broker_url) else 0.0
@@ -68,7 +71,7 @@ class Client:
     @property
     def jobs(self) -> Jobs:
         """Create and read named jobs."""
-        return Jobs(self.store, self.settings)
+        return Jobs(self.store, self.settings, self.progress)
 
     def close(self) -> None:
         """Close the connections."""
@@ -153,7 +156,7 @@ class Client:
             InvalidRequest, NotFound, Conflict, TemporaryError, NotPermitted: as for `launch`. Of a broker that fails in
                 the middle, an error may leave the first steps written; with idempotency keys, launch all of them again.
         """
-        preparation = Preparation(self.settings.largest_code_bytes, self._find_job)
+        preparation = self._preparation()
         orders = [(new_run_id(), preparation.prepare(launch)) for launch in launches]
         # The ids are made, so what was written before a failover is not written again after it.
         written = ask_patiently(partial(self._write, orders, Pins()), time.monotonic() + self._failover_seconds)
@@ -175,7 +178,7 @@ class Client:
         """Store the archives of these launches. Returns whether there is one."""
         archives = {id(prepared.archive): prepared.archive for _, prepared in orders if prepared.archive}
         for archive in archives.values():
-            self.store.code.put(archive.file, archive.source)
+            store(self.store.code, archive, self.progress)
         return bool(archives)
 
     def _check(self, by_queue: dict[str, list[Order]], pins: Pins) -> dict[str, Terms]:
@@ -215,14 +218,17 @@ class Client:
     def _handle(self, run_id: RunId, run: Run | None = None) -> RunHandle:
         return RunHandle(self.store, run_id, self.settings.author, run)
 
+    def _preparation(self) -> Preparation:
+        return Preparation(self.settings.largest_code_bytes, self.progress, self._find_job)
+
     def _find_job(self, reference: str, queue: str) -> JobVersion:
         return self.jobs.get(reference, self._terms_of(queue).record.queue.entity)
 
     def _considered(self, fields: LaunchFields) -> tuple[Prepared, Terms]:
         """A launch that is checked and not made, its code in the store, and the terms of its queue as it is now."""
-        prepared = Preparation(self.settings.largest_code_bytes, self._find_job).prepare(fields)
+        prepared = self._preparation().prepare(fields)
         if prepared.archive:
-            self.store.code.put(prepared.archive.file, prepared.archive.source)
+            store(self.store.code, prepared.archive, self.progress)
         self._terms.pop(prepared.launch.queue, None)
         return prepared, self._terms_of(prepared.launch.queue)
 

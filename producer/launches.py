@@ -19,6 +19,7 @@ from broker_config.overrides import merge
 from broker_config.priorities import Priority, parse_priority
 from broker_config.runs import Launch, RunId, now
 from producer.packing import Archive, pack
+from producer.progress import Progress
 from producer.sources import Given, LocalCode, Meant, hint, meant
 
 _WORDS = ("entry_point", "args")
@@ -91,9 +92,12 @@ class MadeJob:
 class Preparation:
     """Checks launches one by one; each folder is packed, and each named job looked up, once however many name it."""
 
-    def __init__(self, max_code_bytes: int, find: Callable[[str, str], JobVersion] | None = None) -> None:
+    def __init__(
+        self, max_code_bytes: int, progress: Progress, find: Callable[[str, str], JobVersion] | None = None
+    ) -> None:
         """`find` gives the version that a reference means in a launch on a queue."""
         self._max_code_bytes = max_code_bytes
+        self._progress = progress
         self._find = cache(find) if find else None
         self._packed: dict[Path, Archive] = {}
 
@@ -150,7 +154,7 @@ class Preparation:
             return None
         folder = source.folder.resolve()
         if folder not in self._packed:
-            self._packed[folder] = pack(folder, self._max_code_bytes)
+            self._packed[folder] = pack(folder, self._max_code_bytes, self._progress)
         return self._packed[folder]
 
 

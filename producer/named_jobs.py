@@ -12,7 +12,9 @@ from broker_config.queues import DEFAULT_ENTITY
 from broker_config.settings import Settings
 from broker_config.store import Store
 from producer.launches import JobFields, Preparation
+from producer.progress import Progress
 from producer.sources import Given
+from producer.storing import store
 
 _NAME_LENGTH = 64
 
@@ -32,9 +34,10 @@ class NewVersion(JobFields, total=False):
 class Jobs:
     """The named jobs of one installation."""
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store, settings: Settings, progress: Progress) -> None:
         self._store = store
         self._settings = settings
+        self._progress = progress
 
     def create(self, **fields: Unpack[NewVersion]) -> JobVersion:
         """Write the next version of a job, and have the aliases point to it.
@@ -46,7 +49,7 @@ class Jobs:
         """
         about = {name: fields.get(name) for name in ("entity", "project", "description", "inputs")}
         ours = {*about, "name", "aliases"}
-        made = Preparation(self._settings.largest_code_bytes).job(
+        made = Preparation(self._settings.largest_code_bytes, self._progress).job(
             {name: value for name, value in fields.items() if name not in ours}
         )
         name = fields.get("name") or re.sub(r"[^A-Za-z0-9._-]+", "-", made.hint)[:_NAME_LENGTH].strip("._-")
@@ -63,7 +66,7 @@ class Jobs:
             f"job {name!r}",
         )
         if made.archive:
-            self._store.code.put(made.archive.file, made.archive.source)
+            store(self._store.code, made.archive, self._progress)
         return self._store.jobs.create(definition, self._settings.author, fields.get("aliases", ()))
 
     def get(self, reference: str, entity: str | None = None) -> JobVersion:

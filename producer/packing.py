@@ -22,6 +22,7 @@ from pathspec import GitIgnoreSpec
 
 from broker_config.errors import InvalidRequest
 from broker_config.jobs import CodeSource
+from producer.progress import Meter, Progress, Watched
 
 IGNORE_FILES = (".launchyardignore", ".gitignore")
 """Where patterns are read, in gitignore syntax, in the folder that is packed. The first that exists counts alone."""
@@ -42,7 +43,6 @@ class Archive:
 
     file: IO[bytes]  # in memory, or a temporary file that goes with it
     source: CodeSource  # what a job names once the archive is in the store
-    files: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class _Sink(io.RawIOBase):
         return CodeSource(digest=f"sha256:{self._sha256.hexdigest()}", size_bytes=self.size)
 
 
-def pack(folder: Path, max_bytes: int) -> Archive:
+def pack(folder: Path, max_bytes: int, progress: Progress) -> Archive:
     """Pack a folder of code.
 
     Files are sorted; times, owners and all of the mode but the executable bit are left out. Links inside the folder
@@ -97,7 +97,7 @@ def pack(folder: Path, max_bytes: int) -> Archive:
         entries = list(_entries(root, "", _ignored(root)))
         if not any(stat.S_ISREG(entry.status.st_mode) for entry in entries):
             raise InvalidRequest(f"the folder {str(folder)!r} has no file to pack; see its {' or '.join(IGNORE_FILES)}")
-        return _write(root, entries, max_bytes)
+        return _write(root, entries, max_bytes, progress)
     except OSError as error:
         raise InvalidRequest(f"cannot pack {str(error.filename or folder)!r}: {error.strerror or error}") from error
 
@@ -124,21 +124,24 @@ def _entries(folder: Path, inside: str, ignored: GitIgnoreSpec) -> Iterator[_Ent
             yield _Entry(path, name, status)
 
 
-def _write(root: Path, entries: list[_Entry], max_bytes: int) -> Archive:
+def _write(root: Path, entries: list[_Entry], max_bytes: int, progress: Progress) -> Archive:
     sink = _Sink(max_bytes)
+    sizes = [entry.status.st_size for entry in entries if stat.S_ISREG(entry.status.st_mode)]
+    meter = Meter(sum(sizes), progress.packing)
     try:
         with (
             gzip.GzipFile("", "wb", _COMPRESSION, sink, mtime=0) as compressed,
             tarfile.open(fileobj=compressed, mode="w", format=tarfile.PAX_FORMAT) as archive,
         ):
             for entry in entries:
-                _add(archive, root, entry)
+                _add(archive, root, entry, meter)
     except _TooLarge:
         raise InvalidRequest(_too_large(root, entries, max_bytes)) from None
-    return Archive(sink.file, sink.source, sum(stat.S_ISREG(entry.status.st_mode) for entry in entries))
+    progress.packed(len(sizes), sink.size)
+    return Archive(sink.file, sink.source)
 
 
-def _add(archive: tarfile.TarFile, root: Path, entry: _Entry) -> None:
+def _add(archive: tarfile.TarFile, root: Path, entry: _Entry, meter: Meter) -> None:
     info = tarfile.TarInfo(entry.inside)
     mode = entry.status.st_mode
     if stat.S_ISDIR(mode):
@@ -151,7 +154,7 @@ def _add(archive: tarfile.TarFile, root: Path, entry: _Entry) -> None:
         info.mode = 0o755 if mode & stat.S_IXUSR else 0o644
         with entry.path.open("rb") as file:
             info.size = os.fstat(file.fileno()).st_size
-            archive.addfile(info, file)
+            archive.addfile(info, Watched(file, meter))
 
 
 def _link_target(root: Path, entry: _Entry) -> str:

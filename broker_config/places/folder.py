@@ -7,10 +7,11 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from broker_config.errors import ConfigError, NotFound, TemporaryError
+from broker_config.places.protocol import Readable
 
 _UNFINISHED = ".part"
 
@@ -26,7 +27,7 @@ class FolderPlace:
         self.url = url
         self._folder = Path(unquote(parts.path))
 
-    def put(self, name: str, file: IO[bytes]) -> None:
+    def put(self, name: str, file: Readable) -> None:
         unfinished = self._folder / f"{name}{_UNFINISHED}"
         with self._translated():
             self._folder.mkdir(exist_ok=True)

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import IO, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
+
+
+class Readable(Protocol):
+    """A file that is read on from where it stands."""
+
+    def read(self, size: int = -1, /) -> bytes: ...
 
 
 class Place(Protocol):
@@ -21,7 +27,7 @@ class Place(Protocol):
 
     url: str
 
-    def put(self, name: str, file: IO[bytes]) -> None: ...
+    def put(self, name: str, file: Readable) -> None: ...
 
     def open(self, name: str, offset: int = 0) -> AbstractContextManager[BinaryIO]: ...
 

@@ -6,14 +6,18 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
 from fsspec.core import url_to_fs
 
 from broker_config.errors import ConfigError, NotFound, TemporaryError
+from broker_config.places.protocol import Readable
 
 _PART_BYTES = 16 * 1024 * 1024
-"""What is held in memory of an upload or download. S3 takes 10,000 parts, and no part under 5 MiB but the last."""
+"""What is held in memory of an upload. S3 takes 10,000 parts, and no part under 5 MiB but the last."""
+
+_READ_BYTES = 4 * 1024 * 1024
+"""What is asked for at once of a download."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class RemotePlace:
             # What others store and delete must be seen at once.
             self._files, self._root = url_to_fs(url, use_listings_cache=False, skip_instance_cache=True)
 
-    def put(self, name: str, file: IO[bytes]) -> None:
+    def put(self, name: str, file: Readable) -> None:
         with self._translated():
             try:
                 with self._files.open(self._path(name), "wb", block_size=_PART_BYTES) as written:
@@ -46,7 +50,7 @@ class RemotePlace:
     def open(self, name: str, offset: int = 0) -> Iterator[BinaryIO]:
         with (
             self._translated(),
-            self._files.open(self._path(name), "rb", block_size=_PART_BYTES, cache_type="readahead") as file,
+            self._files.open(self._path(name), "rb", block_size=_READ_BYTES, cache_type="readahead") as file,
         ):
             file.seek(offset)
             yield file

@@ -12,11 +12,11 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from typing import IO, TypeVar
+from typing import IO, Protocol, TypeVar
 
 from broker_config.errors import CodeNotStored, NotFound, TemporaryError
 from broker_config.jobs import CodeSource
-from broker_config.places.protocol import Place
+from broker_config.places.protocol import Place, Readable
 from broker_config.runs import now
 from broker_config.store.archives import PAGE, ArchiveRecord, Archives, Location
 from broker_config.store.code_places import CodePlaces
@@ -35,6 +35,12 @@ _CHUNK_BYTES = 1024 * 1024
 T = TypeVar("T")
 
 
+class Rewindable(Readable, Protocol):
+    """A file that can be read again from its beginning, for another try."""
+
+    def seek(self, offset: int, /) -> int: ...
+
+
 class CodeStore:
     """Put, get and drop code archives. Safe to share between threads."""
 
@@ -42,7 +48,7 @@ class CodeStore:
         self._archives = archives
         self._places = places
 
-    def put(self, file: IO[bytes], source: CodeSource) -> str:
+    def put(self, file: Rewindable, source: CodeSource) -> str:
         """Store the archive in a file, once however often it is put, and keep it until there is time to enqueue a run.
 
         Returns the URL of the place that it went to; empty when it was stored already.
@@ -66,7 +72,7 @@ class CodeStore:
                 return place.url
         raise TemporaryError(f"the code could not be stored in {place.url} in time; try again")
 
-    def _upload(self, file: IO[bytes], source: CodeSource, place: Place, lost: str) -> bool:
+    def _upload(self, file: Rewindable, source: CodeSource, place: Place, lost: str) -> bool:
         """Whether the archive is entered; not when the upload took so long that it was swept away."""
         location = Location(place.url, f"{source.digest.replace(':', '-')}-{secrets.token_hex(6)}")
         self._archives.begin(location)

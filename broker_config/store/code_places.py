@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 from contextlib import AbstractContextManager
 from functools import cached_property
-from typing import IO, BinaryIO
+from typing import BinaryIO
 
 import redis
 
 from broker_config import places
 from broker_config.connection import translated
 from broker_config.errors import ConfigError, InvalidRequest, NotFound
-from broker_config.places.protocol import Place
+from broker_config.places.protocol import Place, Readable
 from broker_config.settings import Settings
 from broker_config.store.archives import Location
 from broker_config.store.keys import Keys
@@ -28,7 +28,7 @@ class BrokerPlace:
         self._client = client
         self._keys = keys
 
-    def put(self, name: str, file: IO[bytes]) -> None:
+    def put(self, name: str, file: Readable) -> None:
         with translated(self._client):
             self._client.set(self._keys.code(name), file.read())
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from broker_config.settings import Settings, load_settings
+from producer.cli.progress import Shown
 from producer.client import Client
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -29,7 +30,10 @@ class Session:
     @cached_property
     def client(self) -> Client:
         """The client; it starts the embedded broker when that is needed."""
-        return Client(self.settings)
+        client = Client(self.settings)
+        if not self.as_json:
+            client.progress = Shown()
+        return client
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)

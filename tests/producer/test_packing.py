@@ -10,6 +10,7 @@ import pytest
 
 from broker_config.errors import InvalidRequest
 from producer.packing import Archive, pack
+from producer.progress import Silent
 
 MIB = 2**20
 
@@ -36,7 +37,7 @@ def test_the_same_files_give_the_same_bytes_whenever_and_wherever_they_were_writ
     (second / "train").chmod(0o660)
 
     # When both are packed
-    archives = pack(first, MIB), pack(second, MIB)
+    archives = pack(first, MIB, Silent()), pack(second, MIB, Silent())
 
     # Then the bytes are the same, and so is the digest
     assert archives[0].source == archives[1].source
@@ -49,7 +50,7 @@ def test_owner_time_and_mode_do_not_travel_but_the_executable_bit_does(tmp_path:
     (folder / "run").chmod(0o700)
 
     # When they are packed
-    found = members(pack(folder, MIB))
+    found = members(pack(folder, MIB, Silent()))
 
     # Then only what matters is left
     assert (found["run"].mode, found["data"].mode) == (0o755, 0o644)
@@ -62,7 +63,7 @@ def test_what_git_would_ignore_is_left_out(tmp_path: Path) -> None:
     (folder / ".gitignore").write_text("/model/\n*_pyc\nnotes\n!keep\n")
 
     # When the folder is packed
-    found = members(pack(folder, MIB))
+    found = members(pack(folder, MIB, Silent()))
 
     # Then the ignored files and folders are not in it
     assert set(found) == {".gitignore", "keep", "keep/x", "lib", "train"}
@@ -75,7 +76,7 @@ def test_our_own_ignore_file_replaces_that_of_git(tmp_path: Path) -> None:
     (folder / ".launchyardignore").write_text("secret\n.*ignore\n")
 
     # When the folder is packed, then `.launchyardignore` alone counts
-    assert set(members(pack(folder, MIB))) == {"train", "weights"}
+    assert set(members(pack(folder, MIB, Silent()))) == {"train", "weights"}
 
 
 def test_caches_repositories_and_environments_are_never_packed(tmp_path: Path) -> None:
@@ -88,8 +89,10 @@ def test_caches_repositories_and_environments_are_never_packed(tmp_path: Path) -
     (folder / "env" / "pyvenv.cfg").write_text("")
 
     # When it is packed, then only the code is in it
-    assert set(members(pack(folder, MIB))) >= {"lib", "lib/a", "train"}
-    assert not any(part in name for name in members(pack(folder, MIB)) for part in (".git", ".venv", "env", "__py"))
+    assert set(members(pack(folder, MIB, Silent()))) >= {"lib", "lib/a", "train"}
+    assert not any(
+        part in name for name in members(pack(folder, MIB, Silent())) for part in (".git", ".venv", "env", "__py")
+    )
 
 
 def test_a_link_inside_the_folder_stays_a_link_and_leads_there_in_every_copy(tmp_path: Path) -> None:
@@ -99,7 +102,7 @@ def test_a_link_inside_the_folder_stays_a_link_and_leads_there_in_every_copy(tmp
     (folder / "lib" / "absolute").symlink_to(folder / "real")
 
     # When it is packed
-    found = members(pack(folder, MIB))
+    found = members(pack(folder, MIB, Silent()))
 
     # Then both lead to the file of the copy
     assert found["lib/relative"].issym()
@@ -116,7 +119,7 @@ def test_a_link_that_leads_out_of_the_folder_is_refused_by_name(tmp_path: Path, 
 
     # When the folder is packed, then the link is named with the cure
     with pytest.raises(InvalidRequest, match=r"the link 'bad' leads out of the folder.*\.launchyardignore"):
-        pack(folder, MIB)
+        pack(folder, MIB, Silent())
 
 
 def test_too_much_code_is_refused_with_its_largest_files(tmp_path: Path) -> None:
@@ -128,7 +131,7 @@ def test_too_much_code_is_refused_with_its_largest_files(tmp_path: Path) -> None
     with pytest.raises(
         InvalidRequest, match=r"more than 0\.1 MiB when packed; its largest files are weights\.bin \(0\.2"
     ):
-        pack(folder, 100_000)
+        pack(folder, 100_000, Silent())
 
 
 def test_a_missing_or_empty_folder_is_refused(tmp_path: Path) -> None:
@@ -137,9 +140,9 @@ def test_a_missing_or_empty_folder_is_refused(tmp_path: Path) -> None:
 
     # When they are packed, then each error says what is wrong
     with pytest.raises(InvalidRequest, match=r"there is no folder '.*nowhere'"):
-        pack(tmp_path / "nowhere", MIB)
+        pack(tmp_path / "nowhere", MIB, Silent())
     with pytest.raises(InvalidRequest, match="has no file to pack"):
-        pack(tmp_path / "empty", MIB)
+        pack(tmp_path / "empty", MIB, Silent())
 
 
 def test_a_socket_in_the_folder_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,15 +153,15 @@ def test_a_socket_in_the_folder_is_left_out(tmp_path: Path, monkeypatch: pytest.
         server.bind("s")
 
         # When the folder is packed, then the socket is not in it
-        assert set(members(pack(folder, MIB))) == {"train"}
+        assert set(members(pack(folder, MIB, Silent()))) == {"train"}
 
 
 def test_the_digest_names_the_bytes(tmp_path: Path) -> None:
     # Given a packed folder
-    first = pack(write(tmp_path / "code", train="1"), MIB)
+    first = pack(write(tmp_path / "code", train="1"), MIB, Silent())
 
     # When one byte of the code changes
-    second = pack(write(tmp_path / "code", train="2"), MIB)
+    second = pack(write(tmp_path / "code", train="2"), MIB, Silent())
 
     # Then the digest is another one
     assert first.source.digest != second.source.digest
