@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import subprocess
 import threading
@@ -59,6 +60,7 @@ class GitServer:
     fault: int = 0
     only_files: bool = False  # the "dumb" protocol of a plain web server
     asked: list[str] = field(default_factory=list)
+    large: dict[str, bytes] = field(default_factory=dict)  # by SHA-256: what its Git LFS has
 
     def __post_init__(self) -> None:
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Handler, served=self))
@@ -102,10 +104,30 @@ class _Handler(SimpleHTTPRequestHandler):
             self.send_header("WWW-Authenticate", 'Basic realm="git"')
             self.send_header("Content-Length", "0")
             self.end_headers()
+        elif self.path.endswith("/info/lfs/objects/batch"):
+            self._tell_large()
+        elif self.path.startswith("/large/"):
+            self._send(self._served.large[self.path.removeprefix("/large/")], "application/octet-stream")
         elif self._served.only_files:
             super().do_GET()
         else:
             self._run_git()
+
+    def _tell_large(self) -> None:
+        """The batch API of Git LFS (docs/api/batch.md of git-lfs), for downloads."""
+        wanted = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["objects"]
+        root = f"http://{self.headers['Host']}/large/"
+        gone = {"error": {"code": 404, "message": "Object does not exist on the server"}}
+        there = {one["oid"]: {"actions": {"download": {"href": root + one["oid"]}}} for one in wanted}
+        objects = [{**one, **(there[one["oid"]] if one["oid"] in self._served.large else gone)} for one in wanted]
+        self._send(json.dumps({"transfer": "basic", "objects": objects}).encode(), "application/vnd.git-lfs+json")
+
+    def _send(self, content: bytes, kind: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
 
     def _run_git(self) -> None:
         path, _, query = self.path.partition("?")

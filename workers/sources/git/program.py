@@ -20,6 +20,7 @@ _ENVIRONMENT = {
     # Neither a path of this machine nor a command (ext::) may be named as a repository, in submodules neither.
     "GIT_ALLOW_PROTOCOL": "http:https:ssh",
     "GIT_TERMINAL_PROMPT": "0",
+    "GIT_LFS_SKIP_SMUDGE": "0",
     # What git says is searched for words.
     "LC_ALL": "C",
 }

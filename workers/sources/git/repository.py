@@ -7,6 +7,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from workers.sources.git import lfs
 from workers.sources.git.failures import failure
 from workers.sources.git.program import Done, Program
 
@@ -77,7 +78,15 @@ class Repository:
         """
         (self._folder / "index").unlink(missing_ok=True)
         sparse = self._sparse(part) if part else ()
-        self._run(*sparse, "read-tree", "-m", "-u", commit, folder=folder)
+        has_lfs = lfs.is_installed()
+        if has_lfs:
+            settings = self._call("config", f"--blob={commit}:.lfsconfig", "--list", "-z").out
+            lfs.check_urls(self._url, settings.split("\0"))
+        large = lfs.WITH if has_lfs else lfs.WITHOUT
+        self._run(*sparse, *large, "read-tree", "-m", "-u", commit, folder=folder)
+        if not has_lfs:
+            files = self._run("ls-files", "-t", "-z", "--", lfs.FILES, folder=folder)
+            lfs.check_pointers(self._url, files.split("\0"))
 
     def links(self, folder: Path) -> list[Link]:
         """The submodules of the commit that was checked out last."""
