@@ -32,6 +32,17 @@ def engine() -> docker.APIClient:
     return api
 
 
+def mirrored(registry: str) -> None:
+    """Put the base image into a registry on loopback under the path that Docker Hub has it at."""
+    copy = f"{registry}/library/{BASE_IMAGE}"
+    engine().tag(BASE_IMAGE, *copy.rsplit(":", 1))
+    try:
+        for event in engine().push(copy, stream=True, decode=True):
+            assert "error" not in event, event
+    finally:
+        engine().remove_image(copy)
+
+
 def remove_marks(name: str) -> None:
     """Remove what the docker target keeps beside a container of that name."""
     for mark in Mark:

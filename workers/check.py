@@ -98,7 +98,7 @@ def _builder(config: AgentConfig, home: Path, is_needed: bool) -> Iterator[Line]
     named = config.builder.type if config.builder else None
     if not (named or is_needed):
         return
-    choices: Sequence[str] = (named,) if named else BUILDER_PREFERENCE
+    choices = (named,) if named else tuple(BUILDER_PREFERENCE)
     for choice in choices:
         try:
             builder = families.load("builders", choice)(home, config.block_of(choice))
@@ -106,7 +106,11 @@ def _builder(config: AgentConfig, home: Path, is_needed: bool) -> Iterator[Line]
         except LaunchyardError as error:
             yield Line(Status.FAILED if named else Status.WARNING, f"builder {choice}", str(error))
             continue
-        yield Line(Status.OK, f"builder {choice}", "works here" if named else "is taken, as the config names none")
+        yield Line(
+            Status.OK,
+            f"builder {choice}",
+            "works here" if named else f"is taken, as the config names none and {BUILDER_PREFERENCE[choice]}",
+        )
         yield from (Line(Status.WARNING, f"builder {choice}", text) for text in lacks)
         return
 

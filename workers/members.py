@@ -27,8 +27,13 @@ from workers.watch import Watcher
 logger = logging.getLogger(__name__)
 
 ENVIRONMENT_BUILDER = "venv"
-BUILDER_PREFERENCE = ("docker", "noop")
-"""Image builders in the order in which they are tried when the config names none."""
+BUILDER_PREFERENCE = {
+    # Also without buildx: an engine that builds most often runs the jobs as well, and then no image moves.
+    "docker": "a Docker engine answers here",
+    "buildkit": "the BuildKit daemon that BUILDKIT_HOST names answers",
+    "noop": "nothing here builds images",
+}
+"""Image builders in the order in which they are tried when the config names none, and why one is taken."""
 
 
 class Served:
@@ -118,20 +123,24 @@ class Members:
         with self._lock:
             if self._builder_type:
                 return self._builder_type
-            for name in BUILDER_PREFERENCE[:-1]:
-                try:
-                    self._builder(name)
-                except ConfigError as error:
-                    logger.warning("builder-skipped %s: %s", name, error)
-                else:
-                    break
-            else:
-                name = BUILDER_PREFERENCE[-1]
+            # The last one works everywhere.
+            name = next(name for name in BUILDER_PREFERENCE if self._works(name))
             logger.warning(
-                "builder-chosen %s: the agent's config names none; to keep it, write builder: {type: %s}", name, name
+                "builder-chosen %s: the agent's config names none, and %s; to keep it, write builder: {type: %s}",
+                name,
+                BUILDER_PREFERENCE[name],
+                name,
             )
             self._builder_type = name
             return name
+
+    def _works(self, builder: str) -> bool:
+        try:
+            self._builder(builder)
+        except ConfigError as error:
+            logger.warning("builder-skipped %s: %s", builder, error)
+            return False
+        return True
 
     def _once(self, family: str, name: str, make: Callable[[], Any]) -> Any:
         with self._lock:

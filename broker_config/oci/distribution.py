@@ -6,6 +6,7 @@ Source of the formats: "OCI Distribution Specification".
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable
 from urllib.parse import urljoin
 
@@ -66,6 +67,20 @@ class Distribution:
                 f"{self._path}:{reference} cannot be looked up: {found.words}; check the registry's address"
             )
         return digest
+
+    def size(self, reference: str) -> int | None:
+        """The bytes of an image's config and layers, as they are stored; None when it is shown none, or is an index.
+
+        Raises:
+            ConfigError: when the registry does not take the login.
+            TemporaryError: when it does not answer.
+        """
+        found = self._manifest("GET", reference)
+        try:
+            manifest = json.loads(found.body)
+            return sum(int(part["size"]) for part in (manifest["config"], *manifest["layers"]))
+        except (ValueError, KeyError, TypeError):
+            return None
 
     def check(self) -> str:
         """Begin an upload, and cancel it.

@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
+import atexit
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Protocol
 
 from broker_config.jobs import CodeSource, Job
+from tests.buildkit import buildkitd
+from tests.docker_engine import engine
+from tests.docker_registry import docker_registry
+from tests.services import require
 from tests.workers.builders.wheels import OFFLINE, write_wheel
+from workers.builders.buildkit import BuildkitBuilder
+from workers.builders.docker import DockerBuilder
 from workers.builders.noop import NoopBuilder
 from workers.builders.protocol import Builder, BuildOrder
 from workers.builders.stub import StubBuilder
 from workers.builders.venv import VenvBuilder
-from workers.config.builder import NoopBuilderConfig, OtherBuilderConfig, VenvConfig
+from workers.config.builder import (
+    BuildkitBuilderConfig,
+    DockerBuilderConfig,
+    NoopBuilderConfig,
+    OtherBuilderConfig,
+    VenvConfig,
+)
+from workers.config.images import RegistryKind
+from workers.config.registry import RegistryConfig
+from workers.images.buildx.program import find
+from workers.pushing import PushingBuilder
+from workers.registries.oci import OciRegistry
 from workers.sources.protocol import Fetched
+
+IMAGE_LABEL = "launchyard.test=builder-contract"
+"""On the images that the suite leaves on an engine."""
 
 
 class Case(Protocol):
@@ -74,4 +98,66 @@ class Venv:
         return order_of(code, content)
 
 
-BUILDERS: dict[str, Case] = {"stub": Stub(), "noop": Noop(), "venv": Venv()}
+class Docker:
+    builds = True
+    keeps = True
+
+    def make(self, home: Path) -> Builder:
+        engine()
+        require(find() is not None, "there is no docker CLI with buildx; install docker-buildx")
+        return DockerBuilder(home, DockerBuilderConfig())
+
+    def order(self, home: Path, content: str) -> BuildOrder:
+        return small_image(home, content)
+
+
+class DockerClassic(Docker):
+    def make(self, home: Path) -> Builder:
+        builder = DockerBuilder(home, DockerBuilderConfig()) if engine() else None
+        assert builder
+        # As on a machine without the docker CLI.
+        builder.__dict__["_buildx"] = None
+        return builder
+
+
+class Buildkit:
+    builds = True
+    keeps = True
+
+    def make(self, home: Path) -> Builder:
+        require(find() is not None, "there is no docker CLI with buildx; install docker-buildx")
+        address, registry = buildkit_and_registry()
+        config = RegistryConfig(type=RegistryKind.OCI, uri=f"{registry}/{home.name.lower()}/jobs")
+        return PushingBuilder(BuildkitBuilder(home, BuildkitBuilderConfig(address=address)), OciRegistry(config, None))
+
+    def order(self, home: Path, content: str) -> BuildOrder:
+        return small_image(home, content)
+
+
+def small_image(home: Path, content: str) -> BuildOrder:
+    """An order that no other test gives."""
+    code = home / content
+    code.mkdir(exist_ok=True)
+    (code / "Dockerfile").write_text(f"FROM scratch\nLABEL {IMAGE_LABEL}\nCOPY content /\n")
+    (code / "content").write_text(content)
+    return order_of(code, f"{home.name}-{content}")
+
+
+@cache
+def buildkit_and_registry() -> tuple[str, str]:
+    """The address of a daemon, and a registry on loopback, both for as long as the tests run."""
+    stack = ExitStack()
+    atexit.register(stack.close)
+    folder = Path(stack.enter_context(TemporaryDirectory(prefix="ly-buildkit-")))
+    registry = stack.enter_context(docker_registry(folder))
+    return stack.enter_context(buildkitd(folder, [registry])).address, registry
+
+
+BUILDERS: dict[str, Case] = {
+    "stub": Stub(),
+    "noop": Noop(),
+    "venv": Venv(),
+    "docker": Docker(),
+    "docker-classic": DockerClassic(),
+    "buildkit": Buildkit(),
+}

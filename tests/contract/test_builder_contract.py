@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from broker_config.runs import FailureClass
-from tests.contract.builders import BUILDERS, Case
+from tests.contract.builders import BUILDERS, IMAGE_LABEL, Case
+from tests.docker_engine import engine
 from workers.builders.protocol import Artifact, Builder, BuildOrder
 from workers.failures import RunCancelled, RunFailed
 
@@ -25,6 +28,14 @@ def building(request: pytest.FixtureRequest) -> Case:
 @pytest.fixture(params=[name for name, case in BUILDERS.items() if not case.builds])
 def refusing(request: pytest.FixtureRequest) -> Case:
     return BUILDERS[request.param]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _leaves_no_image() -> Iterator[None]:
+    yield
+    with suppress(pytest.skip.Exception, pytest.fail.Exception):
+        for image in engine().images(filters={"label": IMAGE_LABEL}):
+            engine().remove_image(image["Id"], force=True)
 
 
 def build(builder: Builder, order: BuildOrder, log: list[str] | None = None) -> Artifact:

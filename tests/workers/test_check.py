@@ -76,7 +76,7 @@ def test_queues_that_cannot_be_served_are_named_each_with_its_cure(settings: Set
     assert set(failed) == {"queue gpu", "queue gpuu", "target kubernetes"}
     assert "set the agent's entity to 'language'" in failed["queue gpu"]
     assert "did you mean 'gpu'?" in failed["queue gpuu"]
-    assert "is not in this version" in failed["target kubernetes"]
+    assert "there is no Kubernetes cluster" in failed["target kubernetes"]
 
 
 def test_a_builder_that_is_not_there_fails_and_one_that_was_not_named_is_passed_over(
@@ -93,6 +93,7 @@ def test_a_builder_that_is_not_there_fails_and_one_that_was_not_named_is_passed_
     assert named["builder docker"] is Status.FAILED
     assert [(line.status, line.subject) for line in chosen if line.subject.startswith("builder")] == [
         (Status.WARNING, "builder docker"),
+        (Status.WARNING, "builder buildkit"),
         (Status.OK, "builder noop"),
     ]
 

@@ -6,10 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from broker_config.errors import ConfigError
 from broker_config.frozen import Frozen
 from broker_config.queues import Name
 from workers.config.builder import (
     BuilderConfig,
+    BuildkitBuilderConfig,
     DockerBuilderConfig,
     KanikoBuilderConfig,
     NoopBuilderConfig,
@@ -61,7 +63,7 @@ class AgentConfig(Frozen):
     """Where images go when the builder has no `destination`."""
 
     builder: BuilderConfig | None = None
-    """What builds images. Absent: docker where it works, else noop."""
+    """What builds images. Absent: docker where it works, else buildkit where `BUILDKIT_HOST` is set, else noop."""
 
     venv: VenvConfig = Field(default_factory=VenvConfig)
     """Options of the environments that are made for local-process queues."""
@@ -81,6 +83,12 @@ class AgentConfig(Frozen):
                 f"builder.build-context-store: {store!r} needs an environment of type {cloud_of(store)}, "
                 f"and this one is of type {self.environment.type}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _buildkit_pushes(self) -> AgentConfig:
+        if isinstance(self.builder, BuildkitBuilderConfig) and not self.destination:
+            raise ValueError("builder: buildkit pushes what it builds; write a destination, registry/path/name")
         return self
 
     @model_validator(mode="after")
@@ -114,7 +122,20 @@ class AgentConfig(Frozen):
         return int(self.builder.ahead) if self.builder else 0
 
     def block_of(self, builder: str) -> BuilderConfig | VenvConfig:
-        """What a builder of that type is told: its block, or the defaults where the config names no builder."""
+        """What a builder of that type is told: its block, or the defaults where the config names no builder.
+
+        Raises:
+            ConfigError: when it cannot do without a block.
+        """
         if builder == "venv":
             return self.venv
-        return self.builder or (DockerBuilderConfig() if builder == "docker" else NoopBuilderConfig())
+        if self.builder:
+            return self.builder
+        if builder == "buildkit":
+            if not self.destination:
+                raise ConfigError(
+                    "builder buildkit: it takes a daemon that BUILDKIT_HOST names, and a repository to push to; "
+                    "write registry.uri"
+                )
+            return BuildkitBuilderConfig()
+        return DockerBuilderConfig() if builder == "docker" else NoopBuilderConfig()

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from broker_config.errors import did_you_mean
 from broker_config.frozen import Frozen, JsonObject
 from broker_config.jobs import ENVIRONMENT_NAME
 from workers.config.caches import Cache
@@ -39,6 +40,19 @@ def _check_index(url: str) -> str:
 
 
 IndexUrl = Annotated[str, AfterValidator(_check_index)]
+
+
+_SCHEMES = ("tcp", "unix", "docker-container", "kube-pod", "ssh")
+
+
+def _check_address(address: str) -> str:
+    scheme, mark, rest = address.partition("://")
+    if not mark or not rest or scheme not in _SCHEMES:
+        raise ValueError(
+            f"{address!r} is no address of a BuildKit daemon{did_you_mean(scheme, _SCHEMES)}; write tcp://HOST:1234, "
+            "unix:///PATH, docker-container://NAME or kube-pod://POD"
+        )
+    return address
 
 
 class _Builder(Frozen):
@@ -123,6 +137,50 @@ class DockerBuilderConfig(_CachingBuilderConfig):
     type: Literal["docker"] = "docker"
 
 
+class BuildkitTls(_Builder):
+    """What a daemon is known by, and what it knows the agent by: files in PEM."""
+
+    ca: Path | None = None
+    """Authorities that the daemon's certificate may come from. Absent: those of the system."""
+
+    cert: Path | None = None
+    """The agent's certificate, for a daemon that asks for one."""
+
+    key: Path | None = None
+    """Its key."""
+
+    @model_validator(mode="after")
+    def _certificate_has_its_key(self) -> BuildkitTls:
+        if bool(self.cert) != bool(self.key):
+            given, missing = ("cert", "key") if self.cert else ("key", "cert")
+            raise ValueError(f"{given} needs {missing} beside it: the agent's certificate, and its key")
+        return self
+
+    @property
+    def files(self) -> Mapping[str, Path]:
+        """By buildx's names."""
+        named = {"cacert": self.ca, "cert": self.cert, "key": self.key}
+        return {name: path for name, path in named.items() if path}
+
+
+class BuildkitBuilderConfig(_CachingBuilderConfig):
+    """Images are built by a BuildKit daemon by itself, and pushed from there."""
+
+    type: Literal["buildkit"] = "buildkit"
+
+    address: Annotated[str, AfterValidator(_check_address)] | None = None
+    """Where the daemon is: `tcp://`, `unix://`, `docker-container://` or `kube-pod://`. Absent: `BUILDKIT_HOST`."""
+
+    tls: BuildkitTls | None = None
+    """For `tcp://`. Absent: no TLS."""
+
+    @model_validator(mode="after")
+    def _tls_is_over_tcp(self) -> BuildkitBuilderConfig:
+        if self.tls and self.address and not self.address.startswith("tcp://"):
+            raise ValueError(f"tls is for tcp:// addresses, and {self.address} is none; leave it out")
+        return self
+
+
 def _check_store(store: str) -> str:
     if cloud_of(store) is None:
         raise ValueError(
@@ -195,14 +253,17 @@ class OtherBuilderConfig(_Builder):
     options: JsonObject = Field(default_factory=dict)
 
 
-BuilderConfig = NoopBuilderConfig | DockerBuilderConfig | KanikoBuilderConfig | OtherBuilderConfig
+BuilderConfig = (
+    NoopBuilderConfig | DockerBuilderConfig | BuildkitBuilderConfig | KanikoBuilderConfig | OtherBuilderConfig
+)
 
 BUILDERS: Mapping[str, type[BuilderConfig]] = {
+    "buildkit": BuildkitBuilderConfig,
     "docker": DockerBuilderConfig,
     "kaniko": KanikoBuilderConfig,
     "noop": NoopBuilderConfig,
 }
-"""The models of the types that W&B Launch knows."""
+"""The models of the built-in types."""
 
 
 class VenvConfig(Frozen):

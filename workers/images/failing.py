@@ -14,6 +14,7 @@ _PASSING = (
     "connection refused",
     "connection reset",
     "context canceled",
+    "context deadline exceeded",
     "error reading from server",
     "i/o timeout",
     "no space left on device",

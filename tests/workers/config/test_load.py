@@ -136,7 +136,7 @@ def test_no_file_and_a_file_that_says_nothing_give_the_defaults(home: Path, cont
         ),
         ("builder: docker", "builder must be a mapping of keys, not 'docker' ({file}:1:1)"),
         ("builder:\n  type: dokcer", "builder.type: 'dokcer' is unknown; did you mean 'docker'? ({file}:2:3)"),
-        ("builder:\n  type: venv", "builder.type: 'venv' is unknown; known: docker, kaniko, noop"),
+        ("builder:\n  type: venv", "builder.type: 'venv' is unknown; known: buildkit, docker, kaniko, noop"),
         ("environment:\n  type: aws", "environment: field 'region' is missing ({file}:1:1)"),
         ("environment:\n  region: us-east-1", "environment.type is missing; known: aws, azure, gcp ({file}:1:1)"),
         (

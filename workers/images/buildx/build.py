@@ -13,7 +13,7 @@ from pathlib import Path
 from broker_config.errors import TemporaryError
 from broker_config.oci.logins import Login
 from broker_config.oci.references import Reference
-from workers.images.buildx.login import login_environment
+from workers.images.buildx.login import login_environment, with_own_environment
 from workers.images.buildx.plan import METADATA, Plan, command, write
 from workers.images.buildx.progress import Progress
 from workers.images.failing import failed, is_refused
@@ -81,7 +81,7 @@ class BuildxBuild:
                 errors="replace",
                 # The CLI starts buildx as a process of its own, and both have to end together.
                 start_new_session=True,
-                env={**os.environ, **plan.environment},
+                env=with_own_environment(plan.environment),
             )
         except OSError as error:
             raise TemporaryError(f"docker buildx cannot be started: {error}") from error

@@ -42,6 +42,11 @@ def login_environment(folder: Path, reference: str, login: Login | None) -> Mapp
     return {"DOCKER_CONFIG": str(made)}
 
 
+def with_own_environment(laid_over: Mapping[str, str]) -> Mapping[str, str]:
+    """What docker and its plug-ins get to see: the agent's own environment, for proxies and contexts, and more."""
+    return {**os.environ, **laid_over}
+
+
 def _read(path: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
