@@ -64,13 +64,17 @@ class CodeStore:
         for location in self._archives.find(source.digest):
             if not self._places.has(location.place):
                 continue
-            if _patiently(lambda at=location: self._places.of(at).exists(at.name)):  # type: ignore[misc]
+            if self._has_bytes(location):
                 return ""
             lost = location.name if location.place == place.url else lost
         for _ in range(ATTEMPTS):
             if self._upload(file, source, place, lost):
                 return place.url
         raise TemporaryError(f"the code could not be stored in {place.url} in time; try again")
+
+    def _has_bytes(self, location: Location) -> bool:
+        place = self._places.of(location)
+        return _patiently(lambda: place.exists(location.name))
 
     def _upload(self, file: Rewindable, source: CodeSource, place: Place, lost: str) -> bool:
         """Whether the archive is entered; not when the upload took so long that it was swept away."""
@@ -97,16 +101,12 @@ class CodeStore:
             raise CodeNotStored(digest)
         location = next((one for one in locations if self._places.has(one.place)), locations[0])
         place = self._places.of(location)
-        for _ in range(2):
-            file.seek(0)
-            file.truncate()
-            found = hashlib.sha256()
-            try:
-                _patiently(lambda: _read_on(place, location.name, file, found.update))  # noqa: B023
-            except NotFound as error:
-                raise CodeNotStored(digest) from error
-            if f"sha256:{found.hexdigest()}" == digest:
+        try:
+            # Twice: it may have been damaged on its way.
+            if digest in (_download(place, location.name, file) for _ in range(2)):
                 return
+        except NotFound as error:
+            raise CodeNotStored(digest) from error
         logger.warning("code-damaged location=%s: it is removed, so that the next launch stores it anew", location)
         place.delete(location.name)
         raise CodeNotStored(digest)
@@ -149,12 +149,29 @@ class CodeStore:
         return self._archives.list()
 
 
-def _read_on(place: Place, name: str, file: IO[bytes], seen: Callable[[bytes], None]) -> None:
-    """Append what the file lacks of an object."""
-    with place.open(name, file.tell()) as stored:
-        while chunk := stored.read(_CHUNK_BYTES):
-            file.write(chunk)
-            seen(chunk)
+def _download(place: Place, name: str, file: IO[bytes]) -> str:
+    """Write an object into a file, and return its digest. Only connections that bring nothing wear out the patience."""
+    file.seek(0)
+    file.truncate()
+    found = hashlib.sha256()
+
+    def read_on() -> bool:
+        """Whether that was all of it."""
+        before = file.tell()
+        try:
+            with place.open(name, before) as stored:
+                while chunk := stored.read(_CHUNK_BYTES):
+                    file.write(chunk)
+                    found.update(chunk)
+        except TemporaryError:
+            if file.tell() == before:
+                raise
+            return False
+        return True
+
+    while not _patiently(read_on):
+        pass
+    return f"sha256:{found.hexdigest()}"
 
 
 def _patiently(call: Callable[[], T]) -> T:
