@@ -1,19 +1,20 @@
-"""A unix socket in front of another one, on which a test can lose replies, hold everything back, or cut the wires."""
+"""A socket in front of another one, on which a test can lose replies, hold everything back, or cut the wires."""
 
 from __future__ import annotations
 
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 
-class SocketProxy:
+class Proxy:
     """Passes connections on. What it does to them holds for those that are open and for those that come."""
 
-    def __init__(self, path: Path, upstream: Path) -> None:
-        self._path = path
-        self._upstream = upstream
+    def __init__(self, listener: socket.socket, connect: Callable[[], socket.socket]) -> None:
+        self._listener = listener
+        self._connect = connect
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
         self._flows = threading.Event()
@@ -21,9 +22,6 @@ class SocketProxy:
         self._loses = False
         self.lost = 0
         """Pieces of replies that were thrown away since `lose_replies`."""
-        self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(path))
-        self._listener.listen(256)
         self._start(self._accept)
 
     def freeze(self) -> None:
@@ -54,7 +52,6 @@ class SocketProxy:
         _hang_up(self._listener)
         self._listener.close()
         self.cut()
-        self._path.unlink(missing_ok=True)
 
     def _accept(self) -> None:
         while True:
@@ -62,13 +59,11 @@ class SocketProxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            server = socket.socket(socket.AF_UNIX)
             try:
-                server.connect(str(self._upstream))
+                server = self._connect()
             except OSError:
                 # The server is down, and a client of it would not get through either.
                 client.close()
-                server.close()
                 continue
             with self._lock:
                 self._sockets |= {client, server}
@@ -91,6 +86,41 @@ class SocketProxy:
 
     def _start(self, work: object, *arguments: object) -> None:
         threading.Thread(target=work, args=arguments, daemon=True).start()  # type: ignore[arg-type]
+
+
+class SocketProxy(Proxy):
+    """Between unix sockets."""
+
+    def __init__(self, path: Path, upstream: Path) -> None:
+        self._path = path
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(path))
+        listener.listen(256)
+        super().__init__(listener, lambda: _connected(upstream))
+
+    def close(self) -> None:
+        """Take no more, and close every connection."""
+        super().close()
+        self._path.unlink(missing_ok=True)
+
+
+class TcpProxy(Proxy):
+    """Between ports; its own is on loopback."""
+
+    def __init__(self, host: str, port: int) -> None:
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = listener.getsockname()[1]
+        super().__init__(listener, lambda: socket.create_connection((host, port), timeout=5))
+
+
+def _connected(path: Path) -> socket.socket:
+    made = socket.socket(socket.AF_UNIX)
+    try:
+        made.connect(str(path))
+    except OSError:
+        made.close()
+        raise
+    return made
 
 
 def _hang_up(one: socket.socket) -> None:

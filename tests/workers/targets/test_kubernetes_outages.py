@@ -1,0 +1,102 @@
+"""The way to the API server is cut, frozen, or loses its replies: jobs notice nothing, and none is made twice."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+
+from broker_config.errors import TemporaryError
+from tests.cluster import JOBS, cluster, namespace
+from tests.contract.waiting import eventually
+from tests.faults.proxy import TcpProxy
+from tests.workers.targets.test_kubernetes import Lab
+from workers.kubernetes import cluster as clusters
+from workers.targets.protocol import Phase
+
+
+class Remote(Lab):
+    """A target whose way to the cluster can be struck, and that watches."""
+
+    def __init__(self, home: Path, space: str) -> None:
+        super().__init__(home, space)
+        config = yaml.safe_load(Path(os.environ["KUBECONFIG"]).read_text())
+        server = config["clusters"][0]["cluster"]
+        address = urlsplit(server["server"])
+        assert address.hostname is not None
+        assert address.port is not None
+        self.proxy = TcpProxy(address.hostname, address.port)
+        server |= {"server": f"https://127.0.0.1:{self.proxy.port}", "tls-server-name": address.hostname}
+        self.config = home / "through-the-proxy"
+        self.config.write_text(yaml.safe_dump(config))
+        self.told: list[str | None] = []
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self.target.watch, args=(self.told.append, self.stop))
+        self.thread.start()
+
+    def submit(self, *command: str, **config: object) -> str:
+        return super().submit(*command, configFile=str(self.config), **config)
+
+    def close(self) -> None:
+        self.stop.set()
+        self.thread.join(10)
+        self.proxy.close()
+
+
+@pytest.fixture
+def remote(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Remote]:
+    monkeypatch.setattr(clusters, "ANSWER_SECONDS", (2.0, 2.0))
+    cluster()
+    with namespace() as space:
+        made = Remote(home, space)
+        yield made
+        made.close()
+
+
+@pytest.mark.parametrize("fault", ["cut", "frozen"])
+def test_an_end_that_came_while_the_server_was_out_of_reach_is_told_afterwards(remote: Remote, fault: str) -> None:
+    # Given
+    name = remote.submit("sleep", "2")
+    eventually(lambda: (seen := remote.observe(name)) is not None and seen.phase is Phase.RUNNING, 30)
+    # When
+    remote.proxy.freeze()
+    ended = lambda: (remote.object(name).get("status") or {}).get("succeeded")  # noqa: E731
+    eventually(ended, 30)
+    remote.told.clear()
+    if fault == "cut":
+        remote.proxy.cut()
+    remote.proxy.thaw()
+    # Then
+    eventually(lambda: {name, None} & {*remote.told}, 40)
+    assert remote.end_of(name).phase is Phase.SUCCEEDED
+
+
+def test_a_submit_whose_reply_was_lost_is_adopted_by_the_next(remote: Remote) -> None:
+    # Given
+    request = remote.target.render(remote.workload("sleep", "1", configFile=str(remote.config)))
+    remote.submit("true")
+    # When
+    remote.proxy.lose_replies()
+    with pytest.raises(TemporaryError):
+        remote.target.submit(request)
+    remote.proxy.cut()
+    remote.target.submit(request)
+    # Then
+    assert remote.end_of(request.name).phase is Phase.SUCCEEDED
+    assert len(cluster().get(JOBS.path(remote.space))["items"]) == 2
+
+
+def test_what_the_server_does_not_say_is_not_guessed(remote: Remote) -> None:
+    # Given
+    name = remote.submit("sleep", "30")
+    remote.target = type(remote.target)(remote.config.parent)  # that watches nothing
+    # When
+    remote.proxy.close()
+    # Then
+    with pytest.raises(TemporaryError, match="does not answer"):
+        remote.observe(name)
