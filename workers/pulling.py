@@ -6,6 +6,7 @@ Targets ask at the moment of a pull, as tokens of registries end after hours. Wh
 from __future__ import annotations
 
 import threading
+import time
 from functools import partial
 
 from broker_config.errors import ConfigError
@@ -21,6 +22,9 @@ from workers.config.registry import AnyRegistryConfig, RegistryConfig
 from workers.failures import RunFailed
 from workers.registries.protocol import Registry
 
+LOGIN_SECONDS = 60.0
+"""How long a registry's login is handed on, so that many submits are not many questions. It is good for an hour."""
+
 CURE = "let the agent's credentials for its registry, or its user's docker login, have the right to pull it"
 
 
@@ -30,10 +34,11 @@ class Pulls:
     def __init__(self, config: AgentConfig) -> None:
         self._config = config
         self._registries: dict[str, Registry | None] = {}
+        self._known: dict[str, tuple[Login | None, float]] = {}
         self._lock = threading.Lock()
 
     def login(self, image: str) -> Login | None:
-        """The login that a pull of the image needs, asked for anew; None where none is known, which may do.
+        """The login that a pull of the image needs, a minute old at most; None where none is known, which may do.
 
         Raises:
             RunFailed: class CONFIG, when the agent's registry gives it none, or docker's config cannot be read.
@@ -42,10 +47,19 @@ class Pulls:
         repository = Reference.parse(image).repository
         try:
             registry = self._registry_at(host_of(repository), repository)
-            return registry.login() if registry else docker_login(host_of(repository))
+            return self._login_at(host_of(repository), registry) if registry else docker_login(host_of(repository))
         except ConfigError as error:
             text = f"the agent has no login to pull {image}: {error}"
             raise RunFailed(FailureClass.CONFIG, Reason.CONFIG_INVALID, text) from error
+
+    def _login_at(self, host: str, registry: Registry) -> Login | None:
+        with self._lock:
+            login, until = self._known.get(host, (None, 0.0))
+        if time.monotonic() >= until:
+            login = registry.login()
+            with self._lock:
+                self._known[host] = (login, time.monotonic() + LOGIN_SECONDS)
+        return login
 
     def repository(self, repository: str) -> Distribution:
         """Any repository, asked with the login that a pull from it has."""

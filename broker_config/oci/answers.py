@@ -129,7 +129,7 @@ class Transport:
         except HTTPError as error:
             found = Answer(error.code, error.headers, _read(error))
             if error.code == 429 or error.code >= 500:
-                raise _Failed(f"registry {host} fails: {_explained(host, found)}", _wish(found)) from error
+                raise _Failed(f"registry {host} {_failing(found)}", _wish(found)) from error
             return found
         except (URLError, HTTPException, OSError, ValueError) as error:
             raise _not_reached(host, getattr(error, "reason", error)) from error
@@ -157,11 +157,11 @@ def _not_reached(host: str, reason: object) -> LaunchyardError:
     return _Failed(f"registry {host} does not answer: {reason}; check its address and the network")
 
 
-def _explained(host: str, answer: Answer) -> str:
-    if answer.status == 429 and host.endswith("docker.io"):
+def _failing(answer: Answer) -> str:
+    if answer.status == 429:
         # Without a login the limit is that of an address, which many machines may share.
-        return f"{answer.words}; log in there with docker login, or take the image from a mirror"
-    return answer.words
+        return f"is asked too often: {answer.words}; log in there with docker login, or take images from a mirror"
+    return f"fails: {answer.words}"
 
 
 def _wish(answer: Answer) -> float:

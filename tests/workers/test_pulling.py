@@ -13,7 +13,9 @@ from broker_config.oci.logins import Login, docker_config
 from broker_config.runs import FailureClass
 from tests import clouds
 from tests.contract.registries import ECR_HOST
+from tests.contract.waiting import eventually
 from tests.moto_server import aws
+from workers import pulling
 from workers.config.blocks import parse_config
 from workers.failures import RunFailed
 from workers.pulling import Pulls
@@ -79,6 +81,25 @@ def test_images_of_a_cloud_are_pulled_with_the_credentials_that_the_agent_has_fo
     # Then
     assert login == Login(GOOGLE_USER, clouds.TOKEN)
     assert other_cloud is None
+
+
+def test_many_pulls_at_once_are_one_question_and_later_ones_another(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given
+    monkeypatch.setattr(pulling, "LOGIN_SECONDS", 1.0)
+    image = "europe-west1-docker.pkg.dev/project/base/python:1"
+    with clouds.tokens() as tokens:
+        for name, value in clouds.google(tokens, home).items():
+            monkeypatch.setenv(name, value)
+        logins = logins_of({"registry": {"uri": "europe-west1-docker.pkg.dev/project/team/jobs"}})
+        # When
+        given = [logins.login(image) for _ in range(3)]
+        tokens.is_refusing = True
+        # Then
+        assert given == [Login(GOOGLE_USER, clouds.TOKEN)] * 3
+        with pytest.raises(RunFailed, match="no login to pull"):
+            eventually(lambda: logins.login(image) is None)
 
 
 def test_a_registry_that_gives_no_login_ends_the_run_that_needs_it(home: Path) -> None:

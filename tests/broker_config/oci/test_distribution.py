@@ -51,6 +51,7 @@ def test_a_registry_that_wants_to_be_left_alone_is_not_asked_again_before() -> N
     # Then
     assert len(server.asked) == 1
     assert failed.value.delay_seconds == 120
+    assert "is asked too often: HTTP 429; log in there with docker login" in str(failed.value)
 
 
 def test_a_short_wish_is_waited_for() -> None:

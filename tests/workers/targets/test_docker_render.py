@@ -38,7 +38,6 @@ def test_an_unknown_flag_is_named_with_its_near_miss() -> None:
         ({"env_file": "/etc/env"}, "list what it holds"),
         ({"t": True}, "no terminal"),
         ({"log-driver": "syslog"}, "json-file, local, journald"),
-        ({"builder": {"accelerator": {}}}, "agent's config"),
     ],
 )
 def test_flags_that_are_launchyards_own_are_refused_with_the_reason(config: dict[str, Any], why: str) -> None:
