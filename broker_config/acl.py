@@ -1,6 +1,7 @@
 """ACL rules for the users of a shared broker: what a producer, a queue owner and an agent need, and nothing else.
 
-They keep each user to the keys of this installation and of the named queues. Within those, a user may run the commands
+They keep each user to the keys of this installation and of the named queues: each by its full name, or all queues of a
+team as `team-a/*`, as rules are patterns and no name holds such marks. Within those, a user may run the commands
 that the store's scripts run, because Redis checks a script's commands as its caller's own. So the rules say which keys
 somebody may touch, and the scripts say how; who writes commands by hand can still write nonsense into those keys.
 

@@ -43,7 +43,7 @@ def refuse(queue: Queue, findings: Sequence[Finding]) -> None:
         InvalidConfig: when there is an error in it; every such place is named.
     """
     if errors := [str(finding) for finding in findings if finding.is_error]:
-        raise InvalidConfig(f"queue {queue.name!r}: config: " + "; ".join(errors), findings)
+        raise InvalidConfig(f"queue {queue.full_name!r}: config: " + "; ".join(errors), findings)
 
 
 def located(findings: Sequence[Finding], document: Document, config: str) -> list[Finding]:

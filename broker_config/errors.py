@@ -106,9 +106,10 @@ class NotReplicated(TemporaryError):
 
 
 class NotPermitted(TemporaryError):
-    """The broker's user lacks a right. It stops an agent at its start and fails a producer's call.
+    """The broker's user, or the author on a private queue, lacks a right.
 
-    Temporary all the same: rights can be changed under a running agent, and its runs must not pay for that.
+    It stops an agent at its start and fails a producer's call. Temporary all the same: rights can be
+    changed under a running agent, and its runs must not pay for that.
     """
 
     code = "not-permitted"

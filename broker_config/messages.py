@@ -49,7 +49,7 @@ def encode(spec: RunSpec, spec_json: str) -> str:
         "body": base64.b64encode(body.encode()).decode(),
         "task": RUN_TASK,
         "id": spec.id,
-        "queue": spec.queue.name,
+        "queue": spec.queue.full_name,
         "label": spec.priority.label,
         "name": spec.name,
         "origin": _ORIGIN,

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from broker_config.errors import InvalidRequest
 from broker_config.frozen import Frozen, JsonObject, parse
@@ -20,11 +20,9 @@ from broker_config.wrappers import RESOURCE_ALIASES, unwrap
 
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,62}[A-Za-z0-9])?")
 
-RESERVED_NAMES = frozenset({"unacked", "unacked_index", "unacked_mutex", "celery"})
-"""Keys of kombu's Redis transport, and Celery's default queue, which a plain worker would drain."""
-
-RESERVED_PREFIXES = ("celery-task-meta-", "celeryev")
-"""How the names of Celery's results and of its queues of events begin."""
+RESERVED = re.compile(r"celery$|celery-task-meta-|celeryev|unacked|.*\.celery\.pidbox")
+"""Celery's default queue, which a plain worker would drain, and what kombu and Celery keep under such names: results,
+events, unacknowledged messages, mailboxes. Any agent may write there (`acl.agent`), also one of another queue."""
 
 DEFAULT_ENTITY = "default"
 """Owns the queues of installations that do not tell teams apart."""
@@ -40,15 +38,29 @@ def check_name(name: str) -> str:
     return name
 
 
-def check_queue_name(name: str) -> str:
-    """A name whose list of messages is nobody else's key on the broker."""
-    if name in RESERVED_NAMES or name.startswith(RESERVED_PREFIXES):
+def full_name(name: str, entity: str | None = None) -> str:
+    """A queue's name in the whole installation: `gpu` of the default entity, `team-a/gpu` of another one.
+
+    It is also the name of its Celery queue. No name holds a `/`, so no two queues have the same. `entity` is that of a
+    name that says none; `default/gpu` is `gpu`.
+    """
+    owner, _, own = name.rpartition("/")
+    owner = owner or entity or DEFAULT_ENTITY
+    return own if owner == DEFAULT_ENTITY else f"{owner}/{own}"
+
+
+def check_full_name(name: str) -> str:
+    """A full name whose list of messages is nobody else's key on the broker. It may say the default entity."""
+    for part in name.split("/", 1):
+        check_name(part)
+    name = full_name(name)
+    if RESERVED.match(name):
         raise ValueError(f"{name!r} is a name of Celery's on the broker; choose another one for the queue")
-    return check_name(name)
+    return name
 
 
 Name = Annotated[str, AfterValidator(check_name)]
-QueueName = Annotated[str, AfterValidator(check_queue_name)]
+FullName = Annotated[str, AfterValidator(check_full_name)]
 
 
 def check_overridable(given: Any) -> Any:
@@ -98,8 +110,9 @@ class PinImages(StrEnum):
 class Queue(Frozen):
     """What a platform owner writes down about a queue."""
 
-    name: QueueName
+    name: Name
     entity: Name = Field(default=DEFAULT_ENTITY)  # the team or user that owns the queue
+    private: bool = False  # its entity is a user: only that author sees it and launches on it
     resource: str  # name of the target resource, e.g. "docker"
     config: JsonObject = Field(default_factory=dict)  # in the target's own shape
     template_variables: TemplateVariables = Field(default_factory=dict)  # what a launch chooses in the config
@@ -114,6 +127,35 @@ class Queue(Frozen):
     max_queued_per_author: Limit = None
     retries: RetryPolicy = Field(default_factory=RetryPolicy)
     timeouts: Timeouts = Field(default_factory=Timeouts)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_full_name(cls, data: Any) -> Any:
+        if not isinstance(data, Mapping) or not isinstance(name := data.get("name"), str) or "/" not in name:
+            return data
+        entity, _, own = name.partition("/")
+        if data.get("entity", entity) != entity:
+            raise ValueError(f"the name {name!r} names another entity than {data['entity']!r}; leave one of them out")
+        return {**data, "entity": entity, "name": own}
+
+    @model_validator(mode="after")
+    def _has_a_name_of_its_own(self) -> Queue:
+        check_full_name(self.full_name)
+        return self
+
+    @model_validator(mode="after")
+    def _private_queue_has_a_user(self) -> Queue:
+        if self.private and self.entity == DEFAULT_ENTITY:
+            raise ValueError("a private queue belongs to a user: name its author as the entity")
+        return self
+
+    @property
+    def full_name(self) -> str:
+        return full_name(self.name, self.entity)
+
+    def is_hidden_from(self, author: str) -> bool:
+        """Whether the queue is another author's own."""
+        return self.private and self.entity != author
 
     @field_validator("resource")
     @classmethod
@@ -143,7 +185,7 @@ class QueueRecord(Frozen):
 
     @property
     def name(self) -> str:
-        return self.queue.name
+        return self.queue.full_name
 
 
 def parse_queue(data: Mapping[str, Any]) -> Queue:

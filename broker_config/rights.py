@@ -41,7 +41,7 @@ class Rights:
 
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
-        self._what = f"queue {queue.name!r}"
+        self._what = f"queue {queue.full_name!r}"
         self._last: tuple[object, _Written] | None = None
 
     def check(

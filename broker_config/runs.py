@@ -19,7 +19,7 @@ from broker_config.jobs import Job, Source
 from broker_config.overrides import Merged, merge, merge_with_origins
 from broker_config.placeholders import Value, fill
 from broker_config.priorities import Priority
-from broker_config.queues import Name, Queue
+from broker_config.queues import Name, Queue, full_name
 from broker_config.retries import RetryPolicy
 from broker_config.timeouts import Timeouts
 
@@ -150,7 +150,7 @@ class Launch(Frozen):
     """One request to run a job on a queue, as the caller wrote it."""
 
     queue: str
-    entity: Name | None = None  # of the queue, for a caller who wants to be sure
+    entity: Name | None = None  # of the queue, where its name does not say it
     job: Job
     job_version: str = ""  # of the named job that it comes from, as "team/train:v3"
     overrides: JsonObject = Field(default_factory=dict)  # laid over the queue config
@@ -162,6 +162,11 @@ class Launch(Frozen):
     idempotency_key: str | None = Field(default=None, min_length=1, max_length=256)
     not_before: AwareDatetime | None = None  # no agent takes it earlier
     after: tuple[RunId, ...] = Field(default=(), max_length=100)  # no agent takes it before these have succeeded
+
+    @property
+    def full_queue(self) -> str:
+        """The full name of the queue that is meant."""
+        return full_name(self.queue, self.entity)
 
 
 class RunSpec(Frozen):

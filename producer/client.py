@@ -13,6 +13,7 @@ from broker_config.errors import CodeNotStored, InvalidRequest, LaunchyardError,
 from broker_config.frozen import parse
 from broker_config.named_jobs import JobVersion
 from broker_config.plans import Plan
+from broker_config.queues import full_name
 from broker_config.runs import Launch, Run, RunId, new_run_id
 from broker_config.settings import Settings, load_settings
 from broker_config.store import Store
@@ -59,14 +60,15 @@ class Client:
             self.settings = parse(Settings, {**settings.model_dump(), **overrides}, "settings")
         self.store = Store(self.settings)
         self.progress: Progress = Silent()
+        self._queues = self.store.queues.for_author()
         self._terms: dict[str, Terms] = {}
         # Behind Sentinel another server takes over by itself. One that stands alone may be away for ever.
         self._failover_seconds = FAILOVER_SECONDS if sentinels.read(self.settings.broker_url) else 0.0
 
     @property
     def queues(self) -> QueueStore:
-        """Create, read, edit, pause and delete queues."""
-        return self.store.queues
+        """Create, read, edit, pause and delete queues, but not other authors' private ones."""
+        return self._queues
 
     @property
     def jobs(self) -> Jobs:
@@ -93,11 +95,11 @@ class Client:
         Raises:
             InvalidRequest: when a field is wrong, or the queue could not take it. Nothing was written.
             NotFound: when there is no such queue or named job.
+            NotPermitted: when the queue is private to another author, or the broker's user may not launch on it.
             Conflict: when the idempotency key stands for another launch.
             BrokerUnavailable: when the broker does not answer; behind Sentinel, for longer than a failover takes.
             BrokerFull: when the broker has no memory left. Nothing was written.
             NotReplicated: when it is written, and too few replicas have it.
-            NotPermitted: when the broker's user may not launch on this queue.
         """
         return self.enqueue_many([fields])[0]
 
@@ -140,8 +142,8 @@ class Client:
             Conflict: when the queue was edited since, or the plan was changed.
             NotFound, TemporaryError: as for `launch`.
         """
-        self._terms.pop(plan.launch.queue, None)
-        terms = self._terms_of(plan.launch.queue)
+        self._terms.pop(plan.launch.full_queue, None)
+        terms = self._terms_of(plan.launch.full_queue)
         agreed = [(planning.spec_of(plan, terms), plan.launch)]
         enqueue = partial(self.store.runs.enqueue, terms.record, agreed, self.settings.max_message_bytes)
         (run_id,) = ask_patiently(enqueue, time.monotonic() + self._failover_seconds)
@@ -166,7 +168,7 @@ class Client:
         """Check and write. Returns, for each id, the run that there is now: an earlier one where its key was known."""
         by_queue: dict[str, list[Order]] = {}
         for order in orders:
-            by_queue.setdefault(order[1].launch.queue, []).append(order)
+            by_queue.setdefault(order[1].launch.full_queue, []).append(order)
         terms = self._check(by_queue, pins)
         self._store_code(orders)
         written: dict[RunId, RunId] = {}
@@ -197,6 +199,7 @@ class Client:
         Raises:
             NotFound: when there is none; the error names near misses.
         """
+        name = full_name(name)
         self._terms.pop(name, None)
         return QueueHandle(self._terms_of(name).record)
 
@@ -204,15 +207,19 @@ class Client:
         """The run of that id, or whose id alone begins like that.
 
         Raises:
-            NotFound: when there is none.
+            NotFound: when there is none, or it is on a private queue of another author.
             InvalidRequest: when there are several.
         """
         found = self.store.runs.find(id_or_prefix)
+        if found.spec.queue.is_hidden_from(self.settings.author):
+            raise NotFound(f"run {id_or_prefix!r} is on a private queue of {found.spec.queue.entity!r}")
         return self._handle(found.id, found)
 
     def runs(self) -> Iterator[RunHandle]:
         """All runs that are kept, newest first."""
         for run in self.store.runs.newest():
+            if run.spec.queue.is_hidden_from(self.settings.author):
+                continue
             yield self._handle(run.id, run)
 
     def _handle(self, run_id: RunId, run: Run | None = None) -> RunHandle:
@@ -229,12 +236,12 @@ class Client:
         prepared = self._preparation().prepare(fields)
         if prepared.archive:
             store(self.store.code, prepared.archive, self.progress)
-        self._terms.pop(prepared.launch.queue, None)
-        return prepared, self._terms_of(prepared.launch.queue)
+        self._terms.pop(prepared.launch.full_queue, None)
+        return prepared, self._terms_of(prepared.launch.full_queue)
 
     def _terms_of(self, queue: str) -> Terms:
         if queue not in self._terms:
-            self._terms[queue] = Terms(self.store.queues.get(queue))
+            self._terms[queue] = Terms(self._queues.get(queue))
         return self._terms[queue]
 
     def _checked(self, queue: str, group: list[Order]) -> Terms:

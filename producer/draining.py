@@ -36,5 +36,5 @@ def drain(client: Client, name: str, *, cancel_waiting: bool = False) -> Iterato
 
 def _cancel_waiting(client: Client, name: str) -> None:
     for handle in client.runs():
-        if handle.run.spec.queue.name == name and handle.run.state is State.QUEUED:
+        if handle.run.spec.queue.full_name == name and handle.run.state is State.QUEUED:
             handle.cancel()

@@ -17,6 +17,7 @@ from broker_config.jobs import Job
 from broker_config.named_jobs import JobVersion
 from broker_config.overrides import merge
 from broker_config.priorities import Priority, parse_priority
+from broker_config.queues import full_name
 from broker_config.runs import Launch, RunId, now
 from producer.packing import Archive, pack
 from producer.progress import Progress
@@ -52,7 +53,7 @@ class LaunchFields(JobFields, total=False):
     template_variables: Mapping[str, Any]  # values for the queue's template variables, by name
     priority: str | int | Priority
     name: str | None
-    entity: str | None  # of the queue, for a caller who wants to be sure
+    entity: str | None  # of the queue, where its name does not say it
     project: str | None  # what the run belongs to; the job sees it
     labels: Mapping[str, str]
     idempotency_key: str | None
@@ -77,7 +78,7 @@ class Prepared:
         if self.launch.name:
             return self.launch.name
         word = re.sub(r"[^A-Za-z0-9._-]+", "-", self.hint)[:_WORD_IN_NAME].strip("._-")
-        return f"{word or self.launch.queue[:_WORD_IN_NAME]}-{run_id[:_ID_IN_NAME]}"
+        return f"{word or self.launch.queue.rpartition('/')[2][:_WORD_IN_NAME]}-{run_id[:_ID_IN_NAME]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ class Preparation:
         if reference is None:
             made = self._made(of_job, "launch")
         else:
-            version = self._version(reference, fields.get("queue"))
+            version = self._version(reference, fields.get("queue"), fields.get("entity"))
             made = MadeJob(_changed(version, of_job), version.definition.name)
             fields = {**fields, "job_version": version.reference}
             fields["project"] = fields.get("project") or version.definition.project
@@ -144,10 +145,10 @@ class Preparation:
         given["source"] = (archive.source if archive else source).model_dump()  # type: ignore[union-attr]
         return MadeJob(parse(Job, given, what), hint(source), archive)
 
-    def _version(self, reference: Any, queue: Any) -> JobVersion:
+    def _version(self, reference: Any, queue: Any, entity: Any) -> JobVersion:
         if not (isinstance(reference, str) and isinstance(queue, str) and self._find):
             raise InvalidRequest(f"launch: job {reference!r} is no name of a job, such as 'train:v2'")
-        return self._find(reference, queue)
+        return self._find(reference, full_name(queue, entity if isinstance(entity, str) else None))
 
     def _pack(self, source: Meant) -> Archive | None:
         if not isinstance(source, LocalCode):

@@ -40,9 +40,9 @@ class Pins:
                 self._pinned[source.image] = pinned(source, _repository)
             except LaunchyardError as error:
                 text = (
-                    f"queue {queue.name!r} pins images as they are enqueued, and {source.image!r} cannot be: {error}. "
-                    "Name it by its digest, or have the queue's owner leave it to agents: "
-                    f"launchyard queue edit {queue.name} --pin-images claim"
+                    f"queue {queue.full_name!r} pins images as they are enqueued, and {source.image!r} cannot be: "
+                    f"{error}. Name it by its digest, or have the queue's owner leave it to agents: "
+                    f"launchyard queue edit {queue.full_name} --pin-images claim"
                 )
                 raise (TemporaryError if isinstance(error, TemporaryError) else InvalidRequest)(text) from error
         return self._pinned[source.image]

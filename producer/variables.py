@@ -26,7 +26,7 @@ class Variables(Mapping[str, Value]):
     _names: ClassVar[Mapping[str, str]]  # of the variables, by attribute
 
     def __post_init__(self) -> None:
-        checked = check_values(self._queue.template_variables, dict(self), f"queue {self._queue.name!r}")
+        checked = check_values(self._queue.template_variables, dict(self), f"queue {self._queue.full_name!r}")
         for attribute, name in self._names.items():
             object.__setattr__(self, attribute, checked[name])
 
@@ -83,7 +83,7 @@ def variables_of(queue: Queue) -> type[Variables]:
         namespace={
             "_queue": queue,
             "_names": names,
-            "__doc__": f"Template variables of queue {queue.name!r}.\n\n{listed}",
+            "__doc__": f"Template variables of queue {queue.full_name!r}.\n\n{listed}",
             "__module__": __name__,
         },
         frozen=True,

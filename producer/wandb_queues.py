@@ -108,6 +108,9 @@ def _queue(given: Mapping[str, Any], source: str) -> Imported:
     }
     if entity := fields.pop("entity", None):
         queue["entity"] = entity["name"] if isinstance(entity, Mapping) and "name" in entity else entity
+    if fields.get("access") == "USER" and "entity" in queue:
+        del fields["access"]
+        queue["private"] = True
     left += _unused(fields)
     try:
         return Imported(parse_queue(queue), left)

@@ -70,4 +70,4 @@ def store(settings: Settings) -> Iterator[Store]:
 @pytest.fixture
 def queue(store: Store) -> QueueRecord:
     """A prioritized queue on the stub target."""
-    return store.queues.create(Queue(name="gpu-queue", entity="team", resource="stub", prioritization=True))
+    return store.queues.create(Queue(name="gpu-queue", resource="stub", prioritization=True))

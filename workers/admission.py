@@ -34,7 +34,9 @@ class Admission:
         """
         spec = run.spec
         try:
-            templates.check_values(spec.queue.template_variables, spec.template_values, f"queue {spec.queue.name!r}")
+            templates.check_values(
+                spec.queue.template_variables, spec.template_values, f"queue {spec.queue.full_name!r}"
+            )
             # A macro without a value is told now rather than after the build.
             macros = self.macros.of_job(run, Artifact(kind, ""))
             config = spec.config_with(macros)

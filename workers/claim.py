@@ -37,10 +37,10 @@ class Claimer:
         # A claim of this session that nobody carries on is an earlier try whose reply was lost.
         is_mine = run is not None and run.state is State.CLAIMED and run.fence == self._session.fence
         if run is not None and (outcome is Claimed.CLAIMED or is_mine):
-            logger.info("run-claimed run=%s queue=%s", run.id, spec.queue.name)
+            logger.info("run-claimed run=%s queue=%s", run.id, spec.queue.full_name)
             return run
         if outcome in {Claimed.PAUSED, Claimed.QUEUE_FULL, Claimed.LEASE_LOST}:
-            self._cease(spec.queue.name)
+            self._cease(spec.queue.full_name)
             self._runs.send_again(spec)
         logger.info("order-dropped run=%s: %s", spec.id, outcome)
         raise Dropped(outcome)

@@ -96,7 +96,7 @@ class Holds:
     def _next_step(self, run: Run, at: datetime) -> Verdict | None:
         others = self._store.runs.get_many(run.spec.after) if run.hold is Hold.RUNS else []
         waits_for_place = run.hold is Hold.SLOT
-        has_place = waits_for_place and self._store.queues.has_place(run.spec.queue.name, run.spec.author)
+        has_place = waits_for_place and self._store.queues.has_place(run.spec.queue.full_name, run.spec.author)
         return next_step(run, others, at, has_place=has_place)
 
     def _put_off(self, run: Run, seen: float, at: datetime) -> None:

@@ -36,7 +36,7 @@ class Reconciler:
         # In front of the list goes what is sent last, so the longest waiting run must be the last.
         lost = [spec for spec in reversed(missing) if spec.id in self._suspects]
         for spec in lost:
-            logger.warning("order-lost run=%s queue=%s: sent again", spec.id, spec.queue.name)
+            logger.warning("order-lost run=%s queue=%s: sent again", spec.id, spec.queue.full_name)
             self._runs.send_again(spec)
         self._suspects = {spec.id for spec in missing} - {spec.id for spec in lost}
         return len(lost)

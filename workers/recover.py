@@ -84,10 +84,12 @@ class Recovery:
         # Where it is beyond that, and how it ended, its agent finds out.
         run = run.model_copy(update={"state": State.RUNNING if phase is Phase.RUNNING else State.STARTING})
         outcome, text = self._restored(run, phase)
-        return Finding(outcome=outcome, resource=resource, name=name, run=run.id, queue=run.spec.queue.name, text=text)
+        return Finding(
+            outcome=outcome, resource=resource, name=name, run=run.id, queue=run.spec.queue.full_name, text=text
+        )
 
     def _restored(self, run: Run, phase: Phase) -> tuple[Outcome, str]:
-        if self.is_dry or (self.queues and run.spec.queue.name not in self.queues):
+        if self.is_dry or (self.queues and run.spec.queue.full_name not in self.queues):
             is_known = bool(self.store.runs.get_many([run.id]))
             return (Outcome.KNOWN, "") if is_known else (Outcome.LOST, f"the job is {phase}")
         text = f"The broker had lost its record; {run.submission} was {phase}."
@@ -114,7 +116,7 @@ class Recovery:
         """The agent that held the run, for the others to see that it is gone, unless it says something itself."""
         return AgentInfo(
             name=run.agent,
-            queues=(run.spec.queue.name,),
+            queues=(run.spec.queue.full_name,),
             max_jobs=0,
             live=0,
             host=run.agent.partition("@")[2] or socket.gethostname(),

@@ -50,7 +50,7 @@ class Takeover:
             found = [run for name in gone for run in self._runs.held_by(name)]
         else:
             found = [run for run in self._runs.get_many(list(run_ids)) if run.agent in gone]
-        mine = [run for run in found if run.state.is_live and run.spec.queue.name in self._reach.queues]
+        mine = [run for run in found if run.state.is_live and run.spec.queue.full_name in self._reach.queues]
         return [run for run in mine if self._is_to_be_adopted(run, gone[run.agent])]
 
     def _is_to_be_adopted(self, run: Run, holder: AgentInfo) -> bool:

@@ -90,4 +90,4 @@ def sentence(run: Run, reason: Reason) -> str:
     if limit is None:
         # Only a start may be limited by the agent, where the queue says nothing of it.
         return f"The run {what}; see start_timeout in its agent's config."
-    return f"The run {what} of {limit:g} s, which queue {run.spec.queue.name} or the launch sets."
+    return f"The run {what} of {limit:g} s, which queue {run.spec.queue.full_name} or the launch sets."

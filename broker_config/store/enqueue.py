@@ -61,7 +61,7 @@ class Enqueuer:
         return ids
 
     def _arguments(self, record: QueueRecord, batch: Sequence[Encoded], more: int = 0) -> tuple[list[str], list[Any]]:
-        keys, queue = self._keys, record.queue.name
+        keys, queue = self._keys, record.queue.full_name
         first = batch[0][0]
         names = [keys.queue(queue), keys.queue_waiting(queue), keys.queue_counts(queue), keys.runs, keys.alarms]
         names += [keys.queue_authors(queue), keys.archives]

@@ -20,7 +20,7 @@ class Orders:
         """Send the order of a queued run again, in front: its first message was lost."""
         message = messages.encode(spec, spec.model_dump_json())
         with translated():
-            self._client.rpush(list_key(spec.queue.name, spec.priority), message)
+            self._client.rpush(list_key(spec.queue.full_name, spec.priority), message)
 
     def overtaken(self, queue: str, limit: int) -> list[RunId]:
         """Runs that wait for longer than the next order of their priority to leave; up to `limit` of each priority.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from redis.client import Pipeline
@@ -10,8 +10,8 @@ from redis.commands.core import Script
 
 from broker_config.checks import refuse_errors
 from broker_config.connection import Entry, TextClient, translated
-from broker_config.errors import Conflict, NotFound, did_you_mean
-from broker_config.queues import LIMITS, Queue, QueueRecord
+from broker_config.errors import Conflict, NotFound, NotPermitted, did_you_mean
+from broker_config.queues import LIMITS, Queue, QueueRecord, full_name
 from broker_config.revisions import QueueRevision
 from broker_config.runs import State, now
 from broker_config.store.keys import Keys
@@ -28,6 +28,13 @@ class QueueStore:
         self._keys = keys
         self._script = script
         self._author = author
+        self._hides_private = False
+
+    def for_author(self) -> QueueStore:
+        """The same queues without the private ones of other authors."""
+        seen = QueueStore(self._client, self._keys, self._script, self._author)
+        seen._hides_private = True
+        return seen
 
     def create(self, queue: Queue) -> QueueRecord:
         """Write a new queue.
@@ -35,12 +42,14 @@ class QueueStore:
         Raises:
             InvalidRequest: when something in its config cannot work.
             Conflict: when the name is taken.
+            NotPermitted: when it would be private to another author.
         """
         refuse_errors(queue)
+        self.check_author(queue)
         outcome, *_ = self._write("create", queue)
         if outcome == "taken":
-            raise Conflict(f"queue {queue.name!r} exists; edit it, or choose another name")
-        return self.get(queue.name)
+            raise Conflict(f"queue {queue.full_name!r} exists; edit it, or choose another name")
+        return self.get(queue.full_name)
 
     def edit(self, queue: Queue, expected: int | None = None, note: str = "") -> QueueRecord:
         """Replace a queue's definition; runs that are queued keep the config they were enqueued with.
@@ -52,21 +61,25 @@ class QueueStore:
             InvalidRequest: when something in its config cannot work.
             NotFound: when there is no queue of that name.
             Conflict: when the queue is at another revision than `expected`.
+            NotPermitted: when it is, or would be, private to another author.
         """
         # The one way in which a definition changes, so here its owner will be asked for. Until there are accounts, a
         # shared broker keeps others out: only `acl.owner` lets a user write a queue's key.
         refuse_errors(queue)
+        self.check_author(queue)
+        if self._hides_private:
+            self.get(queue.full_name)
         outcome, *details = self._write("edit", queue, expected, note)
         if outcome == "edited":
             revision, author = details
             raise Conflict(
-                f"queue {queue.name!r} is at revision {revision} by {author!r}, not at {expected}; look at it with "
-                f"'launchyard queue diff {queue.name} {expected}', and edit it anew"
+                f"queue {queue.full_name!r} is at revision {revision} by {author!r}, not at {expected}; look at it "
+                f"with 'launchyard queue diff {queue.full_name} {expected}', and edit it anew"
             )
-        return self.get(queue.name)
+        return self.get(queue.full_name)
 
     def _write(self, what: str, queue: Queue, expected: int | None = None, note: str = "") -> list[str]:
-        keys, name = self._keys, queue.name
+        keys, name = self._keys, queue.full_name
         with translated(self._client):
             reply: list[str] = self._script(
                 keys=[
@@ -87,7 +100,7 @@ class QueueStore:
         Raises:
             NotFound: when there is no queue of that name.
         """
-        self.get(name)
+        name = self.get(name).name
         with translated():
             return [_revision(entry) for entry in self._client.xrevrange(self._keys.queue_revisions(name))]
 
@@ -97,7 +110,7 @@ class QueueStore:
         Raises:
             NotFound: when there is no such queue, or it has no such revision any more.
         """
-        self.get(name)
+        name = self.get(name).name
         with translated():
             key, place = self._keys.queue_revisions(name), f"{max(number, 0)}-0"
             found = self._client.xrevrange(key, place, place)
@@ -123,13 +136,33 @@ class QueueStore:
 
         Raises:
             NotFound: when there is none; the error names near misses.
+            NotPermitted: when it is private to another author.
         """
+        name = full_name(name)
         with translated():
             fields = self._client.hgetall(self._keys.queue(name))
-            if "queue" not in fields:
-                known = self._client.smembers(self._keys.queues)
-                raise NotFound(f"queue {name!r} does not exist{did_you_mean(name, known) or '; there is none yet'}")
-        return _record(fields)
+        if "queue" not in fields:
+            known = [record.name for record in self.list()]
+            cure = _elsewhere(name, known) or did_you_mean(name, known) or "; there is none yet"
+            raise NotFound(f"queue {name!r} does not exist{cure}")
+        record = _record(fields)
+        self.check_author(record.queue)
+        return record
+
+    def _is_hidden(self, queue: Queue) -> bool:
+        return self._hides_private and queue.is_hidden_from(self._author)
+
+    def check_author(self, queue: Queue) -> None:
+        """Refuse what is another author's own, where this store is `for_author`.
+
+        Raises:
+            NotPermitted: when the queue is, or would be, private to another author.
+        """
+        if self._is_hidden(queue):
+            raise NotPermitted(
+                f"queue {queue.full_name!r} is private to {queue.entity!r}, and the author here is {self._author!r}; "
+                "ask for a queue of your team, or create one of your own with --private"
+            )
 
     def list(self) -> list[QueueRecord]:
         """All queues by name."""
@@ -138,12 +171,13 @@ class QueueStore:
             with self._client.pipeline(transaction=False) as pipe:
                 for name in names:
                     pipe.hgetall(self._keys.queue(name))
-                return [_record(fields) for fields in pipe.execute() if "queue" in fields]
+                records = [_record(fields) for fields in pipe.execute() if "queue" in fields]
+        return [record for record in records if not self._is_hidden(record.queue)]
 
     def counts(self, name: str) -> dict[State, int]:
         """How many runs of the queue are in each state; ended ones since the queue was made."""
         with translated():
-            stored = self._client.hgetall(self._keys.queue_counts(name))
+            stored = self._client.hgetall(self._keys.queue_counts(full_name(name)))
         return {state: int(stored.get(state, 0)) for state in State}
 
     def set_paused(self, name: str, paused: bool, reason: str = "") -> QueueRecord:
@@ -191,7 +225,7 @@ class QueueStore:
             NotFound: when there is no queue of that name.
             Conflict: when runs of it have not ended.
         """
-        self.get(name)
+        name = self.get(name).name
         counts = self._keys.queue_counts(name)
 
         def delete(pipe: Pipeline) -> None:
@@ -212,7 +246,7 @@ class QueueStore:
             self._client.transaction(delete, counts)
 
     def _update(self, name: str, fields: dict[Any, str | int]) -> QueueRecord:
-        self.get(name)
+        name = self.get(name).name
         key = self._keys.queue(name)
 
         def write(pipe: Pipeline) -> None:
@@ -224,6 +258,13 @@ class QueueStore:
         with translated():
             self._client.transaction(write, key)
         return self.get(name)
+
+
+def _elsewhere(name: str, known: Iterable[str]) -> str:
+    """The clause that tells of queues which have that name in another entity."""
+    own = f"/{name}".rpartition("/")[2]
+    there = [other for other in known if f"/{other}".endswith(f"/{own}")]
+    return f"; there is {' and '.join(map(repr, there))}, of another entity" if there else ""
 
 
 def _revision(entry: Entry) -> QueueRevision:

@@ -57,7 +57,7 @@ class Replication:
             return
         with translated(), self._client.pipeline(transaction=False) as pipe:
             pipe.hmget(self._keys.run(run.id), "version", "fence")
-            pipe.hincrby(self._keys.queue_counts(run.spec.queue.name), "queued", 0)
+            pipe.hincrby(self._keys.queue_counts(run.spec.queue.full_name), "queued", 0)
             pipe.wait(self._least, int(WAIT_SECONDS * 1000))
             (version, fence), _, count = pipe.execute()
         if int(version or 0) < run.version or (run.state.is_live and int(fence or 0) != run.fence):

@@ -110,7 +110,7 @@ class RunStore:
                     f"Taken by agent {agent}.",
                     results.started(spec.id, agent),
                     self._retention_seconds,
-                    spec.queue.name,
+                    spec.queue.full_name,
                     spec.author,
                     first_place(spec.priority),
                 ],
@@ -122,7 +122,7 @@ class RunStore:
         return Claimed(outcome), _run(RunSpec.model_validate_json(stored), fields)
 
     def _claim_keys(self, spec: RunSpec, agent: str) -> list[str]:
-        keys, queue = self._keys, spec.queue.name
+        keys, queue = self._keys, spec.queue.full_name
         return [
             *(keys.run(spec.id), keys.queue(queue), keys.queue_waiting(queue), keys.queue_counts(queue)),
             *(keys.run_events(spec.id), keys.agent_runs(agent), keys.agent_lease(agent), results.key(spec.id)),
@@ -154,7 +154,7 @@ class RunStore:
         return _after(run, change, at, fields).model_copy(update={"version": version})
 
     def _change_keys(self, run: Run, fields: dict[str, Any]) -> list[str]:
-        keys, queue = self._keys, run.spec.queue.name
+        keys, queue = self._keys, run.spec.queue.full_name
         return [
             keys.run(run.id),
             keys.run_spec(run.id),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from broker_config.queues import full_name
 from broker_config.settings import environment_for
 from broker_config.store.agents import Mode, Wish
 from producer.cli import documents, orphans, output
@@ -58,6 +59,16 @@ _CONFIG = click.option(
 )
 
 
+def _check_queues(session: Session, given: AgentOptions) -> None:
+    """An unknown queue is told here. Whose queue a plain name means may be said by the agent's config alone."""
+    # An agent works for everybody, so other authors' private queues count as well.
+    store = session.client.store.queues
+    known = {record.queue.name for record in store.list()} if given.entity is None else set()
+    for queue in given.queues:
+        if queue not in known:
+            store.get(full_name(queue, given.entity))
+
+
 @click.group(invoke_without_command=True)
 @click.option("--queue", "-q", "queues", multiple=True, help="A queue to serve; the config's when absent.")
 @click.option("--entity", "-e", help="The entity whose queues it serves; the config's when absent.")
@@ -83,8 +94,7 @@ def agent(ctx: click.Context, session: Session, /, **options: object) -> None:
     if ctx.invoked_subcommand:
         return
     given = AgentOptions(**options)  # type: ignore[arg-type]  # click gives them as declared above
-    for queue in given.queues:
-        session.client.store.queues.get(queue)
+    _check_queues(session, given)
     arguments = agent_arguments(given)
     if session.as_json:
         output.line({"type": "agent", "pid": os.getpid(), "queues": list(given.queues)})

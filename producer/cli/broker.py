@@ -71,7 +71,7 @@ def status(session: Session) -> None:
     if embedded and embedded.pid is None:
         raise BrokerUnavailable("the embedded broker is not running; start it with: launchyard broker start")
     url = masked(configured) if configured else embedded.url if embedded else ""
-    queues = len(session.client.store.queues.list())
+    queues = len(session.client.queues.list())
     if session.as_json:
         output.document(
             {"answers": True, "embedded": embedded is not None, "pid": embedded and embedded.pid, "url": url}

@@ -50,14 +50,14 @@ def demo(session: Session, docker: bool, no_flower: bool) -> None:
     with Yard(session.settings, tell) as yard:
         yard.start_broker()
         _ensure_queue(session, queue)
-        if not _is_served(session, queue.name):
-            _start_agent(session, yard, queue.name)
+        if not _is_served(session, queue.full_name):
+            _start_agent(session, yard, queue.full_name)
         if not no_flower:
             yard.start_flower()
         handle = session.client.launch(
-            queue=queue.name, source=LocalCode(_example()), entry_point=["python", "train.py"]
+            queue=queue.full_name, source=LocalCode(_example()), entry_point=["python", "train.py"]
         )
-        tell("run", f"{handle.id} is queued on {queue.name}")
+        tell("run", f"{handle.id} is queued on {queue.full_name}")
         accuracy = _follow(session, yard, handle)
         session.client.close()
     _tell_result(session, handle, accuracy)
@@ -72,10 +72,10 @@ def _example() -> Path:
 
 def _ensure_queue(session: Session, queue: Queue) -> None:
     try:
-        session.client.store.queues.create(queue)
+        session.client.queues.create(queue)
     except Conflict:
         return
-    shower(session)("queue", f"{queue.name} created, on resource {queue.resource}")
+    shower(session)("queue", f"{queue.full_name} created, on resource {queue.resource}")
 
 
 def _is_served(session: Session, queue: str) -> bool:

@@ -21,6 +21,7 @@ def queue(record: QueueRecord, counts: dict[State, int] | None = None) -> dict[s
     """A queue; with the number of its runs in each state where asked for."""
     document = {
         **record.queue.model_dump(mode="json"),
+        "full_name": record.name,
         "revision": record.revision,
         "paused": record.paused,
         "pause_reason": record.pause_reason,
@@ -57,7 +58,7 @@ def run(record: Run) -> dict[str, Any]:
     return {
         "id": spec.id,
         "name": spec.name,
-        "queue": spec.queue.name,
+        "queue": spec.queue.full_name,
         "resource": spec.queue.resource,
         "priority": spec.priority.label,
         "project": spec.project,

@@ -17,7 +17,7 @@ from broker_config.wrappers import unwrap
 from producer.cli import output, pairs
 
 EDITABLE = (
-    *("entity", "resource", "prioritization", "pin_images", "description", "external_links", *LIMITS),
+    *("entity", "private", "resource", "prioritization", "pin_images", "description", "external_links", *LIMITS),
     *("retries", "timeouts", "overridable", "template_variables", "config"),
 )
 """Fields of a queue in the order in which an editor shows them."""

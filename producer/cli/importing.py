@@ -32,9 +32,9 @@ def wandb(session: Session, files: tuple[str, ...], dry_run: bool, replace: bool
 
     All files are read and all queues checked before the first is written. What cannot be carried over is told.
     """
-    store = session.client.store.queues
+    store = session.client.queues
     found = [imported for file in files for imported in queues_in(read_file(file, "import"))]
-    _check_names([imported.queue.name for imported in found])
+    _check_names([imported.queue.full_name for imported in found])
     plans = [(imported, _check(imported.queue), _action(store, imported.queue, replace)) for imported in found]
     for imported, warnings, action in plans:
         if not dry_run:
@@ -49,7 +49,7 @@ def wandb(session: Session, files: tuple[str, ...], dry_run: bool, replace: bool
 
 def _check_names(names: list[str]) -> None:
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise InvalidRequest(f"queue {twice!r} is there twice; entities share names here, so import one and rename it")
+        raise InvalidRequest(f"queue {twice!r} is there twice; import one of them, or rename it")
 
 
 def _check(queue: Queue) -> list[Finding]:
@@ -57,7 +57,7 @@ def _check(queue: Queue) -> list[Finding]:
         return drafts.check(queue)
     except InvalidConfig as error:
         # Several queues are looked at, so each finding says of which it is.
-        named = [one._replace(place=f"queue {queue.name!r}: {one.pointer or 'config'}") for one in error.findings]
+        named = [one._replace(place=f"queue {queue.full_name!r}: {one.pointer or 'config'}") for one in error.findings]
         raise InvalidConfig(str(error), named) from error
 
 
@@ -66,16 +66,20 @@ def _action(store: QueueStore, queue: Queue, replace: bool) -> str:
 
     Raises:
         Conflict: when it is there, different, and must not be replaced.
+        NotPermitted: when it would be another author's own.
     """
+    store.check_author(queue)
     try:
-        present = store.get(queue.name).queue
+        present = store.get(queue.full_name).queue
     except NotFound:
         return "create"
     # What W&B does not know of stays as it is.
     if present == _over(present, queue):
         return ""
     if not replace:
-        raise Conflict(f"queue {queue.name!r} is there and different; edit it with --replace, or rename one of the two")
+        raise Conflict(
+            f"queue {queue.full_name!r} is there and different; edit it with --replace, or rename one of the two"
+        )
     return "edit"
 
 
@@ -88,14 +92,14 @@ def _write(store: QueueStore, queue: Queue, action: str) -> None:
     if action == "create":
         store.create(queue)
     elif action == "edit":
-        present = store.get(queue.name)
+        present = store.get(queue.full_name)
         store.edit(_over(present.queue, queue), present.revision, "imported")
 
 
 def _tell(imported: Imported, warnings: list[Finding], action: str, dry_run: bool) -> None:
     words: dict[str, str] = {"create": "created", "edit": "edited", "": "is there already, unchanged"}
     done = f"would be {words[action]}" if dry_run and action else words[action]
-    click.echo(f"queue {imported.queue.name!r} on {imported.queue.resource}: {done}")
+    click.echo(f"queue {imported.queue.full_name!r} on {imported.queue.resource}: {done}")
     for clause in imported.left:
         output.note(f"  not carried over: {clause}")
     drafts.tell(warnings)
@@ -103,7 +107,7 @@ def _tell(imported: Imported, warnings: list[Finding], action: str, dry_run: boo
 
 def _document(imported: Imported, warnings: list[Finding], action: str) -> dict[str, Any]:
     return {
-        "name": imported.queue.name,
+        "name": imported.queue.full_name,
         "resource": imported.queue.resource,
         "action": action or "none",
         "not_carried_over": imported.left,

@@ -116,11 +116,11 @@ def launch(session: Session, /, plan: Path | None, follows: bool, **options: Any
         handle = session.client.launch_plan(planning.read(plan))
     if follows:
         if not session.as_json:
-            output.note(f"run {handle.id} ({handle.name}) is queued on {handle.run.spec.queue.name}")
+            output.note(f"run {handle.id} ({handle.name}) is queued on {handle.run.spec.queue.full_name}")
         sys.exit(follow(session, handle))
     if session.as_json:
         output.document(documents.run(handle.run))
         return
     click.echo(handle.id)
-    output.note(f"run {handle.name} is {handle.run.state} on {handle.run.spec.queue.name}")
+    output.note(f"run {handle.name} is {handle.run.state} on {handle.run.spec.queue.full_name}")
     output.next_command(f"launchyard logs -f {handle.id}", f"launchyard show {handle.id}")

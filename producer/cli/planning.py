@@ -57,7 +57,7 @@ def plan(ctx: click.Context, session: Session, /, out: Path | None, diff: str | 
 def _document(made: Plan) -> dict[str, Any]:
     """The plan without the launch itself, whose variables may hold secrets."""
     document = made.model_dump(mode="json", exclude={"launch", "preview"})
-    return {"queue": made.launch.queue, **document, **made.preview.model_dump(mode="json")}
+    return {"queue": made.launch.full_queue, **document, **made.preview.model_dump(mode="json")}
 
 
 def _show(made: Plan) -> None:
@@ -65,7 +65,7 @@ def _show(made: Plan) -> None:
     output.fields(
         [
             ("run", f"{made.run_id} ({made.name})"),
-            ("queue", f"{made.launch.queue}, revision {made.queue_revision}"),
+            ("queue", f"{made.launch.full_queue}, revision {made.queue_revision}"),
             ("build", preview.build),
             ("digest", preview.digest),
             ("environment", "\n".join(f"{name}={value}" for name, value in sorted(preview.environment.items()))),

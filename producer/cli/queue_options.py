@@ -22,6 +22,7 @@ class QueueOptions:
     config_file: str | None
     config_json: str | None
     entity: str | None
+    private: bool | None
     prioritization: bool | None
     pin_images: str | None
     description: str | None
@@ -51,7 +52,7 @@ class QueueOptions:
         """The fields that these options set."""
         fields: dict[str, Any] = {
             name: getattr(self, name)
-            for name in ("entity", "prioritization", "description", "resource")
+            for name in ("entity", "private", "prioritization", "description", "resource")
             if getattr(self, name) is not None
         }
         if self.document is not None:
@@ -101,7 +102,8 @@ def queue_options(command: Any) -> Any:
             type=click.Choice([*PinImages, NOT_PINNED]),
             help="When a job's image becomes the digest that its tag stands for.",
         ),
-        click.option("--entity", help="The team or user that owns the queue."),
+        click.option("--entity", help="The team or user that owns the queue; NAME may say it too, as ENTITY/NAME."),
+        click.option("--private/--shared", default=None, help="Whether the queue is one author's own: its entity's."),
         *(click.option(f"--{name.replace('_', '-')}", type=click.IntRange(0), help=text) for name, text in _LIMITS),
         click.option("--retries", metavar="TEXT", help='All of the retry policy as JSON or YAML: {"user": 1}.'),
         click.option("--timeouts", metavar="TEXT", help='All of the limits, in seconds: {"run": 86400}.'),

@@ -43,11 +43,12 @@ def create(session: Session, /, name: str, **options: Any) -> None:
         queue, warnings = drafts.edited(name, _fields(queue)) or (queue, drafts.check(queue))
     else:
         warnings = drafts.check(queue, given.document)
-    record = session.client.store.queues.create(queue)
+    record = session.client.queues.create(queue)
     if session.as_json:
         output.document({**documents.queue(record), "warnings": documents.findings(warnings)})
         return
     drafts.tell(warnings)
+    name = record.name
     click.echo(f"queue {name!r} is there, on resource {queue.resource}")
     output.next_command(f"launchyard agent -q {name}", f"launchyard launch -q {name} -f -- python train.py")
 
@@ -57,13 +58,13 @@ def create(session: Session, /, name: str, **options: Any) -> None:
 @pass_session
 def list_queues(session: Session) -> None:
     """List all queues."""
-    store = session.client.store.queues
+    store = session.client.queues
     found = [(record, store.counts(record.name)) for record in store.list()]
     if session.as_json:
         output.document({"queues": [documents.queue(record, counts) for record, counts in found]})
         return
     output.table(
-        ("NAME", "RESOURCE", "ENTITY", "PRIORITIES", "WAITING", "LIVE", "PAUSED"),
+        ("NAME", "RESOURCE", "PRIORITIES", "WAITING", "LIVE", "PAUSED"),
         [_row(record, counts) for record, counts in found],
         empty="There is no queue yet.",
     )
@@ -77,9 +78,8 @@ def list_queues(session: Session) -> None:
 def _row(record: QueueRecord, counts: dict[State, int]) -> tuple[str, ...]:
     queue = record.queue
     return (
-        queue.name,
+        queue.full_name,
         queue.resource,
-        queue.entity,
         "on" if queue.prioritization else "off",
         str(counts[State.QUEUED]),
         str(sum(count for state, count in counts.items() if state.is_live)),
@@ -120,7 +120,7 @@ def _paused(record: QueueRecord) -> str:
 @pass_session
 def show(session: Session, /, name: str) -> None:
     """Show a queue with its config."""
-    store = session.client.store.queues
+    store = session.client.queues
     record, counts = store.get(name), store.counts(name)
     if session.as_json:
         output.document(documents.queue(record, counts))
@@ -128,8 +128,8 @@ def show(session: Session, /, name: str) -> None:
     queue = record.queue
     output.fields(
         [
-            ("name", queue.name),
-            ("entity", queue.entity),
+            ("name", queue.full_name),
+            ("entity", f"{queue.entity}, who alone sees the queue" if queue.private else queue.entity),
             ("resource", queue.resource),
             ("priorities", "on" if queue.prioritization else "off: one FIFO"),
             ("pins images", f"at {queue.pin_images}" if queue.pin_images else ""),
@@ -165,9 +165,14 @@ def edit(session: Session, /, name: str, if_revision: int | None, **options: Any
     Runs that are queued already keep the config that they were launched with. An edit that somebody else has
     overtaken meanwhile is refused.
     """
-    store = session.client.store.queues
+    store = session.client.queues
     found = store.get(name)
     changed, warnings = _changed(found.queue, QueueOptions(**options), session)
+    if changed.full_name != found.name:
+        raise InvalidRequest(
+            f"queue {found.name!r} stays with its entity, as it keeps its name; see 'launchyard queue rename "
+            f"{found.name} {changed.full_name}'"
+        )
     record = found
     if changed != found.queue:
         # What was decided on a revision is written over no other one.
@@ -178,7 +183,7 @@ def edit(session: Session, /, name: str, if_revision: int | None, **options: Any
     drafts.tell(warnings)
     if changed == found.queue:
         output.note("Nothing was changed.")
-    click.echo(f"queue {name!r} is at revision {record.revision}")
+    click.echo(f"queue {record.name!r} is at revision {record.revision}")
     output.next_command(f"launchyard queue show {name}")
 
 
@@ -197,7 +202,7 @@ def _changed(queue: Queue, given: QueueOptions, session: Session) -> tuple[Queue
         return changed, drafts.check(changed, None if given.changes else given.document)
     if not given.editor and (session.as_json or not sys.stdin.isatty()):
         raise InvalidRequest("say what to change with --set, --config or another option, or call this in a terminal")
-    return drafts.edited(queue.name, _fields(changed)) or (changed, drafts.check(changed))
+    return drafts.edited(queue.full_name, _fields(changed)) or (changed, drafts.check(changed))
 
 
 def _fields(queue: Queue) -> dict[str, Any]:
@@ -215,11 +220,11 @@ def _fields(queue: Queue) -> dict[str, Any]:
 @pass_session
 def pause(session: Session, name: str, reason: str) -> None:
     """Let agents take no more runs of a queue; jobs can be launched, and what runs goes on."""
-    record = session.client.store.queues.set_paused(name, True, reason)
+    record = session.client.queues.set_paused(name, True, reason)
     if session.as_json:
         output.document(documents.queue(record))
         return
-    click.echo(f"queue {name!r} is paused")
+    click.echo(f"queue {record.name!r} is paused")
     output.next_command(f"launchyard queue resume {name}")
 
 
@@ -230,9 +235,9 @@ def pause(session: Session, name: str, reason: str) -> None:
 def resume(session: Session, name: str) -> None:
     """Let agents take runs of a paused queue again, and call off a deletion with --drain."""
     session.client.queues.set_draining(name, False)
-    record = session.client.store.queues.set_paused(name, False)
+    record = session.client.queues.set_paused(name, False)
     if session.as_json:
         output.document(documents.queue(record))
         return
-    click.echo(f"queue {name!r} is open")
+    click.echo(f"queue {record.name!r} is open")
     output.next_command(f"launchyard runs -q {name}")

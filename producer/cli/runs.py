@@ -29,7 +29,7 @@ from producer.handle import LogLine, RunHandle
 def runs(session: Session, queue: str | None, states: tuple[str, ...], limit: int) -> None:
     """List runs, newest first."""
     if queue:
-        session.client.store.queues.get(queue)
+        queue = session.client.queues.get(queue).name
     found = list(islice(_matching(session, queue, states), limit))
     if session.as_json:
         output.document({"runs": [documents.run(run) for run in found]})
@@ -45,8 +45,9 @@ def runs(session: Session, queue: str | None, states: tuple[str, ...], limit: in
 
 
 def _matching(session: Session, queue: str | None, states: tuple[str, ...]) -> Iterator[Run]:
-    for run in session.client.store.runs.newest():
-        if queue in (None, run.spec.queue.name) and (not states or run.state in states):
+    for handle in session.client.runs():
+        run = handle.run
+        if queue in (None, run.spec.queue.full_name) and (not states or run.state in states):
             yield run
 
 
@@ -55,7 +56,7 @@ def _row(run: Run) -> tuple[str, ...]:
     return (
         spec.id,
         spec.name,
-        spec.queue.name,
+        spec.queue.full_name,
         spec.priority.label,
         run.state.value,
         output.age(run.since),
@@ -91,7 +92,7 @@ def _fields(run: Run) -> list[tuple[str, str]]:
         ("failure", run.failure.value if run.failure else ""),
         ("exit code", "" if run.exit_code is None else str(run.exit_code)),
         ("cancel asked", run.cancel_requested_by),
-        ("queue", f"{spec.queue.name} (resource {spec.queue.resource}, revision {spec.queue_revision})"),
+        ("queue", f"{spec.queue.full_name} (resource {spec.queue.resource}, revision {spec.queue_revision})"),
         ("priority", spec.priority.label),
         ("agent", run.agent),
         ("attempt", _attempt(run)),

@@ -47,7 +47,7 @@ def up(session: Session, queues: Sequence[str], max_jobs: int | None, flower_por
 
 
 def _queues(session: Session, named: Sequence[str]) -> list[str]:
-    store = session.client.store.queues
+    store = session.client.queues
     found = [store.get(name).name for name in named] or [record.name for record in store.list()]
     if not found:
         raise InvalidRequest(

@@ -225,6 +225,30 @@ def test_a_queue_of_others_is_closed_to_a_producer(guarded: Guarded, stores: Sto
     assert stores("admin").queues.counts("other")[State.QUEUED] == 0
 
 
+@pytest.mark.parametrize("named", ["team-a/gpu", "team-a/*"])
+def test_rules_for_a_teams_queues_reach_no_queue_of_the_same_name_elsewhere(guarded: Guarded, named: str) -> None:
+    # Given a user for the queues of one team, and the same queue in three entities
+    with connect(guarded.settings("admin")) as admin:
+        words = acl.producer("launchyard:", [named]).split()
+        admin.execute_command("ACL", "SETUSER", "team", "on", ">team", *words)
+    everything, team = Store(guarded.settings("admin")), Store(guarded.settings("team"))
+    own, *others = [
+        everything.queues.create(Queue(name="gpu", entity=entity, resource="stub"))
+        for entity in ("team-a", "team-ab", "default")
+    ]
+
+    # When
+    run = enqueue(team, own, "nightly")
+
+    # Then
+    assert everything.runs.get(run.id).spec.queue.full_name == "team-a/gpu"
+    for other in others:
+        with pytest.raises(NotPermitted, match="lacks a permission"):
+            enqueue(team, other)
+    team.close()
+    everything.close()
+
+
 @pytest.mark.parametrize("role", list(ROLES))
 def test_no_role_reaches_keys_of_somebody_else_or_commands_of_an_admin(guarded: Guarded, role: str) -> None:
     # Given

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from broker_config.errors import InvalidRequest
 from broker_config.frozen import Frozen, parse
-from broker_config.queues import Name, Queue, QueueName, parse_queue
+from broker_config.queues import FullName, Name, Queue, full_name, parse_queue
 
 
 class Named(Frozen):
     name: Name
-    queue: QueueName = "q"
+    queue: FullName = "q"
 
 
 def is_name(name: str) -> bool:
@@ -46,7 +46,13 @@ def test_a_name_is_always_safe_as_a_label_a_file_and_a_part_of_a_key(name: str) 
         assert name[-1].isalnum()
 
 
-@pytest.mark.parametrize("name", ["celery", "unacked", "unacked_index", "unacked_mutex", "celeryev", "celeryev.x"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("celery", "unacked", "unacked_index", "unacked_mutex", "unacked-gpu", "celeryev", "celeryev.x"),
+        *("a.reply.celery.pidbox", "celeryev/gpu", "unacked/gpu", "team/agent.celery.pidbox"),
+    ],
+)
 def test_a_name_of_celerys_on_the_broker_is_no_name_of_a_queue(name: str) -> None:
     with pytest.raises(InvalidRequest, match=f"'{name}' is a name of Celery's on the broker"):
         parse_queue({"name": name, "resource": "docker"})
@@ -84,3 +90,55 @@ def test_a_queue_has_these_defaults() -> None:
 def test_a_link_leads_to_a_web_page(url: str) -> None:
     with pytest.raises(InvalidRequest, match="is no link; write one that begins with https://"):
         parse_queue({"name": "gpu", "resource": "stub", "external_links": {"dashboard": url}})
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ({"name": "gpu"}, ("default", "gpu", "gpu")),
+        ({"name": "default/gpu"}, ("default", "gpu", "gpu")),
+        ({"name": "gpu", "entity": "team-a"}, ("team-a", "gpu", "team-a/gpu")),
+        ({"name": "team-a/gpu"}, ("team-a", "gpu", "team-a/gpu")),
+        ({"name": "team-a/gpu", "entity": "team-a"}, ("team-a", "gpu", "team-a/gpu")),
+        ({"name": "team/celery"}, ("team", "celery", "team/celery")),
+    ],
+)
+def test_a_full_name_says_the_entity_unless_it_is_the_default_one(
+    given: dict[str, str], meant: tuple[str, str, str]
+) -> None:
+    queue = parse_queue({**given, "resource": "stub"})
+    assert (queue.entity, queue.name, queue.full_name) == meant
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"name": "a/b/c"}, "'b/c' cannot be a name"),
+        ({"name": "/gpu"}, "entity: '' cannot be a name"),
+        ({"name": "a/gpu", "entity": "b"}, "'a/gpu' names another entity than 'b'; leave one of them out"),
+        ({"name": "gpu", "private": True}, "a private queue belongs to a user: name its author as the entity"),
+    ],
+)
+def test_a_queue_that_cannot_say_whose_it_is_is_refused(given: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidRequest, match=re.escape(message)):
+        parse_queue({**given, "resource": "stub"})
+
+
+NAMES = st.from_regex(r"[a-z0-9]([a-z0-9._-]{0,3}[a-z0-9])?", fullmatch=True)
+
+
+@given(st.tuples(NAMES, NAMES), st.tuples(NAMES, NAMES))
+def test_two_queues_have_one_full_name_only_when_they_are_the_same_queue(
+    one: tuple[str, str], other: tuple[str, str]
+) -> None:
+    assert (full_name(one[1], one[0]) == full_name(other[1], other[0])) == (one == other)
+    assert full_name(full_name(one[1], one[0])) == full_name(one[1], one[0])
+
+
+@given(st.text(max_size=140))
+def test_a_full_name_is_safe_as_a_part_of_a_key_and_of_a_pattern(name: str) -> None:
+    try:
+        queue = parse(Named, {"name": "a", "queue": name}, "thing").queue
+    except InvalidRequest:
+        return
+    assert re.fullmatch(r"([A-Za-z0-9._-]{1,64}/)?[A-Za-z0-9._-]{1,64}", queue)

@@ -73,7 +73,7 @@ class Jobs:
         self._began.parent.mkdir()
         # A container's user is not ours.
         self._began.parent.chmod(0o777)
-        client.queues.create(Queue(name=QUEUE, entity="team", resource=self.target, config=config[self.target]))
+        client.queues.create(Queue(name=QUEUE, resource=self.target, config=config[self.target]))
 
     def launch(self, client: Client, **overrides: Any) -> RunId:
         """One run of the job."""

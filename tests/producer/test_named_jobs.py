@@ -9,14 +9,14 @@ import pytest
 
 from broker_config.errors import InvalidRequest, NotFound
 from broker_config.jobs import CodeSource, ImageSource
-from broker_config.queues import QueueRecord
+from broker_config.queues import Queue, QueueRecord
 from broker_config.store import Store
 from producer import Client
 
 
 def test_a_launch_by_name_runs_the_version_that_was_newest_then(client: Client, queue: QueueRecord, code: Path) -> None:
     # Given a job of the queue's entity
-    made: dict[str, Any] = {"name": "train", "entity": "team", "source": code, "entry_point": ["python", "train.py"]}
+    made: dict[str, Any] = {"name": "train", "source": code, "entry_point": ["python", "train.py"]}
     first = client.jobs.create(**made, project="digits")
 
     # When it is launched, then changed
@@ -25,11 +25,12 @@ def test_a_launch_by_name_runs_the_version_that_was_newest_then(client: Client, 
     second = client.jobs.create(**made, project="digits")
 
     # Then the run keeps what it was launched with
-    assert (run.run.spec.job, run.run.spec.job_version) == (first.job, "team/train:v0")
+    assert (run.run.spec.job, run.run.spec.job_version) == (first.job, "default/train:v0")
     assert (run.run.spec.project, run.name.startswith("train-")) == ("digits", True)
     assert isinstance(first.job.source, CodeSource)
     assert first.job.source != second.job.source
-    later = client.enqueue_many([{"queue": "gpu-queue", "job": name} for name in ("train", "train:v0", "team/train")])
+    names = ("train", "train:v0", "default/train")
+    later = client.enqueue_many([{"queue": "gpu-queue", "job": name} for name in names])
     assert [run.run.spec.job_version[-2:] for run in later] == ["v1", "v0", "v1"]
 
 
@@ -38,7 +39,6 @@ def test_a_launch_changes_fields_of_the_job_for_its_run(client: Client, queue: Q
     client.jobs.create(
         source="python:3.12",
         name="train",
-        entity="team",
         entry_point=["python", "train.py"],
         args=["--fast"],
         env={"A": "1", "B": "2"},
@@ -54,15 +54,16 @@ def test_a_launch_changes_fields_of_the_job_for_its_run(client: Client, queue: Q
     job = run.spec.job
     assert (job.entry_point, job.args) == (("python", "train.py"), ("--epochs", "3"))
     assert (job.env, job.run_config) == ({"A": "1", "B": "3"}, {"lr": 0.1, "model": {"depth": 3, "width": 8}})
-    assert client.jobs.get("team/train").job.args == ("--fast",)
+    assert client.jobs.get("default/train").job.args == ("--fast",)
 
 
-def test_a_job_without_an_entity_is_everybodys_and_is_launched_with_it(client: Client, queue: QueueRecord) -> None:
+def test_a_job_without_an_entity_is_everybodys_and_is_launched_with_it(client: Client) -> None:
+    client.queues.create(Queue(name="gpu", entity="team", resource="stub"))
     version = client.jobs.create(source="registry.example/team/my_train:1.2")
     assert version.reference == "default/my_train:v0"
-    assert client.launch(queue="gpu-queue", job="default/my_train").run.spec.job == version.job
+    assert client.launch(queue="team/gpu", job="default/my_train").run.spec.job == version.job
     with pytest.raises(NotFound, match=r"job 'team/my_train' does not exist.*default/my_train"):
-        client.launch(queue="gpu-queue", job="my_train")
+        client.launch(queue="gpu", entity="team", job="my_train")
 
 
 def test_the_schema_of_a_job_fills_in_and_checks_the_run_config(
@@ -73,14 +74,14 @@ def test_the_schema_of_a_job_fills_in_and_checks_the_run_config(
         "required": ["epochs"],
         "properties": {"epochs": {"type": "integer", "exclusiveMinimum": 0}, "lr": {"type": "number", "default": 0.1}},
     }
-    client.jobs.create(source="a:1", name="train", entity="team", run_config={"seed": 1}, inputs=schema)
+    client.jobs.create(source="a:1", name="train", run_config={"seed": 1}, inputs=schema)
 
     # When
     run = client.launch(queue="gpu-queue", job="train", run_config={"epochs": 3}).run
 
     # Then
     assert run.spec.job.run_config == {"seed": 1, "epochs": 3, "lr": 0.1}
-    with pytest.raises(InvalidRequest, match="job 'team/train:v0': run config: epochs is missing"):
+    with pytest.raises(InvalidRequest, match="job 'default/train:v0': run config: epochs is missing"):
         client.launch(queue="gpu-queue", job="train")
     assert len(list(store.runs.newest())) == 1
 

@@ -33,7 +33,7 @@ class SoakYard:
         self.settings = Settings(home=self.home, broker_url=f"redis+socket://{self.home / 'proxy.sock'}")
         # What is counted is read past the proxy.
         self.store = Store(Settings(home=self.home, broker_url=self.broker.url))
-        self.store.queues.create(Queue(name=QUEUE, entity="team", resource="stub", prioritization=True))
+        self.store.queues.create(Queue(name=QUEUE, resource="stub", prioritization=True))
         names = [f"agent{number}@soak" for number in range(AGENTS)]
         self.agents = [AgentProcess(self.settings, QUEUE, max_jobs=MAX_JOBS, name=name).start() for name in names]
         self.unasked_ends = 0

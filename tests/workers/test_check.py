@@ -47,7 +47,7 @@ def test_everything_that_an_agent_needs_has_its_line(settings: Settings, store: 
         (Status.OK, "config"),
         (Status.WARNING, "config"),
         (Status.OK, "broker"),
-        (Status.OK, "queue gpu"),
+        (Status.OK, "queue vision/gpu"),
         (Status.OK, "builder stub"),
         (Status.OK, "target stub"),
     ]
@@ -69,13 +69,14 @@ def test_queues_that_cannot_be_served_are_named_each_with_its_cure(settings: Set
     store.queues.create(Queue(name="cluster", entity="vision", resource="kubernetes"))
 
     # When
-    lines = checked(settings, "entity: vision\nqueues: [gpu, gpuu, cluster]\nbuilder: {type: stub}\n")
+    lines = checked(settings, "entity: vision\nqueues: [gpu, language/gpu, clusterr, cluster]\nbuilder: {type: stub}\n")
 
     # Then
     failed = {line.subject: line.text for line in lines if line.status is Status.FAILED}
-    assert set(failed) == {"queue gpu", "queue gpuu", "target kubernetes"}
-    assert "set the agent's entity to 'language'" in failed["queue gpu"]
-    assert "did you mean 'gpu'?" in failed["queue gpuu"]
+    assert set(failed) == {"queue vision/gpu", "queue language/gpu", "queue vision/clusterr", "target kubernetes"}
+    assert "there is 'language/gpu', of another entity" in failed["queue vision/gpu"]
+    assert "set the agent's entity to 'language'" in failed["queue language/gpu"]
+    assert "did you mean 'vision/cluster'?" in failed["queue vision/clusterr"]
     assert "there is no Kubernetes cluster" in failed["target kubernetes"]
 
 

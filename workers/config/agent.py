@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from broker_config.errors import ConfigError
 from broker_config.frozen import Frozen
-from broker_config.queues import Name
+from broker_config.queues import FullName, Name, full_name
 from workers.config.builder import (
     BuilderConfig,
     BuildkitBuilderConfig,
@@ -32,8 +32,9 @@ class AgentConfig(Frozen):
     entity: Name | None = None
     """The team or user whose queues this agent serves. Absent: any."""
 
-    queues: tuple[Name, ...] = ()
-    """Queues to serve. `celery worker -Q` and `launchyard agent -q` replace them."""
+    queues: tuple[FullName, ...] = ()
+    """Queues to serve: `gpu` is the entity's own, `team-a/gpu` names whose it is.
+    `celery worker -Q` and `launchyard agent -q` replace them."""
 
     max_jobs: int = Field(default=1, ge=-1)
     """Most runs that this agent holds at once, builds included. -1: no limit."""
@@ -70,6 +71,11 @@ class AgentConfig(Frozen):
 
     git: GitConfig = Field(default_factory=GitConfig)
     """Credentials and the cache of git repositories."""
+
+    @field_validator("queues")
+    @classmethod
+    def _belong_to_the_entity(cls, queues: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        return tuple(full_name(name, info.data.get("entity")) for name in queues)
 
     @model_validator(mode="after")
     def _kaniko_reaches_its_stores(self) -> AgentConfig:

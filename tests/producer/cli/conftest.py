@@ -42,10 +42,16 @@ Call = Callable[..., Answer]
 @pytest.fixture
 def launchyard(settings: Settings) -> Call:
     """Calls a command in this process, on the test's broker."""
+    return command(settings)
+
+
+def command(settings: Settings, author: str = "") -> Call:
+    """Calls a command in this process, on that broker and as that author."""
 
     def call(*arguments: str, stdin: str | None = None) -> Answer:
         flags = ["--home", str(settings.home), "--broker-url", str(settings.broker_url)]
-        result = CliRunner().invoke(main, [*flags, *arguments], input=stdin)
+        environ = {"LAUNCHYARD_AUTHOR": author} if author else {}
+        result = CliRunner().invoke(main, [*flags, *arguments], input=stdin, env=environ)
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
         return Answer(result.exit_code, result.stdout, result.stderr)

@@ -78,13 +78,18 @@ def test_an_agent_of_another_entity_refuses_a_queue_and_names_the_cure(processes
     # When an agent of another team is to serve it
     answer = processes.call("agent", "-q", "gpu", "-e", "language")
 
-    # Then it ends with the code of a config that cannot work
+    # Then it is told whose queue has that name
+    assert answer.code == 4
+    assert "queue 'language/gpu' does not exist; there is 'vision/gpu', of another entity" in answer.err
+
+    # And asked for by that name it ends with the code of a config that cannot work
+    answer = processes.call("agent", "-q", "vision/gpu", "-e", "language")
     assert answer.code == 78
-    assert "queue 'gpu' belongs to entity 'vision', and this agent serves entity 'language'; set the" in answer.err
+    assert "queue 'vision/gpu' belongs to entity 'vision', and this agent serves entity 'language'; set" in answer.err
 
     # And one of the team serves it
     processes.start("agent", "-q", "gpu", "-e", "vision", "-j", "2", "-v")
-    assert wait_for_agent(processes)["queues"] == ["gpu"]
+    assert wait_for_agent(processes)["queues"] == ["vision/gpu"]
 
 
 def test_a_check_of_an_agents_config_has_a_line_each_and_an_exit_code(processes: Processes) -> None:
@@ -98,7 +103,7 @@ def test_a_check_of_an_agents_config_has_a_line_each_and_an_exit_code(processes:
     # Then
     assert (good.code, bad.code) == (0, 6)
     assert "ok       queue q: of entity default, on resource stub" in good.out
-    assert [line["subject"] for line in bad.json["checks"] if line["status"] == "failed"] == ["queue q"]
+    assert [line["subject"] for line in bad.json["checks"] if line["status"] == "failed"] == ["queue vision/q"]
 
 
 def test_ctrl_c_while_following_leaves_the_run_alone(processes: Processes) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.producer.cli.conftest import Call
+from broker_config.settings import Settings
+from tests.producer.cli.conftest import Call, command
 
 API: dict[str, Any] = {
     "id": "UnVuUXVldWU6MQ==",
@@ -52,10 +53,10 @@ def test_a_queue_of_the_api_becomes_a_queue_and_what_is_left_is_told(launchyard:
     answer = launchyard("import", "wandb", api_file)
 
     # Then the queue is there with everything that has a counterpart, and the rest is named with the reason
-    assert (answer.code, answer.out) == (0, "queue 'gpu' on kubernetes: created\n")
+    assert (answer.code, answer.out) == (0, "queue 'vision/gpu' on kubernetes: created\n")
     for left in ("'builder' of the config", "'id'"):
         assert f"not carried over: {left}" in answer.err
-    shown = launchyard("queue", "show", "gpu", "--json").json
+    shown = launchyard("queue", "show", "vision/gpu", "--json").json
     assert (shown["entity"], shown["prioritization"]) == ("vision", True)
     assert shown["template_variables"]["cpu"]["maximum"] == 4
     assert list(shown["config"]) == ["spec"]
@@ -87,7 +88,7 @@ def test_a_second_import_changes_nothing_and_a_different_queue_only_when_told_to
 ) -> None:
     # Given an imported queue to which its owner has given retries
     launchyard("import", "wandb", api_file)
-    launchyard("queue", "edit", "gpu", "--retries", "{infra: 3}")
+    launchyard("queue", "edit", "vision/gpu", "--retries", "{infra: 3}")
 
     # When it is imported again, then it is left alone
     assert "is there already, unchanged" in launchyard("import", "wandb", api_file).out
@@ -97,8 +98,24 @@ def test_a_second_import_changes_nothing_and_a_different_queue_only_when_told_to
     refused = launchyard("import", "wandb", str(tmp_path / "other.yaml"))
     assert (refused.code, "edit it with --replace" in refused.err) == (5, True)
     assert "edited" in launchyard("import", "wandb", str(tmp_path / "other.yaml"), "--replace").out
-    shown = launchyard("queue", "show", "gpu", "--json").json
+    shown = launchyard("queue", "show", "vision/gpu", "--json").json
     assert (shown["prioritization"], shown["retries"]["infra"]) == (False, 3)
+
+
+def test_a_users_own_queue_becomes_a_private_one_and_only_that_user_imports_it(
+    settings: Settings, tmp_path: Path
+) -> None:
+    # Given a team's queue, and one that only its user may push to
+    queues = [API, {**API, "name": "mine", "access": "USER", "entityName": "alice"}]
+    (tmp_path / "queues.json").write_text(json.dumps(queues))
+
+    # When two people import them
+    of_bob = command(settings, "bob")("import", "wandb", str(tmp_path / "queues.json"))
+    of_alice = command(settings, "alice")("import", "wandb", str(tmp_path / "queues.json"))
+
+    # Then the second one is that user
+    assert (of_bob.code, "queue 'alice/mine' is private to 'alice', and the author" in of_bob.err) == (6, True)
+    assert (of_alice.code, of_alice.out.splitlines()[1]) == (0, "queue 'alice/mine' on kubernetes: created")
 
 
 def test_a_dry_run_writes_nothing(launchyard: Call, api_file: str) -> None:
@@ -106,7 +123,7 @@ def test_a_dry_run_writes_nothing(launchyard: Call, api_file: str) -> None:
     answer = launchyard("import", "wandb", api_file, "--dry-run", "--json")
 
     # Then it is told what would be done, and nothing is there
-    assert [(one["name"], one["action"]) for one in answer.json["queues"]] == [("gpu", "create")]
+    assert [(one["name"], one["action"]) for one in answer.json["queues"]] == [("vision/gpu", "create")]
     assert launchyard("queue", "list", "--json").json["queues"] == []
 
 
@@ -121,7 +138,7 @@ def test_a_dry_run_writes_nothing(launchyard: Call, api_file: str) -> None:
         ),
         ([{"name": "a", "type": "docker", "config": {"memroy": "1g"}}], "queue 'a': /memroy: flag 'memroy' does not"),
         ([{"name": "a", "type": 5}], "queue 'a'"),
-        ([API], "queue 'gpu' is there twice"),
+        ([API], "queue 'vision/gpu' is there twice"),
         ([{"name": "a", "type": "docker", "templateVariables": "{"}], "template_variables:1:2"),
     ],
 )

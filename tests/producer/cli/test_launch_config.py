@@ -33,7 +33,7 @@ def test_the_flags_of_wandb_launch_mean_what_they_mean_there(launched: Any) -> N
     # When a git job is launched as W&B's documentation does it
     run = launched(
         *("--uri", GIT, "-g", "main", "-E", "train.py", "-p", "digits", "-n", "try-1", "-P", "high"),
-        *("--build-context", "src", "-D", "docker/Dockerfile", "-e", "team"),
+        *("--build-context", "src", "-D", "docker/Dockerfile", "-e", "default"),
     )
 
     # Then
@@ -59,7 +59,7 @@ def test_a_folder_is_a_uri_and_a_shell_script_gets_its_interpreter(launched: Any
 CONFIG = {
     "docker": {"docker_image": "team/train:1"},
     "project": "digits",
-    "entity": "team",
+    "entity": "default",
     "name": "from-file",
     "author": "bob",
     "sweep_id": {},
@@ -164,7 +164,6 @@ def test_template_variables_come_from_both_places_in_their_types(launchyard: Cal
         (["-c", "/nowhere.json"], "--config: cannot read '/nowhere.json'"),
         (["-c", "[1, 2]\n[3]"], "--config:2:1: the JSON text has ended"),
         (["-d", "a:1", "-c", '{"resource": "kubernetes"}'], "for resource 'kubernetes', and the queue has 'stub'"),
-        (["-d", "a:1", "-e", "vision"], "belongs to entity 'team', and the launch names 'vision'"),
         (["-u", "https://wandb.ai/team/project/runs/abc", "-E", "x"], "is on W&B's server"),
         (["-u", "https://github.com/team/r/tree/main", "-E", "x"], "write https://github.com/team/r@main"),
         (["-u", "https://github.com/team/r@a", "-g", "b", "-E", "x"], "choose one"),

@@ -18,7 +18,7 @@ def test_everything_on_the_command_line_reaches_the_run(
     options = (
         "--name try-1 --priority high --env SEED=1 --env A=b=c --label team=vision --override a.b=2 "
         "--override seconds=null --run-config layers=[1,2] --python-version 3.12 --idempotency-key k --project digits "
-        "--entity team --build-context sub --base-image python:3.12"
+        "--entity default --build-context sub --base-image python:3.12"
     )
     answer = launchyard(
         *("launch", "-q", "gpu-queue", "--code", str(code), *options.split(), "--json"),

@@ -17,9 +17,9 @@ def test_a_queue_is_created_from_options_and_ends_with_the_next_commands(launchy
     answer = launchyard("queue", "create", "gpu", "-r", "stub", "--prioritization", "--entity", "vision")
 
     # Then it is there, and the next useful commands are told beside the answer
-    assert (answer.code, answer.out) == (0, "queue 'gpu' is there, on resource stub\n")
-    assert "next: launchyard launch -q gpu" in answer.err
-    shown = launchyard("queue", "show", "gpu", "--json").json
+    assert (answer.code, answer.out) == (0, "queue 'vision/gpu' is there, on resource stub\n")
+    assert "next: launchyard launch -q vision/gpu" in answer.err
+    shown = launchyard("queue", "show", "vision/gpu", "--json").json
     assert (shown["resource"], shown["prioritization"], shown["entity"], shown["revision"]) == (
         "stub",
         True,
