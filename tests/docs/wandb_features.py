@@ -103,6 +103,8 @@ FEATURES: Mapping[str, Sequence[str]] = {
         "environment.type` and `region",
         "registry.type` and `uri",
         "registry` by parts",
+        "a registry's login for pulls",
+        "other registries than the clouds'",
         "builder.type: docker",
         "builder.type: noop",
         "builder.type: kaniko",
