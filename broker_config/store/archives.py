@@ -14,8 +14,9 @@ until it is entered as an archive's, and again when the archive is dropped; what
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -42,6 +43,10 @@ PAGE = 100
 
 _SIZE, _TIME = "size_bytes", "stored_at"
 """The fields of an archive that are not places."""
+
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""Whoever may write to the broker may write any name there, and agents delete by name: none leads out of a place."""
 
 
 class Location(NamedTuple):
@@ -79,12 +84,12 @@ class Archives:
         """Where an archive is, for somebody who is about to enqueue a run of it; empty when it is not stored."""
         with translated():
             flat = self._find(keys=[self._keys.archives, self._keys.archive(digest)], args=[digest, GRACE_SECONDS])
-        return _locations(dict(zip(flat[::2], flat[1::2], strict=True)))
+        return _locations(zip(flat[::2], flat[1::2], strict=True))
 
     def locations(self, digest: str) -> Sequence[Location]:
         """Where an archive is; empty when it is not stored."""
         with translated():
-            return _locations(self._client.hgetall(self._keys.archive(digest)))
+            return _locations(self._client.hgetall(self._keys.archive(digest)).items())
 
     def begin(self, location: Location) -> None:
         """Say that bytes are going to be stored there."""
@@ -126,7 +131,7 @@ class Archives:
                 # XX: not one that was entered meanwhile.
                 self._client.zadd(loose, dict.fromkeys(late, RUBBISH), xx=True)
             found = self._client.zrangebyscore(loose, RUBBISH, RUBBISH, start=0, num=-1)
-        return [Location(*text.rsplit("/", 1)) for text in found]
+        return _locations(text.rpartition("/")[::2] for text in found)
 
     def forget(self, location: Location) -> None:
         """Forget rubbish that is deleted."""
@@ -154,14 +159,14 @@ class Archives:
         return sorted(records, key=lambda record: record.kept_until)
 
 
-def _locations(fields: Mapping[str, str]) -> Sequence[Location]:
-    return [Location(place, name) for place, name in fields.items() if place not in (_SIZE, _TIME)]
+def _locations(fields: Iterable[tuple[str, str]]) -> list[Location]:
+    return [Location(place, name) for place, name in fields if place not in (_SIZE, _TIME) and _NAME.fullmatch(name)]
 
 
 def _record(digest: str, due: float, fields: Mapping[str, str], holders: int) -> ArchiveRecord:
     return ArchiveRecord(
         digest=digest,
-        places=tuple(location.place for location in _locations(fields)),
+        places=tuple(location.place for location in _locations(fields.items())),
         size_bytes=int(fields[_SIZE]),
         stored_at=datetime.fromisoformat(fields[_TIME]),
         holders=holders,

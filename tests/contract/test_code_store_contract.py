@@ -206,6 +206,25 @@ def test_an_agent_without_the_place_says_what_is_different(here: Store, store_at
             get(store_at(url).code, SOURCE.digest)
 
 
+@pytest.mark.parametrize("name", ["../precious", "..", "sub/../../precious", "/precious"])
+def test_a_forged_name_leads_no_agent_out_of_its_place(store_at: Open, client: Any, tmp_path: Path, name: str) -> None:
+    # Given a place, a file beside it, and somebody who writes to the broker by hand
+    (tmp_path / "code").mkdir()
+    (tmp_path / "precious").write_text("not yours")
+    url = f"file://{tmp_path}/code"
+    store = store_at(url)
+    client.hset(f"launchyard:archive:{SOURCE.digest}", mapping={url: name, "size_bytes": 1, "stored_at": "2026-01-01"})
+    client.zadd("launchyard:archives:loose", {f"{url}/{name}": 0})
+
+    # When
+    with pytest.raises(CodeNotStored):
+        get(store.code, SOURCE.digest)
+    store.code.sweep()
+
+    # Then
+    assert (tmp_path / "precious").read_text() == "not yours"
+
+
 def test_after_a_move_to_another_place_both_places_are_used(
     here: Store, store_at: Open, case: Case, tmp_path: Path
 ) -> None:
