@@ -64,8 +64,9 @@ class Pulls:
     def repository(self, repository: str) -> Distribution:
         """Any repository, asked with the login that a pull from it has."""
         own = self._config.destination
-        is_own = isinstance(own, RegistryConfig) and host_of(own.uri) == host_of(repository)
-        transport = Transport(own.plain_http, own.ca_file) if is_own and isinstance(own, RegistryConfig) else None
+        transport = Transport()
+        if isinstance(own, RegistryConfig) and host_of(own.uri) == host_of(repository):
+            transport = Transport(own.plain_http, own.ca_file)
         return Distribution(repository, partial(self.login, repository), CURE, transport)
 
     def _registry_at(self, host: str, repository: str) -> Registry | None:
@@ -81,6 +82,10 @@ class Pulls:
         if own and host_of(own.uri) == host:
             return own
         kind, environment = kind_of(repository), self._config.environment
-        if environment and CLOUDS.get(kind) == environment.type:
+        if environment is None or CLOUDS.get(kind) != environment.type:
+            return None
+        try:
             return RegistryConfig(type=kind, uri=repository)
-        return None
+        except ValueError:
+            # No such repository can be there, and whoever pulls says so in the registry's words.
+            return None

@@ -78,9 +78,10 @@ def test_images_of_a_cloud_are_pulled_with_the_credentials_that_the_agent_has_fo
         # When
         login = logins.login("europe-west1-docker.pkg.dev/project/base/python:1")
         other_cloud = logins.login("name.azurecr.io/jobs:1")
+        impossible = logins.login("europe-north1-docker.pkg.dev/Project:1")
     # Then
     assert login == Login(GOOGLE_USER, clouds.TOKEN)
-    assert other_cloud is None
+    assert (other_cloud, impossible) == (None, None)
 
 
 def test_many_pulls_at_once_are_one_question_and_later_ones_another(
