@@ -57,6 +57,7 @@ class GitSource(Frozen):
     type: Literal["git"] = "git"
     repository: str = Field(pattern=r"^[^\s-]\S*$", max_length=2048)  # https://, ssh:// or scp-like
     ref: str | None = Field(default=None, pattern=r"^[^\s-][^\s]*$")  # the remote's HEAD when absent
+    patch: str | None = Field(default=None, pattern=DIGEST)  # archive of changes to lay over it: a git diff, gzip
 
     @field_validator("repository")
     @classmethod
@@ -99,7 +100,9 @@ class Job(Frozen):
 
     @property
     def archive(self) -> str:
-        """The digest of its code archive; empty when its source is another."""
+        """The digest of what the store has for its source; empty when that brings nothing."""
+        if isinstance(self.source, GitSource):
+            return self.source.patch or ""
         return self.source.digest if isinstance(self.source, CodeSource) else ""
 
     @field_validator("env")

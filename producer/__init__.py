@@ -8,7 +8,7 @@ from broker_config.runs import Event, FailureClass, Launch, Run, State
 from broker_config.templates import TemplateVariable
 from producer.client import Client, launch
 from producer.handle import LogLine, RunHandle
-from producer.sources import LocalCode
+from producer.sources import LocalCode, LocalGit
 
 __all__ = [
     "Client",
@@ -20,6 +20,7 @@ __all__ = [
     "Job",
     "Launch",
     "LocalCode",
+    "LocalGit",
     "LogLine",
     "Priority",
     "Queue",

@@ -13,15 +13,16 @@ from typing import Any, Required, TypedDict
 from broker_config.errors import InvalidRequest, did_you_mean
 from broker_config.frozen import parse
 from broker_config.inputs import check_run_config
-from broker_config.jobs import Job
+from broker_config.jobs import Job, Source
 from broker_config.named_jobs import JobVersion
 from broker_config.overrides import merge
 from broker_config.priorities import Priority, parse_priority
 from broker_config.queues import full_name
 from broker_config.runs import Launch, RunId, now
+from producer import checkouts
 from producer.packing import Archive, pack
 from producer.progress import Progress
-from producer.sources import Given, LocalCode, Meant, hint, meant
+from producer.sources import Given, LocalCode, LocalGit, Meant, hint, meant
 
 _WORDS = ("entry_point", "args")
 _ID_IN_NAME = 6
@@ -101,6 +102,7 @@ class Preparation:
         self._progress = progress
         self._find = cache(find) if find else None
         self._packed: dict[Path, Archive] = {}
+        self._checkout = cache(checkouts.read)
 
     def prepare(self, launch: Launch | LaunchFields) -> Prepared:
         """Check a launch.
@@ -140,9 +142,9 @@ class Preparation:
     def _made(self, fields: Mapping[str, Any], what: str) -> MadeJob:
         source = meant(fields["source"])
         _check_places(source, fields, what)
-        archive = self._pack(source)
+        brought, archive = self._brought(source)
         given = {name: _plain(name, value) for name, value in fields.items()}
-        given["source"] = (archive.source if archive else source).model_dump()  # type: ignore[union-attr]
+        given["source"] = brought.model_dump()
         return MadeJob(parse(Job, given, what), hint(source), archive)
 
     def _version(self, reference: Any, queue: Any, entity: Any) -> JobVersion:
@@ -150,9 +152,17 @@ class Preparation:
             raise InvalidRequest(f"launch: job {reference!r} is no name of a job, such as 'train:v2'")
         return self._find(reference, full_name(queue, entity if isinstance(entity, str) else None))
 
-    def _pack(self, source: Meant) -> Archive | None:
+    def _brought(self, source: Meant) -> tuple[Source, Archive | None]:
+        """What a job names for the source, and what of it has to be in the store."""
+        if isinstance(source, LocalGit):
+            checkout = self._checkout(source.folder, self._max_code_bytes)
+            return checkout.source, checkout.patch
         if not isinstance(source, LocalCode):
-            return None
+            return source, None
+        archive = self._pack(source)
+        return archive.source, archive
+
+    def _pack(self, source: LocalCode) -> Archive:
         folder = source.folder.resolve()
         if folder not in self._packed:
             self._packed[folder] = pack(folder, self._max_code_bytes, self._progress)

@@ -34,10 +34,24 @@ class LocalCode:
         return Path(self.path).expanduser()
 
 
-Given = ImageSource | GitSource | CodeSource | LocalCode | Path | str
+@dataclass(frozen=True, slots=True)
+class LocalGit:
+    """The commit that is checked out in a folder on this machine, with what is changed and not committed.
+
+    The agent fetches the commit from its remote, so it has to be pushed. Files that git does not know stay behind.
+    """
+
+    path: Path | str = "."
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.path).expanduser()
+
+
+Given = ImageSource | GitSource | CodeSource | LocalCode | LocalGit | Path | str
 """A source, or a text or path that means one."""
 
-Meant = ImageSource | GitSource | CodeSource | LocalCode
+Meant = ImageSource | GitSource | CodeSource | LocalCode | LocalGit
 
 
 def meant(source: Given) -> Meant:
@@ -114,7 +128,7 @@ def uri(text: str, ref: str | None = None) -> GitSource | LocalCode:
 
 def hint(source: Meant) -> str:
     """A word for people that says what the source is: the folder's, repository's or image's name. May be empty."""
-    if isinstance(source, LocalCode):
+    if isinstance(source, LocalCode | LocalGit):
         return source.folder.resolve().name
     if isinstance(source, GitSource):
         return re.split(r"[/:]", source.repository.rstrip("/"))[-1].removesuffix(".git")

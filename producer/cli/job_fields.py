@@ -25,5 +25,6 @@ def source_text(source: ImageSource | GitSource | CodeSource) -> str:
     if isinstance(source, ImageSource):
         return f"image {source.image}"
     if isinstance(source, GitSource):
-        return f"git {source.repository} at {source.ref or 'its HEAD'}"
+        changes = f", with uncommitted changes ({source.patch[:19]})" if source.patch else ""
+        return f"git {source.repository} at {source.ref or 'its HEAD'}{changes}"
     return f"code {source.digest[:19]} ({source.size_bytes:,} bytes packed)"

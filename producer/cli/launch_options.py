@@ -16,10 +16,10 @@ from broker_config.queues import Queue
 from broker_config.templates import read_values
 from broker_config.texts import read_object
 from broker_config.wrappers import RESOURCE_ALIASES, unwrap
-from producer import launch_config
+from producer import checkouts, launch_config
 from producer.cli import pairs
 from producer.launches import LaunchFields
-from producer.sources import LocalCode, git, uri
+from producer.sources import LocalCode, LocalGit, git, uri
 
 INTERPRETERS = {".py": "python", ".sh": "bash"}
 _PAIR = re.compile(r"[\w.]+=")
@@ -37,6 +37,7 @@ class LaunchOptions:
     repository: str | None
     image: str | None
     git_version: str | None
+    git_diff: bool
     entry_point: str | None
     config: str | None
     resource_args: str | None
@@ -71,7 +72,16 @@ class LaunchOptions:
     @property
     def notes(self) -> list[str]:
         """What of the launch config changes nothing, in sentences."""
-        return self._read[1]
+        return [*self._read[1], *(_left_behind(self._checkout) if self.git_diff else ())]
+
+    @property
+    def _checkout(self) -> str:
+        """The folder that --git-diff is about."""
+        given = [one for one in (self.job, self.repository, self.image, self.git_version) if one is not None]
+        folder = LocalCode(".") if self.uri is None else uri(self.uri)
+        if given or not isinstance(folder, LocalCode) or (self.uri and self.code):
+            raise InvalidRequest("--git-diff launches a checkout on this machine; name its folder with --code, if any")
+        return str(self.code or folder.path)
 
     def fields(self, queue_of: Callable[[str], Queue]) -> LaunchFields:
         """The launch; `queue_of` looks a queue up. Options come over the launch config.
@@ -124,6 +134,8 @@ class LaunchOptions:
     def _what(self) -> dict[str, Any]:
         """The job or source that is named here, if one is."""
         named = [one for one in (self.job, self.uri, self.code, self.repository, self.image) if one is not None]
+        if self.git_diff:
+            return {"source": LocalGit(self._checkout)}
         if len(named) > 1:
             raise InvalidRequest("--job, --uri, --code, --git and --image each name what to run; choose one")
         if self.git_version is not None and self.uri is None:
@@ -137,6 +149,15 @@ class LaunchOptions:
         if self.image is not None:
             return {"source": ImageSource(image=self.image)}
         return {"source": LocalCode(self.code)} if self.code is not None else {}
+
+
+def _left_behind(checkout: str) -> list[str]:
+    """The note on files that git does not know, if there are any."""
+    names = checkouts.untracked(LocalGit(checkout).folder)
+    if not names:
+        return []
+    what = f"{names[0]!r} is" if len(names) == 1 else f"{len(names)} files such as {names[0]!r} are"
+    return [f"{what} not known to git and not brought; git add --intent-to-add brings them"]
 
 
 def _present_folder(fields: Mapping[str, Any]) -> LocalCode:

@@ -26,6 +26,9 @@ _OPTIONS = (
     click.option("--code", metavar="DIR", help="A folder of code; the present one when no source is named."),
     click.option("--git", "repository", metavar="URL[@REF]", help="A git repository, at a branch, tag or commit."),
     click.option("--git-version", "-g", metavar="REF", help="Branch, tag or commit of the repository of --uri."),
+    click.option(
+        "--git-diff", is_flag=True, help="The commit that is checked out in the folder, and what is not committed."
+    ),
     click.option("--image", "--docker-image", "-d", metavar="IMAGE", help="An image that exists already."),
     click.option("--entry-point", "-E", metavar="TEXT", help="What to run, as one text; COMMAND has its arguments."),
     click.option(

@@ -12,7 +12,7 @@ from broker_config.queues import Queue
 from broker_config.retries import RetryPolicy
 from broker_config.runs import Reason, State
 from broker_config.settings import Settings
-from producer import Client, GitSource
+from producer import Client, GitSource, LocalGit
 from tests.agents import AgentProcess, eventually
 from tests.services import require
 from tests.workers.sources.git_server import GitServer, commit, git, new_repository
@@ -66,3 +66,21 @@ def test_a_branch_that_moves_between_two_attempts_changes_nothing(
     assert run.pinned_source == source.model_copy(update={"ref": first})
     assert [line.text for line in handle.log_lines() if line.text.startswith("one")] == [f"one {first}"] * 2
     assert [event.reason for event in handle.events()].count(Reason.SOURCE_PINNED) == 1
+
+
+def test_what_is_not_committed_runs_where_it_was_asked_for(
+    client: Client, server: GitServer, home: Path, agent: Callable[..., AgentProcess]
+) -> None:
+    # Given a clone with a change
+    new_repository(server.root / "train", {"train.py": "print('committed')\n"})
+    git(home, "clone", "--quiet", server.url("train"), "clone")
+    (home / "clone" / "train.py").write_text("print('changed')\n")
+    agent(QUEUE).start()
+
+    # When
+    handle = client.launch(queue=QUEUE, source=LocalGit(home / "clone"), entry_point=["python", "train.py"])
+    handle.wait(60)
+
+    # Then
+    assert [*handle.logs()][-1:] == ["changed"]
+    assert handle.run.spec.job.archive

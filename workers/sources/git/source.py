@@ -11,6 +11,7 @@ from pathlib import Path
 from broker_config import jobs
 from broker_config.store.code import CodeStore
 from workers.config import AgentConfig
+from workers.sources.git import patch
 from workers.sources.git.cache import Cache
 from workers.sources.git.credentials import options
 from workers.sources.git.failures import Unexplained, masked, unavailable
@@ -32,7 +33,9 @@ class GitSource:
     """Fetches commits through a cache on the agent's disk, and checks them out."""
 
     def __init__(self, code: CodeStore, home: Path, config: AgentConfig) -> None:
-        self._cache = Cache(home / "git", config.git.cache_gib * 1024**3, Program(options(config.git, home / "git")))
+        self._code = code
+        self._program = Program(options(config.git, home / "git"))
+        self._cache = Cache(home / "git", config.git.cache_gib * 1024**3, self._program)
 
     def fetch(self, source: jobs.GitSource, folder: Path, part: str | None = None) -> Fetched:
         if source.ref and _NOT_IN_A_REF.search(source.ref):
@@ -41,8 +44,12 @@ class GitSource:
             commit = self._bring(source.repository, source.ref, folder, part)
         except Unexplained as error:
             raise unavailable(str(error)) from error
+        digest = f"git:{commit}"
+        if source.patch:
+            patch.apply(self._program, patch.load(self._code, source.patch), folder, part)
+            digest += f"+{source.patch}"
         _check_links(folder)
-        return Fetched(f"git:{commit}", folder=folder, pinned=source.model_copy(update={"ref": commit}))
+        return Fetched(digest, folder=folder, pinned=source.model_copy(update={"ref": commit}))
 
     def _bring(self, url: str, ref: str | None, folder: Path, part: str | None, depth: int = 0) -> str:
         """Write the files of a commit and of its submodules to an empty folder. Returns the commit's id."""
