@@ -33,7 +33,7 @@ class Pulls:
 
     def __init__(self, config: AgentConfig) -> None:
         self._config = config
-        self._registries: dict[str, Registry | None] = {}
+        self._registries: dict[str, Registry] = {}
         self._known: dict[str, tuple[Login | None, float]] = {}
         self._lock = threading.Lock()
 
@@ -71,10 +71,9 @@ class Pulls:
 
     def _registry_at(self, host: str, repository: str) -> Registry | None:
         with self._lock:
-            if host not in self._registries:
-                config = self._config_of(host, repository)
-                self._registries[host] = registry_of(self._config, config) if config else None
-            return self._registries[host]
+            if host not in self._registries and (config := self._config_of(host, repository)) is not None:
+                self._registries[host] = registry_of(self._config, config)
+            return self._registries.get(host)
 
     def _config_of(self, host: str, repository: str) -> AnyRegistryConfig | None:
         """The agent's own registry, or one in the cloud whose credentials the agent uses."""
