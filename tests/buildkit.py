@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,16 +35,22 @@ class Daemon:
 
 
 @contextmanager
-def buildkitd(folder: Path, registries: Sequence[str] = (), listen: Sequence[str] = ()) -> Iterator[Daemon]:
+def buildkitd(
+    folder: Path,
+    registries: Sequence[str] = (),
+    listen: Sequence[str] = (),
+    authorities: Mapping[str, Path] | None = None,
+) -> Iterator[Daemon]:
     """Run one, on a socket in the folder, or where `listen` says, with the options of TLS.
 
-    The registries, hosts on loopback without TLS, are asked for what Docker Hub has, the first one first.
+    The registries, hosts on loopback without TLS, are asked for what Docker Hub has. Those with TLS are known by their
+    `authorities`.
     """
     program = shutil.which("buildkitd")
     require(program is not None, "there is no buildkitd; tests/lab/buildkit.sh build, and its path goes into PATH")
     require(shutil.which("runc") is not None and os.geteuid() == 0, "buildkitd needs runc, and here it needs root")
     assert program is not None
-    (folder / "buildkitd.toml").write_text(_config(folder, registries))
+    (folder / "buildkitd.toml").write_text(_config(folder, registries, authorities or {}))
     address = listen[0] if listen else f"unix://{folder / 'buildkitd.sock'}"
     where = [f"--addr={address}", *listen[1:]]
     with (folder / "buildkitd.log").open("ab") as log:
@@ -63,7 +69,7 @@ def buildkitd(folder: Path, registries: Sequence[str] = (), listen: Sequence[str
         _unmount(folder)
 
 
-def _config(folder: Path, registries: Sequence[str]) -> str:
+def _config(folder: Path, registries: Sequence[str], authorities: Mapping[str, Path]) -> str:
     lines = [
         f"root = {json.dumps(str(folder / 'buildkit'))}",
         "[worker.oci]",
@@ -72,6 +78,7 @@ def _config(folder: Path, registries: Sequence[str]) -> str:
         f'[registry."docker.io"]\nmirrors = {json.dumps(list(registries))}',
     ]
     lines += [f'[registry."{host}"]\nhttp = true' for host in registries]
+    lines += [f'[registry."{host}"]\nhttp = false\nca = [{json.dumps(str(ca))}]' for host, ca in authorities.items()]
     return "\n".join(lines) + "\n"
 
 
