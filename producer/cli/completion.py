@@ -7,7 +7,7 @@ from click.shell_completion import CompletionItem
 
 from broker_config.embedded import EmbeddedBroker
 from broker_config.errors import LaunchyardError
-from broker_config.queues import Queue
+from broker_config.queues import Queue, full_name
 from broker_config.settings import load_settings
 from broker_config.templates import TemplateVariable
 from producer.client import Client
@@ -41,6 +41,6 @@ def _queue(ctx: click.Context) -> Queue | None:
         if settings.broker_url is None and EmbeddedBroker(settings.home).pid is None:
             return None
         with Client(settings) as client:
-            return client.queue(name).queue
+            return client.queue(full_name(name, ctx.params.get("entity"))).queue
     except LaunchyardError:
         return None

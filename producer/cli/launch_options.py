@@ -12,7 +12,7 @@ from typing import Any
 
 from broker_config.errors import InvalidRequest
 from broker_config.jobs import ImageSource
-from broker_config.queues import Queue
+from broker_config.queues import Queue, full_name
 from broker_config.templates import read_values
 from broker_config.texts import read_object
 from broker_config.wrappers import RESOURCE_ALIASES, unwrap
@@ -100,21 +100,22 @@ class LaunchOptions:
         fields["run_config"] = pairs.lay_over(
             fields.get("run_config", {}), pairs.settings(self.run_config, "--run-config")
         )
-        fields["overrides"] = self._overrides(queue_of)
+        queue = full_name(self.queue, fields.get("entity"))
+        fields["overrides"] = self._overrides(lambda: queue_of(queue).resource)
         if self.variables:
-            known, texts = queue_of(self.queue).template_variables, pairs.plain_pairs(self.variables, "--set-var")
-            values = read_values(known, texts, f"queue {self.queue!r}")
+            known, texts = queue_of(queue).template_variables, pairs.plain_pairs(self.variables, "--set-var")
+            values = read_values(known, texts, f"queue {queue!r}")
             fields["template_variables"] = {**config.template_variables, **values}
         launch: LaunchFields = fields  # type: ignore[assignment]  # checked by the launch itself, at run time
         return launch
 
-    def _overrides(self, queue_of: Callable[[str], Queue]) -> dict[str, Any]:
+    def _overrides(self, resource: Callable[[], str]) -> dict[str, Any]:
         """The resource args of both places, and the overrides over them."""
         config, _ = self._read
         overrides: Mapping[str, Any] = {}
         args = pairs.file_or_object(self.resource_args, "--resource-args") if self.resource_args else {}
         if config.resource or config.resource_args or args:
-            overrides = _unwrapped(config, args, queue_of(self.queue).resource)
+            overrides = _unwrapped(config, args, resource())
         return pairs.lay_over(overrides, pairs.settings(self.overrides, "--override"))
 
     @property

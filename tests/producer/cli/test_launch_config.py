@@ -12,6 +12,7 @@ from broker_config.jobs import CodeSource, GitSource, ImageSource
 from broker_config.queues import Queue, QueueRecord
 from broker_config.runs import Run
 from broker_config.store import Store
+from broker_config.templates import TemplateVariable
 from tests.producer.cli.conftest import Call
 
 GIT = "https://github.com/team/project.git"
@@ -54,6 +55,26 @@ def test_a_folder_is_a_uri_and_a_shell_script_gets_its_interpreter(launched: Any
     run = launched("-u", str(code), "-E", "train.sh", "-B", "python:3.12")
     assert isinstance(run.spec.job.source, CodeSource)
     assert (run.spec.job.entry_point, run.spec.job.base_image) == (("bash", "train.sh"), "python:3.12")
+
+
+@pytest.mark.parametrize("options", [("-e", "team"), ("-c", '{"entity": "team"}')])
+def test_the_entity_of_a_launch_says_whose_queue_is_meant(
+    launchyard: Call, store: Store, options: tuple[str, str]
+) -> None:
+    # Given a team's queue with a template variable
+    variables = {"seconds": TemplateVariable(type="integer")}
+    config = {"seconds": "{{seconds}}"}
+    queue = Queue(name="gpu", entity="team", resource="stub", config=config, template_variables=variables)
+    store.queues.create(queue)
+
+    # When it is named by its entity and its plain name
+    words = ("launch", "-q", "gpu", *options, "-d", "a:1", "-R", '{"stub": {"lines": ["a"]}}', "--set-var", "seconds=3")
+    answer = launchyard(*words)
+
+    # Then
+    assert answer.code == 0, answer.err
+    run = next(store.runs.newest())
+    assert (run.spec.queue.full_name, run.spec.resource_config) == ("team/gpu", {"seconds": 3, "lines": ["a"]})
 
 
 CONFIG = {
