@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from benchmarks import dispatch, enqueue, imports
+from benchmarks import dispatch, enqueue, images, imports
 from benchmarks.stock import QUEUE as STOCK_QUEUE
 from benchmarks.yard import QUEUE, worker, yard
 from broker_config.celery_app import create_app
+from broker_config.errors import ConfigError
 from producer import Client
 
 STOCK_PRODUCER = "from celery import Celery; Celery(broker='redis://').pool"
@@ -30,8 +31,17 @@ def main() -> None:
         rows = _enqueue(client)
     with yard() as client:
         rows += [*_dispatch(client), _imports()]
+    _print("stock Celery", rows)
+    try:
+        with images.lab() as lab:
+            _print("docker buildx", _images(lab))
+    except ConfigError as error:
+        print(f"images are not measured: {error}")
+
+
+def _print(peer: str, rows: list[Row]) -> None:
     widths = [max(len(getattr(row, name)) for row in rows) for name in Row.__dataclass_fields__]
-    for row in [Row("measured", "Launchyard", "stock Celery", "ratio", "aim"), *rows]:
+    for row in [Row("measured", "Launchyard", peer, "ratio", "aim"), *rows]:
         cells = (getattr(row, name) for name in Row.__dataclass_fields__)
         print("  ".join(cell.ljust(max(width, 12)) for cell, width in zip(cells, widths, strict=True)).rstrip())
 
@@ -62,6 +72,18 @@ def _dispatch(client: Client) -> list[Row]:
 def _imports() -> Row:
     ours, stock = imports.milliseconds("from producer import launch"), imports.milliseconds(STOCK_PRODUCER)
     return Row("import of the producer, CPU", f"{ours:.0f} ms", f"{stock:.0f} ms", f"{ours / stock:.1f}x", "150 ms")
+
+
+def _images(lab: images.Lab) -> list[Row]:
+    measured = [
+        ("image is there: hash, key and look", images.unchanged(lab), "5x"),
+        ("image after an edit of the code", images.after_an_edit(lab), "3x"),
+        ("image after a new requirement", images.after_a_requirement(lab), ""),
+    ]
+    return [
+        Row(what, f"{ours * 1000:,.0f} ms", f"{peer * 1000:,.0f} ms", f"{peer / ours:.1f}x", aim)
+        for what, (ours, peer), aim in measured
+    ]
 
 
 if __name__ == "__main__":
