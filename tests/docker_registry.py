@@ -69,7 +69,8 @@ def docker_registry(
 def put_index(host: str, path: str, tag: str, transport: Transport, login: Login | None = None) -> str:
     """Push a platform index without images. Returns its digest."""
     url = f"{transport.url_of(host)}/v2/{path}/manifests/{tag}"
-    body = json.dumps({"schemaVersion": 2, "mediaType": KIND, "manifests": []}).encode()
+    named = {"annotations": {"tag": tag}}  # so that no two have one digest
+    body = json.dumps({"schemaVersion": 2, "mediaType": KIND, "manifests": [], **named}).encode()
     asked = transport.ask("GET", url)
     wanted = Authorization(path, lambda: login, "", transport).answer(asked.headers, "pull,push") if login else {}
     request = Request(url, method="PUT", data=body, headers={"Content-Type": KIND, **wanted})

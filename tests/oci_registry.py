@@ -108,10 +108,26 @@ class _Handler(BaseHTTPRequestHandler):
         return self._answer(202, headers={"Location": f"/v2/{match['name']}/blobs/uploads/{upload}", "Range": "0-0"})
 
     def do_DELETE(self) -> None:
+        if not self._is_known():
+            return self._unknown()
+        if match := _MANIFEST.fullmatch(self._url()):
+            return self._delete(match["name"], match["reference"])
         match = _UPLOAD.fullmatch(self._url())
         assert match is not None
         del self.server.uploads[match["upload"]]
-        self._answer(204)
+        return self._answer(204)
+
+    def _delete(self, name: str, digest: str) -> None:
+        manifests = self.server.manifests
+        found = [key for key, (_, body) in manifests.items() if key[0] == name and _digest(body) == digest]
+        if name.startswith("kept/"):
+            self._fail(405, "UNSUPPORTED")
+        elif not found:
+            self._fail(404, "MANIFEST_UNKNOWN")
+        else:
+            for key in found:
+                del manifests[key]
+            self._answer(202)
 
     def do_PATCH(self) -> None:
         match = _UPLOAD.fullmatch(self._url())

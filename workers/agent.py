@@ -35,6 +35,7 @@ from workers.holdings import Holdings
 from workers.members import Members, Served
 from workers.pinning import Pinner
 from workers.prepare import Preparer
+from workers.pruning import Pruner
 from workers.pulling import Pulls
 from workers.queues import served_queues
 from workers.reconcile import Reconciler
@@ -121,6 +122,8 @@ class Agent:
             self._heartbeat.every(AHEAD_SECONDS, self._ahead.look)
         self._heartbeat.start()
         self._housekeeping.every(FORGET_SECONDS, self.store.code.sweep)
+        pruner = Pruner(self.store, self.name, self._members.builders)
+        self._housekeeping.every(REMOVAL_SECONDS, pruner.carry_out_removals)
         self._housekeeping.start()
 
     def _open(self) -> None:

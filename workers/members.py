@@ -108,6 +108,11 @@ class Members:
         registry: Registry = self._once("registries", destination.type, lambda: registry_of(self._config, destination))
         return PushingBuilder(builder, registry)
 
+    def builders(self) -> list[Builder]:
+        """Those that this agent uses."""
+        images = [ArtifactKind.IMAGE] if self._builder_type else []
+        return [self.builder_for(kind) for kind in (*images, ArtifactKind.ENVIRONMENT)]
+
     def stop(self) -> None:
         """End the threads of all targets."""
         for (family, _), member in list(self._made.items()):

@@ -31,6 +31,9 @@ class PushingBuilder:
     def check(self) -> Sequence[str]:
         return self._builder.check()
 
+    def remove(self, key: str, reference: str) -> str:  # noqa: ARG002
+        return self._registry.remove(reference.partition("@")[2])
+
     def key(self, order: BuildOrder) -> str:
         return self._builder.key(order)
 

@@ -31,6 +31,8 @@ _MANIFESTS = ", ".join(
 _SHOWS_NONE = {401, 403, 404}
 """401 is also for a token that was given without the right to pull, as Docker Hub does for a repository that lacks."""
 
+_DELETED = {200, 202, 204, 404}
+
 _NOBODYS_TAG = "launchyard-check"
 
 
@@ -110,6 +112,18 @@ class Distribution:
         if found.status not in {200, 404}:
             raise ConfigError(f"it shows no image of {self._path}: {found.words}; {self._cure}")
         return "gives images"
+
+    def remove(self, digest: str) -> str:
+        """Delete the image of that digest. Returns why the registry keeps it; nothing when it is gone.
+
+        Raises:
+            ConfigError: when the registry does not take the login.
+            TemporaryError: when it does not answer.
+        """
+        done = self._ask("DELETE", f"{self._url}/v2/{self._path}/manifests/{digest}", "pull,delete")
+        if done.status in _DELETED:
+            return ""
+        return f"the registry does not let it be deleted ({done.words}); its own rules or tools have to"
 
     def _manifest(self, method: str, reference: str) -> Answer:
         return self._ask(method, f"{self._url}/v2/{self._path}/manifests/{reference}", "pull", {"Accept": _MANIFESTS})

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
 
 from broker_config.images import Image
+from broker_config.runs import now
+from broker_config.store.orphans import Removal
 from producer.cli import output
+from producer.cli.amounts import Age, Size
 from producer.cli.job_fields import source_text
 from producer.cli.session import Session, json_option, pass_session
 
@@ -30,16 +35,17 @@ def _list(session: Session) -> None:
     if session.as_json:
         output.document({"images": [document(image) for image in found]})
         return
+    removals = session.client.store.images.removals()
     output.table(
-        ("KEY", "BUILT", "TOOK", "SIZE", "USED", "RUN", "SOURCE", "IMAGE"),
-        [_row(image) for image in found],
+        ("KEY", "BUILT", "TOOK", "SIZE", "USED", "RUN", "REMOVAL", "SOURCE", "IMAGE"),
+        [_row(image, removals.get(image.id)) for image in found],
         empty="No image is on record.",
     )
     if found:
         output.next_command(f"launchyard images show {short(found[0].key)}")
 
 
-def _row(image: Image) -> tuple[str, ...]:
+def _row(image: Image, removal: Removal | None) -> tuple[str, ...]:
     return (
         short(image.key),
         f"{output.age(image.built_at)} ago",
@@ -47,6 +53,7 @@ def _row(image: Image) -> tuple[str, ...]:
         size_text(image.size_bytes),
         f"{output.age(image.last_used)} ago",
         image.run,
+        (removal.outcome or f"wanted by {removal.by}") if removal else "",
         source_text(image.source),
         image.reference,
     )
@@ -77,6 +84,55 @@ def show(session: Session, image: str) -> None:
         ]
     )
     output.next_command(f"launchyard show {found.run}")
+
+
+@group.command()
+@click.option("--older-than", type=Age(), help="Those that nobody has used for so long, such as 30d.")
+@click.option("--keep-bytes", type=Size(), help="Of the others, the longest unused ones that are beyond 50GB, say.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be removed.")
+@json_option
+@pass_session
+def prune(session: Session, older_than: timedelta | None, keep_bytes: int | None, dry_run: bool) -> None:
+    """Have agents remove images that nobody needs, from their engines, machines and registries.
+
+    What a live run uses is kept, and what is used again meanwhile. Each image is removed by an agent that reaches it,
+    within seconds; launchyard images tells what became of those that are left, such as in a registry that lets none
+    be deleted.
+    """
+    if older_than is None and keep_bytes is None:
+        raise click.UsageError("say what is too much: --older-than 30d, --keep-bytes 50GB, or both")
+    images = session.client.store.images
+    chosen = prunable(images.all(), now() - older_than if older_than else None, keep_bytes)
+    for image in () if dry_run else chosen:
+        images.request_removal(image.id, session.settings.author)
+    if session.as_json:
+        output.document({"chosen": [document(image) for image in chosen], "dry_run": dry_run})
+        return
+    output.table(
+        ("KEY", "SIZE", "USED", "IMAGE"),
+        [
+            (short(one.key), size_text(one.size_bytes), f"{output.age(one.last_used)} ago", one.reference)
+            for one in chosen
+        ],
+        empty="No image is too much.",
+    )
+    if chosen:
+        total = size_text(sum(image.size_bytes or 0 for image in chosen))
+        output.note(f"images: {len(chosen)}, {total}; {'nothing was asked' if dry_run else 'agents were asked'}")
+        output.next_command("launchyard images")
+
+
+def prunable(images: Sequence[Image], unused_since: datetime | None, keep_bytes: int | None) -> list[Image]:
+    """Which of the images, the last used of which come first, are too old or too much."""
+    chosen, kept = [], 0
+    for image in images:
+        is_old = unused_since is not None and image.last_used < unused_since
+        size = image.size_bytes or 0
+        if is_old or (keep_bytes is not None and kept + size > keep_bytes):
+            chosen.append(image)
+        else:
+            kept += size
+    return chosen
 
 
 def _step(name: str, seconds: float, is_cached: bool) -> str:

@@ -161,7 +161,9 @@ def ecr(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Case]:
 
         def put(tag: str) -> str:
             kind = "application/vnd.oci.image.manifest.v1+json"
-            manifest = json.dumps({"schemaVersion": 2, "mediaType": kind, "config": {"size": 1}, "layers": []})
+            # moto makes the digest from those of the layers.
+            layers = [{"digest": "sha256:" + tag.encode().hex(), "size": 1}]
+            manifest = json.dumps({"schemaVersion": 2, "mediaType": kind, "config": {"size": 1}, "layers": layers})
             done = client.put_image(repositoryName="team/jobs", imageManifest=manifest, imageTag=tag)
             return str(done["image"]["imageId"]["imageDigest"])
 

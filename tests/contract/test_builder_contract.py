@@ -109,3 +109,13 @@ def test_a_builder_that_builds_nothing_refuses_as_a_matter_of_config(refusing: C
     with pytest.raises(RunFailed) as failed:
         build(refusing.make(home), refusing.order(home, "one"))
     assert failed.value.failure is FailureClass.CONFIG
+
+
+def test_what_was_removed_is_not_found_and_may_be_built_again(building: Case, home: Path) -> None:
+    # Given
+    builder, order = building.make(home), building.order(home, "one")
+    key, artifact = builder.key(order), build(builder, order)
+    # When / Then
+    assert [builder.remove(key, artifact.reference) for _ in range(2)] == ["", ""]
+    assert builder.find(order, key) is None
+    assert build(builder, order) == artifact

@@ -78,3 +78,11 @@ def test_a_registry_that_does_not_answer_is_worth_another_try(failing: Case) -> 
     for look in (failing.registry.check, lambda: failing.registry.digest("any")):
         with pytest.raises(TemporaryError):
             look()
+
+
+def test_a_removed_image_is_not_found_any_more_and_may_be_removed_again(case: Case) -> None:
+    # Given
+    removed, kept = case.put("removed"), case.put("kept")
+    # When / Then
+    assert [case.registry.remove(removed) for _ in range(2)] == ["", ""]
+    assert (case.registry.digest("removed"), case.registry.digest("kept")) == (None, kept)

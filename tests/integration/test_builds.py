@@ -152,3 +152,27 @@ def test_a_run_whose_build_failed_ahead_tells_of_it_when_it_is_claimed(
     assert (run.state, run.failure) == (State.FAILED, FailureClass.BUILD)
     assert "no such package" in run.text
     assert len(yard.begun) == 1
+
+
+def test_agents_remove_what_an_operator_wants_to_be_gone_but_not_what_a_live_run_runs(
+    yard: Yard, runs: Runs, agent: AgentMaker
+) -> None:
+    # Given an image of an ended run, and one of a run that goes on
+    yard.configure()
+    agent(QUEUE).start()
+    ended, live = yard.launch("print(1)"), yard.launch("print(2)", seconds=30)
+    runs.wait_ended([ended])
+    runs.wait([live], State.RUNNING)
+    images = yard.store.images
+
+    # When
+    for image in images.all():
+        images.request_removal(image.id, "tester")
+
+    # Then
+    eventually(lambda: all(wish.outcome for wish in images.removals().values()), "each wish has an outcome")
+    (kept,) = images.all()
+    outcomes = {wish.outcome for wish in images.removals().values()}
+    assert kept.run == live
+    assert outcomes == {"removed", f"kept: run {live} runs it"}
+    assert len([path for path in (yard.home / "stub-images").iterdir() if path.name != "begun"]) == 1

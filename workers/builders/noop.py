@@ -28,6 +28,9 @@ class NoopBuilder:
     def check(self) -> Sequence[str]:
         return []
 
+    def remove(self, key: str, reference: str) -> str:
+        return "nothing is built here"
+
     def key(self, order: BuildOrder) -> str:
         return order.fetched.digest
 

@@ -76,6 +76,8 @@ class Builder(Protocol):
        `TemporaryError` when the machinery did (no answer, no space).
     8. `place` names where artifacts stay that are not pushed, such as an engine or a folder of a machine: what one
        agent has built there, every agent with the same place finds.
+    9. `remove` takes away what was built for a key and has that reference there, so that `find` finds it no more. It
+       returns why that stays which stays, for people; nothing when it is gone, or was before.
     """
 
     pushes: ClassVar[bool]
@@ -86,6 +88,8 @@ class Builder(Protocol):
     def __init__(self, home: Path, config: Any) -> None: ...
 
     def check(self) -> Sequence[str]: ...
+
+    def remove(self, key: str, reference: str) -> str: ...
 
     def key(self, order: BuildOrder) -> str: ...
 

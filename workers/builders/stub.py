@@ -53,6 +53,10 @@ class StubBuilder:
     def check(self) -> Sequence[str]:
         return []
 
+    def remove(self, key: str, reference: str) -> str:
+        self._marker(key).unlink(missing_ok=True)
+        return ""
+
     def key(self, order: BuildOrder) -> str:
         return order.fetched.digest
 

@@ -54,3 +54,6 @@ class AcrRegistry:
 
     def check_pull(self) -> str:
         return self._api.check_pull()
+
+    def remove(self, digest: str) -> str:
+        return self._api.remove(digest)

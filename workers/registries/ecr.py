@@ -79,6 +79,14 @@ class EcrRegistry:
             )
         return "gives images"
 
+    def remove(self, digest: str) -> str:
+        with self._asking() as client:
+            done = client.batch_delete_image(
+                registryId=self._account, repositoryName=self._name, imageIds=[{"imageDigest": digest}]
+            )
+        why = [one for one in done.get("failures", ()) if one["failureCode"] != "ImageNotFound"]
+        return str(why[0]["failureReason"]) if why else ""
+
     def _is_there(self) -> bool:
         with self._asking() as client:
             try:

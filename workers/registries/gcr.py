@@ -45,3 +45,6 @@ class ArtifactRegistry:
 
     def check_pull(self) -> str:
         return self._api.check_pull()
+
+    def remove(self, digest: str) -> str:
+        return self._api.remove(digest)

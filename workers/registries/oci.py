@@ -33,3 +33,6 @@ class OciRegistry:
 
     def check_pull(self) -> str:
         return self._api.check_pull()
+
+    def remove(self, digest: str) -> str:
+        return self._api.remove(digest)

@@ -26,7 +26,9 @@ class Registry(Protocol):
        time, also by several agents at once, and is called before each push.
     6. `check` says in a few words that images can be pushed, and `check_pull` that they can be pulled. They push and
        pull none, and create nothing.
-    7. Each raises `ConfigError`, with the cure, for what this agent's config or credentials must change, and
+    7. `remove` deletes the image of that digest, with its tags. It returns why a registry keeps it; nothing when it is
+       gone, or was before.
+    8. Each raises `ConfigError`, with the cure, for what this agent's config or credentials must change, and
        `TemporaryError` when nobody answers, or the registry fails.
     """
 
@@ -44,6 +46,8 @@ class Registry(Protocol):
     def check(self) -> str: ...
 
     def check_pull(self) -> str: ...
+
+    def remove(self, digest: str) -> str: ...
 
 
 def tag_of(key: str) -> str:

@@ -29,3 +29,7 @@ class StubRegistry:
 
     def check_pull(self) -> str:
         return "gives images"
+
+    def remove(self, digest: str) -> str:
+        self.images = {tag: known for tag, known in self.images.items() if known != digest}
+        return ""

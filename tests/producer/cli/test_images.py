@@ -96,3 +96,37 @@ def test_images_that_nobody_uses_for_long_are_dropped_from_the_record(store: Sto
 )
 def test_the_step_of_a_build_is_read_from_its_builders_words(line: str, step: Step | None) -> None:
     assert step_of(line) == step
+
+
+def test_what_is_too_old_or_too_much_is_chosen(launchyard: Call, store: Store) -> None:
+    # Given images of 120 MB, used 1, 2, 3 and 4 days ago
+    day = 24 * 60
+    for number, key in enumerate("abcd", start=1):
+        store.images.record(image(key * 64, minutes=number * day))
+
+    def chosen(*arguments: str) -> list[str]:
+        return [
+            one["key"][0] for one in launchyard("images", "prune", "--dry-run", "--json", *arguments).json["chosen"]
+        ]
+
+    # When / Then
+    assert chosen("--older-than", "60h") == ["c", "d"]
+    assert chosen("--keep-bytes", "240MB") == ["c", "d"]
+    assert chosen("--keep-bytes", "1GB") == []
+    assert chosen("--older-than", "84h", "--keep-bytes", "0.2GB") == ["b", "c", "d"]
+    assert store.images.removals() == {}
+
+
+@pytest.mark.parametrize("arguments", [[], ["--older-than", "30"], ["--keep-bytes", "50 things"]])
+def test_an_unclear_wish_to_prune_is_asked_for_again(launchyard: Call, arguments: list[str]) -> None:
+    assert launchyard("images", "prune", *arguments).code == 2
+
+
+def test_agents_are_asked_to_remove_and_the_list_says_so(launchyard: Call, store: Store) -> None:
+    # Given
+    store.images.record(image("a" * 64))
+    # When
+    answer = launchyard("images", "prune", "--keep-bytes", "1MB")
+    # Then
+    assert "images: 1, 120.0 MB; agents were asked" in answer.err
+    assert f"wanted by {store.images.removals()[image('a' * 64).id].by}" in launchyard("images").out

@@ -53,6 +53,9 @@ class BuildkitBuilder:
     def check(self) -> Sequence[str]:
         return []
 
+    def remove(self, key: str, reference: str) -> str:
+        return "builder buildkit keeps no image"
+
     def key(self, order: BuildOrder) -> str:
         return self._recipe(order).key
 

@@ -64,6 +64,12 @@ class DockerBuilder:
             )
         return lacks
 
+    def remove(self, key: str, reference: str) -> str:
+        found = self._engine.image(reference)
+        if found is not None and found.labels.get(KEY_LABEL) != key:
+            return "another image has its name by now"
+        return self._engine.remove(reference)
+
     def key(self, order: BuildOrder) -> str:
         return self._recipe(order).key
 

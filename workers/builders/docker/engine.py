@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import docker
@@ -65,6 +66,20 @@ class Engine:
             except ImageNotFound:
                 return None
             return LocalImage((found.get("Config") or {}).get("Labels") or {}, found.get("Size"))
+
+    def remove(self, reference: str) -> str:
+        """Remove an image. Returns why the engine keeps it; nothing when it is gone."""
+        with answering():
+            try:
+                self.api.remove_image(reference)
+            except ImageNotFound:
+                return ""
+            except APIError as error:
+                # A container was made from it; a stopped one counts.
+                if error.status_code != HTTPStatus.CONFLICT:
+                    raise
+                return str(error.explanation)
+            return ""
 
     def can_pull(self, reference: str) -> bool:
         """Whether the engine's registry gives it."""

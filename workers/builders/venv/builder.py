@@ -62,6 +62,13 @@ class VenvBuilder:
     def check(self) -> Sequence[str]:
         return []
 
+    def remove(self, key: str, reference: str) -> str:  # noqa: ARG002
+        path = self._folder / key
+        # First, so that no run finds half an environment.
+        (path / _READY).unlink(missing_ok=True)
+        shutil.rmtree(path, ignore_errors=True)
+        return ""
+
     def key(self, order: BuildOrder) -> str:
         requirements = read_requirements(_code(order))
         content = {
