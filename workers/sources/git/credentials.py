@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import secrets
 import shlex
 import socket
 from pathlib import Path
@@ -29,9 +31,7 @@ def options(config: GitConfig, folder: Path) -> tuple[str, ...]:
         if one.password_env or one.password_file:
             found += _of_password(one)
     if any(one.ssh_key_file or one.known_hosts_file for one in config.credentials):
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = folder / "ssh_config"
-        path.write_text(_ssh_config(config.credentials))
+        path = _written(_ssh_config(config.credentials), folder)
         found += ["-c", f"core.sshCommand=ssh -oBatchMode=yes -F {shlex.quote(str(path))}"]
     return tuple(found)
 
@@ -83,6 +83,15 @@ def _ssh_config(credentials: tuple[GitCredential, ...]) -> str:
         if one.known_hosts_file:
             lines += [f"  UserKnownHostsFile {_quoted(one.known_hosts_file)}", "  StrictHostKeyChecking yes"]
     return "\n".join([*lines, "Host *", *(f"  Include {path}" for path in _SYSTEM)]) + "\n"
+
+
+def _written(text: str, folder: Path) -> Path:
+    """A file of that text, named by it: other processes of this home may have another config, or read it now."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / f"ssh-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+    unfinished = folder / f"{path.name}-{secrets.token_hex(4)}"
+    unfinished.write_text(text)
+    return unfinished.replace(path)
 
 
 def _quoted(path: Path) -> str:
