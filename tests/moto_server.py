@@ -10,9 +10,9 @@ from moto.server import ThreadedMotoServer
 
 
 @contextmanager
-def aws() -> Iterator[dict[str, str]]:
-    """Variables with which boto3 speaks to a server on a free port of loopback."""
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+def aws(address: str = "127.0.0.1") -> Iterator[dict[str, str]]:
+    """Variables with which boto3 speaks to a server on a free port of that address."""
+    server = ThreadedMotoServer(address, 0, verbose=False)
     server.start()
     try:
         host, port = server.get_host_and_port()

@@ -12,9 +12,11 @@ from typing import Protocol
 
 from broker_config.jobs import CodeSource, Job
 from tests.buildkit import buildkitd
+from tests.cluster import cluster
 from tests.docker_engine import engine
 from tests.docker_registry import docker_registry
 from tests.services import require
+from tests.workers.builders.kaniko_lab import kaniko, kaniko_config
 from tests.workers.builders.wheels import OFFLINE, write_wheel
 from workers.builders.buildkit import BuildkitBuilder
 from workers.builders.docker import DockerBuilder
@@ -134,6 +136,21 @@ class Buildkit:
         return small_image(home, content)
 
 
+class Kaniko:
+    """With the registry that it pushes to, as an agent uses it."""
+
+    builds = True
+    keeps = True
+
+    def make(self, home: Path) -> Builder:
+        cluster()
+        # Without the times of its files, what is built twice is the same.
+        return kaniko(home, kaniko_config("default", "--reproducible=true"), f"jobs/{home.name.lower()}")
+
+    def order(self, home: Path, content: str) -> BuildOrder:
+        return small_image(home, content)
+
+
 def small_image(home: Path, content: str) -> BuildOrder:
     """An order that no other test gives."""
     code = home / content
@@ -160,4 +177,5 @@ BUILDERS: dict[str, Case] = {
     "docker": Docker(),
     "docker-classic": DockerClassic(),
     "buildkit": Buildkit(),
+    "kaniko": Kaniko(),
 }

@@ -297,9 +297,38 @@ TOML
     must_come_up containerd 30 ctr version
 }
 
+# A kubelet ends what it finds in its control groups and does not know, so each cluster has its own.
+groups_up() {
+    local group setting
+    for group in $(group_folders); do
+        mkdir -p "$group"
+        # Version 1 hands neither of these down by itself, and takes no process without them.
+        for setting in cpuset.cpus cpuset.mems; do
+            [[ -f $group/$setting ]] || continue
+            cat "$group/../$setting" >"$group/$setting" || true
+        done
+    done
+}
+
+groups_down() {
+    local group
+    for group in $(group_folders); do
+        [[ ! -d $group ]] || find "$group" -depth -type d -exec rmdir {} + 2>/dev/null || true
+    done
+}
+
+group_folders() {
+    if [[ -f /sys/fs/cgroup/cgroup.controllers ]]; then
+        echo "/sys/fs/cgroup/$bridge"
+    else
+        find /sys/fs/cgroup -mindepth 1 -maxdepth 1 -type d -printf "%p/$bridge\n"
+    fi
+}
+
 start_kubelet() {
     local kernel setting
     mkdir -p "$dir/kubelet"
+    groups_up
     cat >"$dir/kubelet.yaml" <<YAML
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
@@ -311,6 +340,7 @@ authentication: {anonymous: {enabled: false}, webhook: {enabled: true}, x509: {c
 authorization: {mode: Webhook}
 containerRuntimeEndpoint: unix://$dir/containerd/socket
 cgroupDriver: cgroupfs
+cgroupRoot: /$bridge
 failCgroupV1: false
 failSwapOn: false
 enforceNodeAllocatable: []
@@ -392,6 +422,7 @@ down)
         stop_daemon "$name" 20
     done
     unmount_leftovers
+    groups_down
     network_down
     ;;
 *)

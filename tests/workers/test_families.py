@@ -9,10 +9,10 @@ from workers import families
 
 
 def test_a_member_that_is_planned_is_told_apart_from_one_that_nobody_knows() -> None:
-    with pytest.raises(ConfigError, match=r"^builder 'kaniko' is not in this version; take one that is: docker, noop"):
-        families.load("builders", "kaniko")
-    with pytest.raises(ConfigError, match=r"^builder 'kanico' does not exist; known: docker, noop"):
-        families.load("builders", "kanico")
+    with pytest.raises(ConfigError, match=r"^target 'vertex' is not in this version; take one that is: docker, "):
+        families.load("targets", "vertex")
+    with pytest.raises(ConfigError, match=r"^target 'vertix' does not exist; known: docker, "):
+        families.load("targets", "vertix")
 
 
 def test_what_is_called_planned_is_not_there() -> None:

@@ -84,7 +84,7 @@ class AgentConfig(Frozen):
         if not self.destination:
             raise ValueError("builder: kaniko pushes what it builds; write a destination, registry/path/name")
         store = self.builder.build_context_store
-        if self.environment and cloud_of(store) != self.environment.type:
+        if store and self.environment and cloud_of(store) != self.environment.type:
             raise ValueError(
                 f"builder.build-context-store: {store!r} needs an environment of type {cloud_of(store)}, "
                 f"and this one is of type {self.environment.type}"

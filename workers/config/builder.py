@@ -27,6 +27,9 @@ SecretId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,63}$")]
 
 _IMAGE = r"^[^\s-]\S*$"
 
+KANIKO_IMAGE = "ghcr.io/osscontainertools/kaniko:v1.28.3"
+"""Of the fork that is maintained: the first project was archived in June 2025."""
+
 _KANIKO_ARGUMENT = re.compile(r"--[a-z][a-z-]*=.*")
 
 
@@ -212,12 +215,40 @@ def _check_kaniko_job(job: dict[str, Any]) -> dict[str, Any]:
 
 
 class KanikoBuilderConfig(ImageBuilderConfig):
-    """Images are built by kaniko, as Jobs of a Kubernetes cluster. Keys and defaults are W&B Launch's."""
+    """Images are built by kaniko, as Jobs of a Kubernetes cluster. W&B Launch's keys are all here, and more."""
 
     type: Literal["kaniko"] = "kaniko"
 
-    build_context_store: Annotated[str, AfterValidator(_check_store)] = Field(alias="build-context-store")
-    """Where a build's code is put for kaniko to fetch: `s3://`, `gs://` or `https://*.blob.core.windows.net/`."""
+    platform: Literal["linux/amd64", "linux/arm64"] | None = None
+    """What to build for, on a node of that kind. Absent: linux/amd64."""
+
+    build_context_store: Annotated[str, AfterValidator(_check_store)] | None = Field(
+        default=None, alias="build-context-store"
+    )
+    """Where a build's code is put for kaniko to fetch: `s3://`, `gs://` or `https://*.blob.core.windows.net/`. Absent:
+    code travels as a ConfigMap, which holds 900 KiB of it, compressed."""
+
+    context_volume: str | None = Field(default=None, alias="context-volume", min_length=1)
+    """PersistentVolumeClaim that takes a build's code in place of the store; the agent has it mounted too."""
+
+    context_volume_path: Path | None = Field(default=None, alias="context-volume-path")
+    """Where the agent has that volume mounted."""
+
+    kube_config: str | None = Field(default=None, alias="kube-config")
+    """File with the cluster's address. Absent: `KUBECONFIG`, `~/.kube/config`, or the cluster that the agent is in."""
+
+    kube_context: str | None = Field(default=None, alias="kube-context")
+    """Context of that file. Absent: its current one."""
+
+    namespace: str | None = Field(default=None, pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")
+    """Where build Jobs are made. Absent: the one in `kaniko-config`, else that of the context or of the agent's pod."""
+
+    service_account: str | None = Field(default=None, alias="service-account", min_length=1)
+    """Service account of build pods, by which clouds know them."""
+
+    docker_config_secret: str | None = Field(default=None, alias="docker-config-secret", min_length=1)
+    """Secret of type `kubernetes.io/dockerconfigjson` with logins for registries. Absent: each build gets the agent's
+    login for its destination."""
 
     build_job_name: str = Field(
         default="wandb-launch-container-build", alias="build-job-name", pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"
@@ -230,7 +261,7 @@ class KanikoBuilderConfig(ImageBuilderConfig):
     secret_key: str | None = Field(default=None, alias="secret-key")
     """The file's key in that Secret."""
 
-    kaniko_image: str = Field(default="gcr.io/kaniko-project/executor:v1.11.0", alias="kaniko-image", min_length=1)
+    kaniko_image: str = Field(default=KANIKO_IMAGE, alias="kaniko-image", min_length=1)
     """Image of kaniko's executor."""
 
     kaniko_config: Annotated[JsonObject, AfterValidator(_check_kaniko_job)] = Field(
@@ -243,6 +274,14 @@ class KanikoBuilderConfig(ImageBuilderConfig):
         if bool(self.secret_name) != bool(self.secret_key):
             given, missing = ("secret-name", "secret-key") if self.secret_name else ("secret-key", "secret-name")
             raise ValueError(f"{given} needs {missing} beside it: the Secret, and the key of the file in it")
+        return self
+
+    @model_validator(mode="after")
+    def _volume_is_whole(self) -> KanikoBuilderConfig:
+        if (self.context_volume is None) != (self.context_volume_path is None):
+            raise ValueError(
+                "context-volume and context-volume-path go together: the claim, and where the agent has it mounted"
+            )
         return self
 
 

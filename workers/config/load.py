@@ -39,6 +39,14 @@ WANDB_VARIABLES = {
 }
 """W&B Launch's own; ours win over them."""
 
+KANIKO_VARIABLES = {
+    "WANDB_LAUNCH_KANIKO_PVC_NAME": "context_volume",
+    "WANDB_LAUNCH_KANIKO_PVC_MOUNT_PATH": "context_volume_path",
+    "WANDB_LAUNCH_KANIKO_AUTH_SECRET": "docker_config_secret",
+    "WANDB_LAUNCH_SERVICE_ACCOUNT_NAME": "service_account",
+}
+"""Where the helm chart of W&B Launch says what its kaniko builder uses; the keys of the file win over them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -71,6 +79,7 @@ def load_config(path: Path | None, home: Path, environ: Mapping[str, str] | None
         config[key] = environ[name].replace(" ", "").split(",") if key == "queues" else environ[name]
         if name in WANDB_VARIABLES:
             notes.append(f"{key} is {environ[name]}, as {name} in the environment says")
+    notes += _told_kaniko(config, environ)
     config.update({key: value for key, value in flags.items() if value is not None})
     if not config.get("entity"):
         config.pop("entity", None)
@@ -79,6 +88,20 @@ def load_config(path: Path | None, home: Path, environ: Mapping[str, str] | None
     if parsed.environment and (registry is None or CLOUDS.get(registry.type) != parsed.environment.type):
         notes.append(f"environment {parsed.environment.type} has no effect: no image goes to a registry of that cloud")
     return Loaded(parsed, found, tuple(notes))
+
+
+def _told_kaniko(config: dict[str, Any], environ: Mapping[str, str]) -> list[str]:
+    """Fill the block of the kaniko builder with what variables say; returns what was filled."""
+    builder = config.get("builder")
+    if not isinstance(builder, dict) or builder.get("type") != "kaniko":
+        return []
+    told = {
+        key: name
+        for name, key in KANIKO_VARIABLES.items()
+        if environ.get(name) and not {key, key.replace("_", "-")} & builder.keys()
+    }
+    config["builder"] = {**builder, **{key: environ[name] for key, name in told.items()}}
+    return [f"builder.{key} is {environ[name]}, as {name} in the environment says" for key, name in told.items()]
 
 
 def _find(path: Path | None, home: Path, environ: Mapping[str, str]) -> Path | None:

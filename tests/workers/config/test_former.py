@@ -168,9 +168,9 @@ REFUSED = {
         "registry: uri: 'registry.azurecr.io/jobs' is not an address of type ecr, "
         "ACCOUNT.dkr.ecr.REGION.amazonaws.com/REPOSITORY; write type acr, or leave the type out",
     ),
-    "kaniko without a store": (
-        f"builder:\n  type: kaniko\n  destination: {ECR}\n",
-        "builder: field 'build-context-store' is missing",
+    "kaniko with half a volume": (
+        f"builder:\n  type: kaniko\n  destination: {ECR}\n  context-volume: claim\n",
+        "builder: context-volume and context-volume-path go together",
     ),
     "kaniko with a store of no cloud": (
         f"builder:\n  type: kaniko\n  build-context-store: /tmp\n  destination: {ECR}\n",

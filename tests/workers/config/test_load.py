@@ -9,7 +9,7 @@ import pytest
 from broker_config.errors import ConfigError
 from workers.clouds import registry_of
 from workers.config import AgentConfig, load_config
-from workers.config.builder import VenvConfig
+from workers.config.builder import KanikoBuilderConfig, VenvConfig
 from workers.config.git import GitConfig
 from workers.config.registry import OtherRegistryConfig
 from workers.registries.stub import StubRegistry
@@ -218,3 +218,22 @@ def test_a_registry_that_nobody_has_is_refused_with_those_there_are(home: Path) 
     # When / Then
     with pytest.raises(ConfigError, match=r"registry: type: .* or 'oci'"):
         load_config(path, home)
+
+
+def test_variables_of_wandb_s_kaniko_fill_its_block_where_the_file_says_nothing(home: Path) -> None:
+    # Given
+    file = home / "launch-config.yaml"
+    file.write_text("builder:\n  type: kaniko\n  destination: a.example/b\n  service-account: ours\n")
+    variables = {
+        "WANDB_LAUNCH_KANIKO_PVC_NAME": "claim",
+        "WANDB_LAUNCH_KANIKO_PVC_MOUNT_PATH": "/contexts",
+        "WANDB_LAUNCH_SERVICE_ACCOUNT_NAME": "theirs",
+    }
+    # When
+    loaded = load_config(None, home, variables)
+    # Then
+    assert isinstance(loaded.config.builder, KanikoBuilderConfig)
+    assert loaded.config.builder.context_volume == "claim"
+    assert loaded.config.builder.context_volume_path == Path("/contexts")
+    assert loaded.config.builder.service_account == "ours"
+    assert "builder.context_volume is claim, as WANDB_LAUNCH_KANIKO_PVC_NAME in the environment says" in loaded.notes
