@@ -142,12 +142,19 @@ class QueueStore:
         with translated():
             fields = self._client.hgetall(self._keys.queue(name))
         if "queue" not in fields:
-            known = [record.name for record in self.list()]
+            known = self._known()
             cure = _elsewhere(name, known) or did_you_mean(name, known) or "; there is none yet"
             raise NotFound(f"queue {name!r} does not exist{cure}")
         record = _record(fields)
         self.check_author(record.queue)
         return record
+
+    def _known(self) -> Iterable[str]:
+        if self._hides_private:
+            return [record.name for record in self.list()]
+        # An agent's user may read the names of all queues, and the records of its own alone.
+        with translated():
+            return self._client.smembers(self._keys.queues)
 
     def _is_hidden(self, queue: Queue) -> bool:
         return self._hides_private and queue.is_hidden_from(self._author)

@@ -14,7 +14,7 @@ from broker_config import acl
 from broker_config.celery_app import create_app
 from broker_config.connection import connect
 from broker_config.embedded import EmbeddedBroker
-from broker_config.errors import NotPermitted
+from broker_config.errors import NotFound, NotPermitted
 from broker_config.jobs import ImageSource, Job
 from broker_config.named_jobs import JobDefinition, JobReference
 from broker_config.priorities import Priority
@@ -223,6 +223,12 @@ def test_a_queue_of_others_is_closed_to_a_producer(guarded: Guarded, stores: Sto
     with pytest.raises(NoPermissionError):
         guarded.client("producer").lpush("other", "forged")
     assert stores("admin").queues.counts("other")[State.QUEUED] == 0
+
+
+def test_an_agent_whose_queue_is_not_there_yet_is_told_so(stores: Stores) -> None:
+    stores("admin").queues.create(Queue(name="gpu-queue", entity="team-a", resource="stub"))
+    with pytest.raises(NotFound, match="queue 'gpu-queue' does not exist; there is 'team-a/gpu-queue'"):
+        stores("agent").queues.get("gpu-queue")
 
 
 @pytest.mark.parametrize("named", ["team-a/gpu", "team-a/*"])
