@@ -15,7 +15,10 @@ from broker_config.errors import ConfigError, TemporaryError
 from broker_config.jobs import CodeSource, Job
 from broker_config.oci.distribution import Distribution
 from broker_config.oci.logins import Login
+from broker_config.queues import Queue
 from broker_config.runs import FailureClass, Reason
+from broker_config.settings import Settings
+from broker_config.store import Store
 from tests.buildkit import Daemon, buildkitd
 from tests.certificates import make_certificates
 from tests.contract.waiting import eventually
@@ -26,6 +29,7 @@ from tests.processes import is_running
 from tests.services import require
 from workers.builders.buildkit import BuildkitBuilder
 from workers.builders.protocol import Artifact, BuildOrder, Push
+from workers.check import Status, check
 from workers.config.builder import BuildkitBuilderConfig
 from workers.failures import RunCancelled, RunFailed
 from workers.images.buildx.program import find
@@ -213,6 +217,23 @@ def test_without_a_daemon_there_is_no_builder(lab: Lab, monkeypatch: pytest.Monk
 def test_the_daemon_may_be_named_by_the_environment(lab: Lab, shared: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BUILDKIT_HOST", shared.address)
     assert BuildkitBuilder(lab.home, BuildkitBuilderConfig()).check() == []
+
+
+def test_an_agent_without_an_engine_takes_it_and_says_why(
+    lab: Lab, shared: Daemon, settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given
+    monkeypatch.setenv("BUILDKIT_HOST", shared.address)
+    store.queues.create(Queue(name="gpu", resource="stub"))
+    (settings.home / "launch-config.yaml").write_text(f"queues: [gpu]\nregistry: {{uri: {lab.registry}/team/train}}\n")
+    # When
+    lines = [line for line in check(settings, None) if line.subject.startswith("builder")]
+    # Then
+    assert [(line.status, line.subject) for line in lines] == [
+        (Status.WARNING, "builder docker"),
+        (Status.OK, "builder buildkit"),
+    ]
+    assert "BUILDKIT_HOST" in lines[1].text
 
 
 def test_without_the_docker_cli_the_cure_is_told(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
