@@ -3,4 +3,4 @@ module launchyard.test/buildkit
 
 go 1.26
 
-require github.com/moby/buildkit v0.34.2
+require github.com/moby/buildkit v0.33.0
