@@ -35,7 +35,7 @@ LOOKED_AT = 50
 """Runs of each queue, those that leave it next."""
 
 AGAIN_SECONDS = 15.0
-"""Until a run is looked at again whose build met a passing trouble, or had to give way."""
+"""Until a run is looked at again whose build met a passing trouble."""
 
 REMEMBERED = 10_000
 
@@ -132,10 +132,14 @@ class Ahead:
         except RunFailed as error:
             # Its own attempt meets the same, and tells its author.
             logger.info("ahead-failed run=%s: %s", run.id, error)
-        except (RunCancelled, TemporaryError) as error:
+        except RunCancelled as error:
             logger.info("ahead-ended run=%s: %s", run.id, error)
-            if ends.is_set() or isinstance(error, TemporaryError):
-                self._remember(run, time.monotonic() + AGAIN_SECONDS)
+            if ends.is_set():
+                # It gave way, and is the next one again; what took too long would do so again.
+                self._remember(run, 0.0)
+        except TemporaryError as error:
+            logger.info("ahead-ended run=%s: %s", run.id, error)
+            self._remember(run, time.monotonic() + AGAIN_SECONDS)
         finally:
             shutil.rmtree(workspace, ignore_errors=True)
 

@@ -184,7 +184,6 @@ def test_a_build_ahead_gives_way_to_that_of_a_claimed_run_and_is_begun_again(yar
     other.gate.set()
     thread.join(10)
     yard.builder.gate.set()
-    ahead._look_again.clear()
 
     # Then
     looks_until(ahead, lambda: waits.id in yard.built, "it is built")
