@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from broker_config.findings import Finding
 from broker_config.frozen import Frozen
@@ -16,14 +17,19 @@ from broker_config.resources.protocol import Guard
 StopSignal = Literal["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"]
 
 
+def _number_as_text(value: Any) -> Any:
+    """A number, such as that of a template variable, in the way in which JSON writes it."""
+    return json.dumps(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
 class LocalProcessConfig(Frozen):
     """Queue config of resource `local-process`; the empty one suits most queues."""
 
     working_dir: InsidePath = "."
     """Folder inside the code in which the job starts."""
 
-    env: dict[str, str] = Field(default_factory=dict)
-    """Variables for every job of the queue; a job's own come over them."""
+    env: dict[str, Annotated[str, BeforeValidator(_number_as_text)]] = Field(default_factory=dict)
+    """Variables for every job of the queue; they come over a job's own."""
 
     inherit_env: tuple[str, ...] = ()
     """More variables of the agent that a job may see, by name; a secret reaches a job in this way."""

@@ -6,9 +6,8 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import urllib3
-
 from workers.kubernetes.cluster import Cluster, Object, Query, Refused
+from workers.kubernetes.lines import lines
 
 _GRACE_SECONDS = 15.0
 """How much longer than it was asked to a server may be silent at the end of a watch."""
@@ -43,13 +42,3 @@ def changes(cluster: Cluster, path: str, selection: Query, seconds: int) -> Iter
                     return
                 raise refused
             yield Change(event["object"], event["type"] == "DELETED")
-
-
-def lines(stream: urllib3.BaseHTTPResponse) -> Iterator[str]:
-    """The lines of an answer as they come; the last one also without its end."""
-    rest = b""
-    for chunk in stream.stream(amt=None, decode_content=True):
-        *whole, rest = (rest + chunk).split(b"\n")
-        yield from (line.decode(errors="replace") for line in whole)
-    if rest:
-        yield rest.decode(errors="replace")

@@ -11,7 +11,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -20,6 +20,7 @@ import urllib3
 
 from broker_config.errors import LaunchyardError
 from workers.kubernetes.cluster import GONE, Cluster, Object, Refused
+from workers.kubernetes.lines import lines
 
 logger = logging.getLogger(__name__)
 
@@ -151,9 +152,10 @@ class Informer(Generic[State]):
         with self._cluster.stream(self.path, query, _SILENCE_SECONDS) as stream:
             self._stream = stream
             self._heard = time.monotonic()
-            for event in _lines(stream):
+            for line in lines(stream):
                 if self._stop.is_set():
                     return
+                event = json.loads(line)
                 self._take(event["type"], event["object"])
 
     def _take(self, kind: str, told: Object) -> None:
@@ -175,14 +177,3 @@ def _keep(known: dict[str, dict[str, State]], kept: Kept[State]) -> None:
         known[kept.owner] = rest
     else:
         known.pop(kept.owner, None)
-
-
-def _lines(stream: urllib3.BaseHTTPResponse) -> Iterator[Object]:
-    """The JSON objects of a watch, one a line."""
-    rest = b""
-    # Whole chunks as they come: a watch is quiet most of the time.
-    for chunk in stream.stream(amt=None, decode_content=True):
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            if line.strip():
-                yield json.loads(line)

@@ -12,8 +12,9 @@ from workers.builders.kaniko.job import BuildJob
 from workers.builders.kaniko.output import Output, stamped
 from workers.builders.kaniko.render import CONTAINER
 from workers.images.steps import Ended
-from workers.kubernetes.changes import changes, lines
+from workers.kubernetes.changes import changes
 from workers.kubernetes.cluster import EVENTS, PODS, Cluster, Object
+from workers.kubernetes.lines import lines
 from workers.kubernetes.pods import PodPhase, PodState, Trouble, read
 
 _WATCH_SECONDS = 10

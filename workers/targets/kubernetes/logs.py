@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from broker_config.errors import LaunchyardError
 from workers.kubernetes.cluster import PODS, Cluster, Refused
+from workers.kubernetes.lines import lines as lines_of
 from workers.kubernetes.pods import PodState
 from workers.targets.protocol import LogChunk
 
@@ -134,7 +135,7 @@ class Logs:
             was_cut = len(said) >= limit
             # A line that was cut comes whole with the next chunk.
             whole = said[: said.rfind(b"\n") + 1] if was_cut else said
-            fresh = place.rest(_lines(whole))
+            fresh = place.rest(_read(whole.decode(errors="replace").split("\n")))
             if fresh or not was_cut:
                 return fresh, was_cut
             # More than that was printed within the last second that was read.
@@ -161,10 +162,8 @@ class Logs:
         path = PODS.path(self._namespace, source.pod, "log")
         # Without it the log ends where it was read last.
         with suppress(LaunchyardError), self._cluster.stream(path, query, _SILENCE_SECONDS) as stream:
-            rest = b""
-            for chunk in stream.stream(amt=None, decode_content=True):
-                *whole, rest = (rest + chunk).split(b"\n")
-                held.extend(_lines(b"\n".join(whole)))
+            for line in lines_of(stream):
+                held.extend(_read([line]))
                 del held[:-HELD_LINES]
 
 
@@ -177,14 +176,14 @@ def _sources(pods: Sequence[PodState]) -> Iterator[Source]:
             yield Source(pod.name, container, restarts, is_current=True)
 
 
-def _lines(said: bytes) -> list[Line]:
-    lines = []
-    for line in said.decode(errors="replace").split("\n"):
+def _read(said: Iterable[str]) -> list[Line]:
+    found = []
+    for line in said:
         stamp, _, text = line.partition(" ")
         # What has no time is the node's own word, for instance that it has removed the container.
         with suppress(ValueError):
-            lines.append(Line(_nanoseconds(stamp), text))
-    return lines
+            found.append(Line(_nanoseconds(stamp), text))
+    return found
 
 
 def _nanoseconds(stamp: str) -> int:
