@@ -31,7 +31,9 @@ class PushingBuilder:
     def check(self) -> Sequence[str]:
         return self._builder.check()
 
-    def remove(self, key: str, reference: str) -> str:  # noqa: ARG002
+    def remove(self, key: str, reference: str) -> str:
+        # The copy that was pushed from here, if it is still there; what other machines pulled is theirs.
+        self._builder.remove(key, self._tagged(key))
         return self._registry.remove(reference.partition("@")[2])
 
     def key(self, order: BuildOrder) -> str:
@@ -45,7 +47,7 @@ class PushingBuilder:
     def build(self, order: BuildOrder, key: str, log: Callable[[str], None], cancelled: Callable[[], bool]) -> Artifact:
         with _asking():
             self._registry.prepare()
-        reference = f"{self._registry.repository}:{tag_of(key)}"
+        reference = self._tagged(key)
         built = self._builder.build(replace(order, push=Push(reference, self._login)), key, log, cancelled)
         if not built.reference.startswith(f"{self._registry.repository}@"):
             if (shown := self.find(order, key)) is None:
@@ -53,6 +55,9 @@ class PushingBuilder:
             built = replace(built, reference=shown.reference)
         log(f"pushed {built.reference}")
         return built
+
+    def _tagged(self, key: str) -> str:
+        return f"{self._registry.repository}:{tag_of(key)}"
 
     def _login(self) -> Login | None:
         with _asking():

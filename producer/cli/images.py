@@ -102,7 +102,7 @@ def prune(session: Session, older_than: timedelta | None, keep_bytes: int | None
     if older_than is None and keep_bytes is None:
         raise click.UsageError("say what is too much: --older-than 30d, --keep-bytes 50GB, or both")
     images = session.client.store.images
-    chosen = prunable(images.all(), now() - older_than if older_than else None, keep_bytes)
+    chosen = prunable(images.all(), now() - older_than if older_than is not None else None, keep_bytes)
     for image in () if dry_run else chosen:
         images.request_removal(image.id, session.settings.author)
     if session.as_json:

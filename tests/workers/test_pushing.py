@@ -71,6 +71,23 @@ def test_what_one_agent_pushed_another_one_finds_by_its_digest(home: Path) -> No
     assert "secret" not in repr(inner.pushes_seen)
 
 
+def test_what_is_removed_leaves_the_registry_and_the_engine_that_pushed_it(home: Path) -> None:
+    # Given
+    shared = StubRegistry(CONFIG, None)
+    inner = Recording(home, shared.images)
+    builder = PushingBuilder(inner, shared)
+    order = order_of(home, "sha256:" + "cd" * 32)
+    key = builder.key(order)
+    artifact = builder.build(order, key, [].append, lambda: False)
+    assert inner.find(order, key) is not None
+    # When
+    why_kept = builder.remove(key, artifact.reference)
+    # Then
+    assert why_kept == ""
+    assert builder.find(order, key) is None
+    assert inner.find(order, key) is None
+
+
 def test_the_login_of_a_push_is_asked_for_when_the_push_begins(home: Path) -> None:
     # Given
     registry = WithLogin(CONFIG, None)

@@ -111,6 +111,7 @@ def test_what_is_too_old_or_too_much_is_chosen(launchyard: Call, store: Store) -
 
     # When / Then
     assert chosen("--older-than", "60h") == ["c", "d"]
+    assert chosen("--older-than", "0s") == ["a", "b", "c", "d"]
     assert chosen("--keep-bytes", "240MB") == ["c", "d"]
     assert chosen("--keep-bytes", "1GB") == []
     assert chosen("--older-than", "84h", "--keep-bytes", "0.2GB") == ["b", "c", "d"]
