@@ -12,13 +12,14 @@ from typing import Any, TypeVar
 
 from broker_config.errors import LaunchyardError
 from tests.services import require
-from workers.kubernetes.cluster import Cluster, Resource
+from workers.kubernetes.cluster import Cluster
+from workers.kubernetes.resource import Resource
 
 Found = TypeVar("Found")
 
 NAMESPACES = Resource("v1", "Namespace", "namespaces", is_namespaced=False)
-JOBS = Resource("batch/v1", "Job", "jobs", is_namespaced=True)
-_ACCOUNTS = Resource("v1", "ServiceAccount", "serviceaccounts", is_namespaced=True)
+JOBS = Resource("batch/v1", "Job", "jobs")
+_ACCOUNTS = Resource("v1", "ServiceAccount", "serviceaccounts")
 
 
 @cache

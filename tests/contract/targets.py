@@ -14,7 +14,7 @@ from tests.cluster import cluster, registry
 from tests.contract.waiting import eventually
 from tests.docker_engine import BASE_IMAGE, engine, remove_marks
 from workers.builders.protocol import Artifact, ArtifactKind
-from workers.kubernetes.cluster import CONFIG_MAPS
+from workers.kubernetes.resource import CONFIG_MAPS
 from workers.targets.docker import DockerTarget
 from workers.targets.kubernetes.target import KubernetesTarget
 from workers.targets.local_process import LocalProcessTarget

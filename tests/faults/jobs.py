@@ -13,7 +13,7 @@ from broker_config.runs import Run, RunId
 from producer import Client, LocalCode
 from tests.cluster import JOBS, cluster, registry
 from tests.docker_engine import engine, remove_marks
-from workers.kubernetes.cluster import CONFIG_MAPS
+from workers.kubernetes.resource import CONFIG_MAPS
 from workers.targets.docker import DockerTarget
 from workers.targets.kubernetes.target import KubernetesTarget
 from workers.targets.local_process import LocalProcessTarget

@@ -21,6 +21,7 @@ from kubernetes.client.exceptions import ApiException
 from broker_config.errors import ConfigError, TemporaryError
 from broker_config.runs import FailureClass, Reason
 from workers.failures import RunFailed
+from workers.kubernetes.resource import Resource, root_of
 
 Object = dict[str, Any]
 Query = Mapping[str, str | int | bool]
@@ -186,7 +187,7 @@ class Cluster:
         return self._plurals[key]
 
     def _discovered(self, api_version: str, kind: str) -> Resource:
-        root = _root(api_version)
+        root = root_of(api_version)
         try:
             listed = self.get(root)["resources"]
         except Refused as error:
@@ -252,32 +253,6 @@ class Cluster:
                 raise ConfigError(
                     f"there is no Kubernetes cluster: {error}; let KUBECONFIG name a file, or run the agent in a pod"
                 ) from error
-
-
-class Resource:
-    """A kind of objects in a cluster, and the paths of its objects."""
-
-    def __init__(self, api_version: str, kind: str, plural: str, is_namespaced: bool) -> None:
-        self.api_version = api_version
-        self.kind = kind
-        self.plural = plural
-        self.is_namespaced = is_namespaced
-
-    def path(self, namespace: str | None, name: str = "", part: str = "") -> str:
-        """Of one object, of a part of it such as `status`, or of all in a namespace (None: in all namespaces)."""
-        inside = f"/namespaces/{namespace}" if namespace is not None and self.is_namespaced else ""
-        below = "".join(f"/{one}" for one in (name, part) if one)
-        return f"{_root(self.api_version)}{inside}/{self.plural}{below}"
-
-
-PODS = Resource("v1", "Pod", "pods", is_namespaced=True)
-SECRETS = Resource("v1", "Secret", "secrets", is_namespaced=True)
-CONFIG_MAPS = Resource("v1", "ConfigMap", "configmaps", is_namespaced=True)
-EVENTS = Resource("v1", "Event", "events", is_namespaced=True)
-
-
-def _root(api_version: str) -> str:
-    return f"/apis/{api_version}" if "/" in api_version else f"/api/{api_version}"
 
 
 def _url(path: str, query: Query | None) -> str:

@@ -23,12 +23,12 @@ from workers.builders.kaniko.job import JOBS
 from workers.builders.protocol import Artifact, BuildOrder
 from workers.config.builder import KanikoBuilderConfig
 from workers.failures import RunCancelled, RunFailed
-from workers.kubernetes.cluster import CONFIG_MAPS, PODS, SECRETS, Resource
+from workers.kubernetes.resource import CONFIG_MAPS, PODS, SECRETS, Resource
 from workers.pushing import PushingBuilder
 
 REPOSITORY = Path(__file__).parents[3]
 VOLUMES = Resource("v1", "PersistentVolume", "persistentvolumes", is_namespaced=False)
-CLAIMS = Resource("v1", "PersistentVolumeClaim", "persistentvolumeclaims", is_namespaced=True)
+CLAIMS = Resource("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 SLOW = "FROM python:3.11-slim\nRUN echo begun && sleep 8\nCOPY . .\n"
 
 
@@ -136,7 +136,7 @@ def test_a_build_whose_agent_died_before_it_began_is_completed(space: str, home:
     builder, order = kaniko(home, kaniko_config(space)), order_of(folder)
     # A namespace has one ConfigMap of its own.
     no_config_maps = {"metadata": {"name": "none"}, "spec": {"hard": {"count/configmaps": "1"}}}
-    quotas = Resource("v1", "ResourceQuota", "resourcequotas", is_namespaced=True)
+    quotas = Resource("v1", "ResourceQuota", "resourcequotas")
     cluster().call("POST", quotas.path(space), body=no_config_maps)
     until(lambda: (cluster().get(quotas.path(space, "none")).get("status") or {}).get("used"))
     with pytest.raises(RunFailed, match="exceeded quota"):
@@ -286,7 +286,7 @@ def _with_the_role_of_the_page(space: str, home: Path) -> Path:
     page = (REPOSITORY / "docs/how-to/kaniko.md").read_text()
     (text,) = [block for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "kind: Role\n" in block]
     for found in yaml.safe_load_all(text):
-        kind = Resource(found["apiVersion"], found["kind"], f"{found['kind'].lower()}s", is_namespaced=True)
+        kind = Resource(found["apiVersion"], found["kind"], f"{found['kind'].lower()}s")
         found["metadata"]["namespace"] = space
         for subject in found.get("subjects", ()):
             subject["namespace"] = space
@@ -296,7 +296,7 @@ def _with_the_role_of_the_page(space: str, home: Path) -> Path:
 
 def _kubeconfig(space: str, home: Path) -> Path:
     """That of a service account, which may do what its roles say."""
-    accounts = Resource("v1", "ServiceAccount", "serviceaccounts", is_namespaced=True)
+    accounts = Resource("v1", "ServiceAccount", "serviceaccounts")
     if cluster().find(accounts.path(space, "launchyard-agent")) is None:
         cluster().call("POST", accounts.path(space), body={"metadata": {"name": "launchyard-agent"}})
     given = cluster().call("POST", accounts.path(space, "launchyard-agent", "token"), body={"spec": {}})

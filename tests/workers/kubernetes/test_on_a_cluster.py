@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.cluster import cluster, has_condition, namespace, registry, until
-from workers.kubernetes.cluster import PODS, Refused
+from workers.kubernetes.cluster import Refused
 from workers.kubernetes.pods import PodPhase, read
+from workers.kubernetes.resource import PODS
 
 
 @pytest.fixture(name="namespace")

@@ -20,12 +20,12 @@ from tests.contract.targets import workload_of
 from tests.contract.waiting import eventually
 from workers.builders.protocol import Artifact, ArtifactKind
 from workers.failures import RunFailed
-from workers.kubernetes.cluster import CONFIG_MAPS, PODS, SECRETS, Resource
+from workers.kubernetes.resource import CONFIG_MAPS, PODS, SECRETS, Resource
 from workers.targets.kubernetes.handles import Handle
 from workers.targets.kubernetes.target import KubernetesTarget
 from workers.targets.protocol import Observation, Phase, Workload
 
-QUOTAS = Resource("v1", "ResourceQuota", "resourcequotas", is_namespaced=True)
+QUOTAS = Resource("v1", "ResourceQuota", "resourcequotas")
 
 
 class Lab:

@@ -13,9 +13,10 @@ from workers.builders.kaniko.output import Output, stamped
 from workers.builders.kaniko.render import CONTAINER
 from workers.images.steps import Ended
 from workers.kubernetes.changes import changes
-from workers.kubernetes.cluster import EVENTS, PODS, Cluster, Object
+from workers.kubernetes.cluster import Cluster, Object
 from workers.kubernetes.lines import lines
 from workers.kubernetes.pods import PodPhase, PodState, Trouble, read
+from workers.kubernetes.resource import EVENTS, PODS
 
 _WATCH_SECONDS = 10
 _SILENCE_SECONDS = 60.0

@@ -20,11 +20,12 @@ from workers.builders.kaniko.render import IMAGE_ANNOTATION, Build, config_map, 
 from workers.config.builder import KanikoBuilderConfig
 from workers.failures import RunFailed
 from workers.images.recipe import KEY_LABEL
-from workers.kubernetes.cluster import CONFIG_MAPS, MERGE_PATCH, SECRETS, Cluster, Object, Refused, Resource
+from workers.kubernetes.cluster import MERGE_PATCH, Cluster, Object, Refused
+from workers.kubernetes.resource import CONFIG_MAPS, SECRETS, Resource
 
 logger = logging.getLogger(__name__)
 
-JOBS = Resource("batch/v1", "Job", "jobs", is_namespaced=True)
+JOBS = Resource("batch/v1", "Job", "jobs")
 
 _GONE_SECONDS = 90.0
 _LOOK_SECONDS = 0.25

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from broker_config.errors import LaunchyardError
-from workers.kubernetes.cluster import PODS, Cluster, Refused
+from workers.kubernetes.cluster import Cluster, Refused
 from workers.kubernetes.lines import lines as lines_of
 from workers.kubernetes.pods import PodState
+from workers.kubernetes.resource import PODS
 from workers.targets.protocol import LogChunk
 
 CHUNK_BYTES = 1024 * 1024

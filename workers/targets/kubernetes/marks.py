@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from workers.kubernetes.cluster import CONFIG_MAPS, Cluster, Refused
+from workers.kubernetes.cluster import Cluster, Refused
+from workers.kubernetes.resource import CONFIG_MAPS
 from workers.targets.kubernetes.handles import Handle
 from workers.targets.kubernetes.manifest import HANDLE, PREFIX
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from workers.kubernetes.cluster import MERGE_PATCH, Cluster, Resource
+from workers.kubernetes.cluster import MERGE_PATCH, Cluster
+from workers.kubernetes.resource import Resource
 from workers.targets.kubernetes.handles import Handle
 from workers.targets.kubernetes.kinds import kind_of
 from workers.targets.kubernetes.logs import Logs

@@ -10,9 +10,10 @@ from typing import Any
 
 from broker_config.errors import TemporaryError
 from workers.kubernetes import pods
-from workers.kubernetes.cluster import EVENTS, PODS, Cluster, Refused, Resource
+from workers.kubernetes.cluster import Cluster, Refused
 from workers.kubernetes.informer import Informer, Kept
 from workers.kubernetes.pods import PodState
+from workers.kubernetes.resource import EVENTS, PODS, Resource
 from workers.targets.kubernetes import states
 from workers.targets.kubernetes.manifest import PREFIX
 from workers.targets.kubernetes.pods import Object

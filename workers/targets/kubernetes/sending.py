@@ -13,7 +13,8 @@ from broker_config.oci.logins import Login, docker_config
 from broker_config.oci.references import Reference, host_of
 from broker_config.runs import FailureClass, Reason
 from workers.failures import RunFailed
-from workers.kubernetes.cluster import SECRETS, Refused
+from workers.kubernetes.cluster import Refused
+from workers.kubernetes.resource import SECRETS
 from workers.targets.kubernetes.handles import Handle
 from workers.targets.kubernetes.kinds import kind_of
 from workers.targets.kubernetes.manifest import PREFIX

@@ -10,7 +10,8 @@ from pathlib import Path
 from broker_config.errors import TemporaryError
 from broker_config.runs import Reason
 from workers.builders.protocol import ArtifactKind
-from workers.kubernetes.cluster import PODS, Refused
+from workers.kubernetes.cluster import Refused
+from workers.kubernetes.resource import PODS
 from workers.targets.kubernetes.handles import Handle
 from workers.targets.kubernetes.manifest import KEEP_SECONDS
 from workers.targets.kubernetes.marks import Mark
