@@ -4,7 +4,8 @@ The modules in the order in which a run meets them, and what each prevents:
 
     gate        no order is fetched while `max_jobs` runs are live        an agent that takes more than it may
     claim       queued -> claimed, in one step on the record              a run that two agents carry out
-    prepare     source -> code -> image or environment                    a build done twice for the same content
+    prepare     source -> code -> image or environment                    a retry that runs other code than before
+    building    one build of the same content, over all agents            a build done twice
     submit      the request, under the run's own name                     a job submitted twice
     watch       one stream a target for all runs                          an end that nobody sees, a call per run
     collect     output -> the run's log                                   a log that is gone with its container

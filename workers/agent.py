@@ -19,8 +19,9 @@ from broker_config.store.agents import AgentInfo
 from workers import macros, wandb
 from workers.admission import Admission
 from workers.adopt import Adopter
-from workers.ahead import Ahead, Workshop
-from workers.building import Builds
+from workers.building.ahead import Ahead, Workshop
+from workers.building.builds import Builds
+from workers.building.pruning import Pruner
 from workers.claim import Claimer
 from workers.collect import Collector
 from workers.config import AgentConfig
@@ -35,7 +36,6 @@ from workers.holdings import Holdings
 from workers.members import Members, Served
 from workers.pinning import Pinner
 from workers.prepare import Preparer
-from workers.pruning import Pruner
 from workers.pulling import Pulls
 from workers.queues import served_queues
 from workers.reconcile import Reconciler

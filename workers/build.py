@@ -21,8 +21,8 @@ from broker_config.runs import FailureClass, Reason, RunSpec
 from broker_config.settings import Settings, load_settings
 from broker_config.store import Store
 from workers import families
-from workers.build_log import summary
 from workers.builders.protocol import ArtifactKind, BuildOrder
+from workers.building.log import summary
 from workers.config import AgentConfig, load_config
 from workers.config.builder import DockerBuilderConfig, ImageBuilderConfig
 from workers.failures import RunFailed

@@ -13,12 +13,12 @@ from broker_config.runs import FailureClass, Reason
 from broker_config.store.code import CodeStore
 from workers import families
 from workers.builders.protocol import ArtifactKind, Builder
+from workers.building.pushing import PushingBuilder
 from workers.clouds import registry_of
 from workers.collect import Collector
 from workers.config import AgentConfig
 from workers.config.builder import VenvConfig
 from workers.failures import RunFailed
-from workers.pushing import PushingBuilder
 from workers.registries.protocol import Registry
 from workers.sources.protocol import Source
 from workers.targets.protocol import Target

@@ -14,12 +14,12 @@ from broker_config.queue_builder import queue_builder
 from broker_config.runs import FailureClass, Reason, Run, RunSpec, State, now
 from broker_config.store.logs import LogStore
 from workers.builders.protocol import Artifact, ArtifactKind, Builder, BuildOrder
-from workers.building import Builds
+from workers.building.builds import Builds
+from workers.building.wanted import Made, Wanted
 from workers.failures import RunCancelled, RunFailed
 from workers.record import Recorder
 from workers.sources.protocol import Fetched, Source
 from workers.verdict import sentence
-from workers.wanted import Made, Wanted
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from workers.builders.noop import NoopBuilder
 from workers.builders.protocol import Builder, BuildOrder
 from workers.builders.stub import StubBuilder
 from workers.builders.venv import VenvBuilder
+from workers.building.pushing import PushingBuilder
 from workers.config.builder import (
     BuildkitBuilderConfig,
     DockerBuilderConfig,
@@ -34,7 +35,6 @@ from workers.config.builder import (
 from workers.config.images import RegistryKind
 from workers.config.registry import RegistryConfig
 from workers.images.buildx.program import find
-from workers.pushing import PushingBuilder
 from workers.registries.oci import OciRegistry
 from workers.sources.protocol import Fetched
 

@@ -20,12 +20,12 @@ from broker_config.store import Store
 from workers import families
 from workers.agent import RENEWALS
 from workers.builders.protocol import BuildOrder
-from workers.building import Builds
+from workers.building.builds import Builds
+from workers.building.wanted import Wanted
 from workers.config.builder import DockerBuilderConfig, OtherBuilderConfig
 from workers.heartbeat import Heartbeat
 from workers.session import Session
 from workers.sources.protocol import Fetched
-from workers.wanted import Wanted
 
 LEASE_SECONDS = 3.0
 BUILD_SECONDS = 3.0

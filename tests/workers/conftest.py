@@ -7,7 +7,7 @@ import pytest
 from broker_config.queues import QueueRecord
 from broker_config.store import Store
 from tests.broker_config.conftest import Hand
-from workers.building import Builds
+from workers.building.builds import Builds
 from workers.session import Session
 
 

@@ -17,7 +17,7 @@ from broker_config.store import Store
 from broker_config.timeouts import Timeouts
 from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder
 from workers.builders.stub import StubBuilder
-from workers.building import Builds
+from workers.building.builds import Builds
 from workers.config import AgentConfig
 from workers.config.builder import OtherBuilderConfig
 from workers.failures import RunCancelled, RunFailed

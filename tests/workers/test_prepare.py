@@ -15,7 +15,7 @@ from broker_config.runs import FailureClass, Run, RunSpec, new_run_id, now
 from broker_config.store import Store
 from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder
 from workers.builders.stub import StubBuilder
-from workers.building import Builds
+from workers.building.builds import Builds
 from workers.config import AgentConfig
 from workers.failures import RunFailed
 from workers.prepare import Preparer

@@ -11,9 +11,9 @@ from broker_config.jobs import CodeSource, Job
 from tests.cluster import registry
 from workers.builders.kaniko import KanikoBuilder
 from workers.builders.protocol import BuildOrder
+from workers.building.pushing import PushingBuilder
 from workers.config.builder import KanikoBuilderConfig
 from workers.config.registry import RegistryConfig
-from workers.pushing import PushingBuilder
 from workers.registries.oci import OciRegistry
 from workers.sources.protocol import Fetched
 

@@ -28,12 +28,12 @@ from tests.services import require
 from tests.workers.builders.wheels import OFFLINE, write_wheel
 from workers.builders.docker import DockerBuilder
 from workers.builders.protocol import Artifact, Builder, BuildOrder, Push
+from workers.building.pushing import PushingBuilder
 from workers.config.builder import DockerBuilderConfig
 from workers.config.images import RegistryKind
 from workers.config.registry import RegistryConfig
 from workers.failures import RunCancelled, RunFailed
 from workers.images.buildx.program import find
-from workers.pushing import PushingBuilder
 from workers.registries.oci import OciRegistry
 from workers.sources.protocol import Fetched
 

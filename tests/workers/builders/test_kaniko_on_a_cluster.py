@@ -21,10 +21,10 @@ from tests.workers.builders.kaniko_lab import kaniko, kaniko_config, order_of
 from workers.builders.kaniko import verdict
 from workers.builders.kaniko.job import JOBS
 from workers.builders.protocol import Artifact, BuildOrder
+from workers.building.pushing import PushingBuilder
 from workers.config.builder import KanikoBuilderConfig
 from workers.failures import RunCancelled, RunFailed
 from workers.kubernetes.resource import CONFIG_MAPS, PODS, SECRETS, Resource
-from workers.pushing import PushingBuilder
 
 REPOSITORY = Path(__file__).parents[3]
 VOLUMES = Resource("v1", "PersistentVolume", "persistentvolumes", is_namespaced=False)

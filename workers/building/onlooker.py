@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from broker_config.images import ImageOrigin
 from broker_config.store.builds import BuildStore, Ended, Underway
-from workers.build_log import BuildLog
+from workers.building.log import BuildLog
+from workers.building.wanted import Made, Wanted
 from workers.failures import RunCancelled
-from workers.wanted import Made, Wanted
 
 READ_SECONDS = 0.5
 """Longest wait for news of another's build; the wish to cancel is asked for as often."""

@@ -14,12 +14,12 @@ from tests.contract.builders import order_of
 from tests.oci_registry import registry
 from workers.builders.protocol import Artifact, BuildOrder, Push
 from workers.builders.stub import StubBuilder
+from workers.building.pushing import PushingBuilder
 from workers.config import AgentConfig
 from workers.config.builder import OtherBuilderConfig
 from workers.config.images import RegistryKind
 from workers.config.registry import RegistryConfig
 from workers.failures import RunFailed
-from workers.pushing import PushingBuilder
 from workers.registries.oci import OciRegistry
 from workers.registries.stub import StubRegistry
 

@@ -19,12 +19,12 @@ from broker_config.images import Image, ImageOrigin, ImageStep
 from broker_config.runs import FailureClass, Run, now
 from broker_config.store import Store
 from broker_config.store.builds import Ended, Failure, Underway, Want
-from workers.build_log import BuildLog, summary
 from workers.builders.protocol import Artifact
+from workers.building.log import BuildLog, summary
+from workers.building.onlooker import Onlooker
+from workers.building.wanted import Made, Wanted
 from workers.failures import RunCancelled, RunFailed
-from workers.onlooker import Onlooker
 from workers.session import Session
-from workers.wanted import Made, Wanted
 
 logger = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ from broker_config.priorities import first_place
 from broker_config.runs import Run, State
 from broker_config.store.runs import RunStore
 from workers.admission import Admission
-from workers.building import Builds
+from workers.building.builds import Builds
 from workers.failures import RunCancelled, RunFailed
 from workers.members import Members
 from workers.prepare import Preparer

@@ -19,14 +19,14 @@ from broker_config.store import Store
 from tests.agents import eventually
 from tests.broker_config.conftest import Hand
 from tests.contract.builders import order_of
-from workers.build_log import summary
 from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder, BuildStep
 from workers.builders.stub import StubBuilder
-from workers.building import Builds
+from workers.building.builds import Builds
+from workers.building.log import summary
+from workers.building.wanted import Made, Wanted
 from workers.config.builder import OtherBuilderConfig
 from workers.failures import RunCancelled, RunFailed
 from workers.session import Session
-from workers.wanted import Made, Wanted
 
 WAITERS = 8
 ARTIFACT = "stub@sha256:abc"

@@ -21,11 +21,12 @@ from broker_config.store import Store
 from tests.agents import eventually
 from tests.broker_config.conftest import JOB
 from tests.contract.builders import order_of
-from tests.workers.test_building import Gated
+from tests.workers.building.test_builds import Gated
 from workers.admission import Admission
-from workers.ahead import Ahead, Workshop
 from workers.builders.protocol import ArtifactKind
-from workers.building import Builds
+from workers.building.ahead import Ahead, Workshop
+from workers.building.builds import Builds
+from workers.building.wanted import Wanted
 from workers.config import AgentConfig
 from workers.macros import from_environment
 from workers.members import Members
@@ -33,7 +34,6 @@ from workers.prepare import Preparer
 from workers.record import Recorder
 from workers.sources.protocol import Fetched
 from workers.sources.stub import StubSource
-from workers.wanted import Wanted
 
 
 class Digests(StubSource):
