@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from broker_config.checks import check_run
-from broker_config.errors import InvalidRequest, LaunchyardError
+from broker_config.errors import ConfigError, InvalidRequest, LaunchyardError, TemporaryError
 from broker_config.findings import Severity
 from broker_config.jobs import GitSource, ImageSource
 from broker_config.plans import Change, Inquiry, Note, Preview
@@ -34,7 +34,7 @@ from workers.planned import Render, planned_workload
 from workers.prepare import build_order
 from workers.provenance import origins
 from workers.targets import kubernetes, sagemaker, vertex
-from workers.targets.protocol import Request, Target
+from workers.targets.protocol import Rehearsing, Request, Target
 
 RENDERS: Mapping[str, Render] = {
     "kubernetes": kubernetes.render,
@@ -54,7 +54,8 @@ def preview(inquiry: Inquiry, settings: Settings) -> Preview:
         rendered = _Rendered.of(spec, settings.home)
     except LaunchyardError as error:
         return Preview(notes=(*notes, Note(severity=Severity.ERROR, text=str(error))))
-    notes += [Note(severity=Severity.WARNING, text=text) for text in _reservations(spec)]
+    doubts = [*_reservations(spec), *_rehearsal(spec.queue.resource, rendered.request, settings.home)]
+    notes += [Note(severity=Severity.WARNING, text=text) for text in doubts]
     return Preview(
         digest=rendered.request.digest,
         request=masked(rendered.request.body),
@@ -74,6 +75,21 @@ def _reservations(spec: RunSpec) -> Iterator[str]:
     if isinstance(source, GitSource) and not _COMMIT.fullmatch(source.ref or ""):
         what = f"ref {source.ref!r}" if source.ref else "the default branch"
         yield f"{what} of {source.repository} may move until an agent fetches it; to be sure, name a commit"
+
+
+def _rehearsal(resource: str, request: Request, home: Path) -> Iterator[str]:
+    """What the platform itself has against the request, where this machine has a way to it.
+
+    No error: there are placeholders in the request, and its agent may have other rights.
+    """
+    try:
+        target = families.load("targets", resource)(home)
+        if isinstance(target, Rehearsing) and (words := target.rehearse(request)):
+            yield f"it would be refused from here: {words}"
+    except ConfigError:
+        return
+    except TemporaryError as error:
+        yield f"the target could not be asked what it thinks of this: {error}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from broker_config.oci.logins import Login
 from broker_config.runs import FailureClass, Reason, RunId
@@ -160,3 +160,16 @@ class Target(Protocol):
     def inventory(self) -> Sequence[str]: ...
 
     def passport(self, name: str) -> str: ...
+
+
+@runtime_checkable
+class Rehearsing(Protocol):
+    """A target whose platform says what it thinks of a request before anything is made."""
+
+    def rehearse(self, request: Request) -> str:
+        """What the platform has against a request, in its own words; empty when it would take it.
+
+        Raises:
+            TemporaryError: when it does not say.
+            ConfigError: when this machine has no way to it.
+        """

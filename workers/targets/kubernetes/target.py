@@ -10,6 +10,7 @@ from pathlib import Path
 from broker_config.errors import TemporaryError
 from broker_config.runs import Reason
 from workers.builders.protocol import ArtifactKind
+from workers.failures import RunFailed
 from workers.kubernetes.cluster import Refused
 from workers.kubernetes.resource import PODS
 from workers.targets.kubernetes.handles import Handle
@@ -18,7 +19,7 @@ from workers.targets.kubernetes.marks import Mark
 from workers.targets.kubernetes.places import Place, Places
 from workers.targets.kubernetes.render import render
 from workers.targets.kubernetes.scope import selector_of
-from workers.targets.kubernetes.sending import PASSPORT, create
+from workers.targets.kubernetes.sending import PASSPORT, create, rehearse
 from workers.targets.protocol import LogChunk, Observation, Phase, Request, Workload
 
 CANCELLED = Observation(
@@ -56,6 +57,13 @@ class KubernetesTarget:
             place.delete(made)
         else:
             place.scope.put(place.resource, made)
+
+    def rehearse(self, request: Request) -> str:
+        try:
+            rehearse(self._places.of(Handle.parse(request.name)), request)
+        except RunFailed as error:
+            return str(error)
+        return ""
 
     def observe(self, names: Sequence[str]) -> Mapping[str, Observation]:
         seen: dict[str, Observation] = {}
