@@ -44,7 +44,7 @@ def test_a_source_is_an_image_a_repository_or_stored_code(data: dict[str, Any], 
         {"type": "git", "repository": "https://host.example/x", "ref": "--evil"},
         {"type": "code", "digest": "sha256:0", "size_bytes": 1},
         {"type": "code", "digest": DIGEST, "size_bytes": -1},
-        {"type": "image", "image": "x", "tag": "1"},
+        {"type": "image", "image": "x", "tags": "1"},
     ],
 )
 def test_what_is_no_source_is_refused(data: dict[str, Any]) -> None:
