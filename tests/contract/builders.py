@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
+from uuid import NAMESPACE_URL, uuid5
 
 from broker_config.jobs import CodeSource, Job
 from tests.buildkit import buildkitd
@@ -129,7 +130,7 @@ class Buildkit:
     def make(self, home: Path) -> Builder:
         require(find() is not None, "there is no docker CLI with buildx; install docker-buildx")
         address, registry = buildkit_and_registry()
-        config = RegistryConfig(type=RegistryKind.OCI, uri=f"{registry}/{home.name.lower()}/jobs")
+        config = RegistryConfig(type=RegistryKind.OCI, uri=f"{registry}/{repository_of(home)}")
         return PushingBuilder(BuildkitBuilder(home, BuildkitBuilderConfig(address=address)), OciRegistry(config, None))
 
     def order(self, home: Path, content: str) -> BuildOrder:
@@ -145,10 +146,15 @@ class Kaniko:
     def make(self, home: Path) -> Builder:
         cluster()
         # Without the times of its files, what is built twice is the same.
-        return kaniko(home, kaniko_config("default", "--reproducible=true"), f"jobs/{home.name.lower()}")
+        return kaniko(home, kaniko_config("default", "--reproducible=true"), repository_of(home))
 
     def order(self, home: Path, content: str) -> BuildOrder:
         return small_image(home, content)
+
+
+def repository_of(home: Path) -> str:
+    """A repository that no other home has. The home's own name may be none that a registry takes: `ly-u9kblpl_`."""
+    return f"jobs/{uuid5(NAMESPACE_URL, str(home)).hex}"
 
 
 def small_image(home: Path, content: str) -> BuildOrder:

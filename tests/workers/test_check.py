@@ -63,8 +63,12 @@ def test_a_config_that_cannot_work_is_the_only_line(settings: Settings) -> None:
     assert "did you mean 'max_jobs'?" in line.text
 
 
-def test_queues_that_cannot_be_served_are_named_each_with_its_cure(settings: Settings, store: Store) -> None:
+def test_queues_that_cannot_be_served_are_named_each_with_its_cure(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # Given
+    # Its client reads KUBECONFIG once, when it is imported.
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(settings.home / "absent"))
     store.queues.create(Queue(name="gpu", entity="language", resource="stub"))
     store.queues.create(Queue(name="cluster", entity="vision", resource="kubernetes"))
 

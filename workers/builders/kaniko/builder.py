@@ -44,6 +44,9 @@ class KanikoBuilder:
     def check(self) -> Sequence[str]:
         return lacking(self._cluster, self._namespace)
 
+    def remove(self, key: str, reference: str) -> str:
+        return "builder kaniko keeps no image"
+
     def key(self, order: BuildOrder) -> str:
         return self._recipe(order).key
 
