@@ -26,7 +26,11 @@ LONGEST_PERIOD_SECONDS = 2.0
 QUIET_READS_PER_SECOND = 50
 """Of all jobs that print nothing together: however many there are, they cost the platform no more than that."""
 
-LAST_READ_ATTEMPTS = 5
+LONGEST_PAUSE_SECONDS = 30.0
+"""A target that gives no log is asked less and less often."""
+
+LAST_READ_ATTEMPTS = 7
+"""Of the rest of an ended job's log: one and a half minutes, in which most outages of a target are over."""
 
 
 @dataclass
@@ -97,9 +101,13 @@ class Collector:
         while (tail := self._next()) is not None:
             try:
                 self._read(tail)
-            except LaunchyardError as error:
+            except BrokerFull as error:
                 logger.warning("log-retry run=%s: %s", tail.run.id, error)
                 self._again(tail, LONGEST_PERIOD_SECONDS)
+            except LaunchyardError as error:
+                logger.warning("log-retry run=%s: %s", tail.run.id, error)
+                doublings = min(max(tail.failures - 1, 0), 10)
+                self._again(tail, min(LONGEST_PERIOD_SECONDS * 2**doublings, LONGEST_PAUSE_SECONDS))
             except Exception:
                 logger.exception("log-fault run=%s", tail.run.id)
                 self._again(tail, LONGEST_PERIOD_SECONDS)
@@ -128,6 +136,7 @@ class Collector:
         if tail.end is not None:
             self._end(tail, tail.end)
             return
+        tail.failures = 0
         tail.period = SHORTEST_PERIOD_SECONDS if chunk.lines else min(tail.period * 1.5, self._longest())
         self._again(tail, tail.period)
 
@@ -151,12 +160,12 @@ class Collector:
     def _next_chunk(self, tail: _Tail) -> LogChunk:
         try:
             return self._target.read_logs(tail.run.submission, tail.place.position)
-        except LaunchyardError:
+        except LaunchyardError as error:
             tail.failures += 1
             if tail.end is None or tail.failures < LAST_READ_ATTEMPTS:
                 raise
             # The run's end is worth more than the end of its log.
-            return LogChunk()
+            return LogChunk((f"--- launchyard: the rest of the log cannot be read: {error} ---",), tail.place.position)
 
     def _end(self, tail: _Tail, end: Observation) -> None:
         self._finish(tail.run, end)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -133,5 +134,7 @@ def _submit(request: Request, target: Target) -> None:
         if error.reason is not Reason.NAME_TAKEN:
             # The run ends here, and an agent that was frozen before its own `submit` may come when it is not refused
             # any more. Where one has got it to run meanwhile, this raises `TemporaryError`, and the run goes on.
-            target.release(request.name)
+            # A target that refuses this too, such as a namespace that is gone, has said why before.
+            with suppress(RunFailed):
+                target.release(request.name)
         raise

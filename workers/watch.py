@@ -9,18 +9,22 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Mapping
 
-from broker_config.errors import LaunchyardError, NotFound, StaleWrite
+from broker_config.errors import LaunchyardError, NotFound, StaleWrite, TemporaryError
 from broker_config.runs import FailureClass, Reason, Run, State, now
 from workers.collect import Collector
 from workers.record import Recorder
-from workers.targets.protocol import Observation, Phase, Target
+from workers.targets.protocol import Observation, Phase, Target, Unanswered
 
 logger = logging.getLogger(__name__)
 
 RESYNC_SECONDS = 30.0
 RECONNECT_SECONDS = 2.0
+
+SILENCE_SECONDS = 5.0
+"""A target that gives no answer for that long is told of in the records of its runs; a shorter silence is no news."""
 
 GONE = Observation(
     Phase.FAILED,
@@ -40,6 +44,8 @@ class Watcher:
         self._let_go = let_go
         self._runs: dict[str, Run] = {}  # by the object's name
         self._changes: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._silent: dict[str, float] = {}  # by the object's name, since when there is no answer
+        self._ask_again = 0.0
         self._stop = threading.Event()
         self._threads = [
             threading.Thread(target=self._listen, name="watch-listen", daemon=True),
@@ -87,12 +93,16 @@ class Watcher:
                 self._again(names)
 
     def _next_names(self) -> list[str]:
+        wait = RECONNECT_SECONDS if self._silent else RESYNC_SECONDS
+        changed: set[str | None] = set()
         try:
-            changed = {self._changes.get(timeout=RESYNC_SECONDS)}
+            changed.add(self._changes.get(timeout=wait))
         except queue.Empty:
-            changed = {None}
+            changed |= self._silent.keys() or {None}
         while not self._changes.empty():
             changed.add(self._changes.get())
+        if time.monotonic() >= self._ask_again:
+            changed |= self._silent.keys()
         return list(self._runs) if None in changed else [name for name in changed if name in self._runs]
 
     def _again(self, names: Iterable[str]) -> None:
@@ -103,32 +113,68 @@ class Watcher:
     def _observe(self, names: list[str]) -> None:
         if not names:
             return
-        observations = self._target.observe(names)
+        observations, silent = self._ask(names)
         for name in names:
             run = self._runs[name]
             try:
-                self._record(run, observations.get(name, GONE))
+                if (why := silent.get(name)) is not None:
+                    self._doubt(run, why)
+                else:
+                    self._silent.pop(name, None)
+                    self._record(run, observations.get(name, GONE))
             except StaleWrite:
                 # Another session holds the run now and follows it.
                 logger.warning("run-lost run=%s", run.id)
                 self._runs.pop(name)
+                self._silent.pop(name, None)
                 self._collector.drop(run)
                 self._let_go(run)
             except NotFound:
                 logger.warning("run-unknown run=%s: the broker has lost its record; the job is followed on", run.id)
 
+    def _ask(self, names: list[str]) -> tuple[Mapping[str, Observation], Mapping[str, str]]:
+        """What the target says of each object; and of which it says nothing, and why."""
+        try:
+            return self._target.observe(names), {}
+        except Unanswered as error:
+            seen, silent = error.seen, error.silent
+        except TemporaryError as error:
+            seen, silent = {}, dict.fromkeys(names, str(error))
+        logger.warning("observe-retry runs=%d: %s", len(silent), next(iter(silent.values())))
+        self._ask_again = time.monotonic() + RECONNECT_SECONDS
+        return seen, silent
+
+    def _doubt(self, run: Run, why: str) -> None:
+        """Say in the record that nothing was heard of the job for a while. It is where it was, as far as is known."""
+        since = self._silent.setdefault(run.submission, time.monotonic())
+        if time.monotonic() - since >= SILENCE_SECONDS and not _is_doubted(run) and not _is_ending(run):
+            text = f"What is told of the job may be old: {why}."
+            self._keep(self._recorder.note(run, Reason.TARGET_UNAVAILABLE, text))
+
     def _record(self, run: Run, seen: Observation) -> None:
         if seen.phase.is_end:
             self._runs.pop(run.submission)
             self._collector.finish(run, seen)
-        elif seen.phase is Phase.RUNNING:
-            self._keep(self._recorder.reach(run, State.RUNNING, seen.reason, seen.text, started_at=now()))
+            return
+        if seen.phase is Phase.RUNNING:
+            run = self._recorder.reach(run, State.RUNNING, seen.reason, seen.text, started_at=now())
+            is_news = _is_doubted(run)
         else:
             run = self._recorder.reach(run, State.STARTING, seen.reason, seen.text)
-            if run.state is State.STARTING and not (run.cancel_requested_by or run.end_reason):
-                # What holds it up may have changed.
-                run = self._recorder.note(run, seen.reason, seen.text)
-            self._keep(run)
+            # What holds it up may have changed.
+            is_news = run.state is State.STARTING
+        if is_news and not _is_ending(run):
+            run = self._recorder.note(run, seen.reason, seen.text)
+        self._keep(run)
 
     def _keep(self, run: Run) -> None:
         self._runs[run.submission] = run
+
+
+def _is_doubted(run: Run) -> bool:
+    return run.reason is Reason.TARGET_UNAVAILABLE
+
+
+def _is_ending(run: Run) -> bool:
+    """Whether its reason says that an end is wanted, which is worth more."""
+    return bool(run.cancel_requested_by or run.end_reason)

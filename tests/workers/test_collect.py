@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
+from broker_config.errors import TemporaryError
 from broker_config.jobs import ImageSource, Job
 from broker_config.priorities import Priority
 from broker_config.queues import Queue
 from broker_config.runs import Reason, Run, RunSpec, State, new_run_id, now
 from broker_config.store import Store
 from tests.agents import eventually
+from workers import collect as collect_module
 from workers.collect import Collector
 from workers.targets.protocol import LogChunk, Observation, Phase
 from workers.targets.stub import StubTarget
@@ -126,3 +130,21 @@ def test_lines_that_are_being_stored_when_the_job_ends_are_not_stored_again(stor
     assert finished.wait(10)
     collector.stop()
     assert [line for entry in store.logs.read(run.id) for line in entry.lines] == ["line 0", "line 1", "line 2"]
+
+
+def test_a_log_of_which_the_rest_cannot_be_had_says_so(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given
+    monkeypatch.setattr(collect_module, "LONGEST_PERIOD_SECONDS", 0.01)
+
+    class Silent(Talking):
+        def read_logs(self, name: str, position: str) -> LogChunk:
+            if position == "2":
+                raise TemporaryError("the node does not answer")
+            return super().read_logs(name, position)
+
+    # When
+    ((*lines, last),) = collect(store, Silent(), submitted_run())
+
+    # Then
+    assert lines == ["line 0", "line 1"]
+    assert "cannot be read: the node does not answer" in last

@@ -126,3 +126,18 @@ def test_the_object_of_another_program_that_has_the_runs_name_is_left_alone(
 
     # Then
     assert StubTarget(home).inventory() == [run.object_name]
+
+
+def test_a_target_that_keeps_no_name_either_is_quoted_with_what_it_said_first(
+    store: Store, queue: QueueRecord, home: Path
+) -> None:
+    # Given
+    class Closed(Refusing):
+        def release(self, name: str) -> None:
+            raise RunFailed(FailureClass.CONFIG, Reason.TARGET_REFUSED, "the place is closed")
+
+    recorder, run = claimed(store, queue)
+
+    # Then
+    with pytest.raises(RunFailed, match="is not taken"):
+        Submitter(recorder, lambda _: False, Wandb(), Macros()).submit(prepared(run), Closed(home), lambda: False)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -39,11 +40,26 @@ MERGE_PATCH = "application/merge-patch+json"
 
 _SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
+RELOAD_SECONDS = 5.0
+"""Credentials that the server does not take are read anew no sooner than this: an exec plug-in is a program."""
+
+LONGEST_PAUSE_SECONDS = 60.0
+"""However long the server wants to be left alone, it is asked again after that."""
+
+_UNAUTHORIZED = 401
+_FORBIDDEN = 403
 _NOT_FOUND = 404
 _CONFLICT = 409
 GONE = 410
-_PASSING = frozenset({401, 408, 425, 429})
-"""401 as well: credentials change while an agent runs, and no run is to fail for it."""
+_TOO_MANY_REQUESTS = 429
+_PASSING = frozenset({408, 425, _TOO_MANY_REQUESTS})
+
+_NOBODY = "system:anonymous"
+"""Who the server takes a client for that has shown no credentials, such as one whose exec plug-in has failed."""
+
+
+class Unauthorized(TemporaryError):
+    """The server does not know these credentials. They change while an agent runs, and no run is to fail for that."""
 
 
 class Refused(RunFailed):
@@ -81,7 +97,12 @@ class Cluster:
         self._context = context
         self._lock = threading.Lock()
         self._api: client.ApiClient | None = None
+        self._loaded = float("-inf")
+        self._paused_until = float("-inf")
         self._plurals: dict[tuple[str, str], Resource] = {}
+
+    def __str__(self) -> str:
+        return self.name or "the Kubernetes cluster"
 
     @property
     def namespace(self) -> str:
@@ -208,9 +229,14 @@ class Cluster:
         """Translate the client's exceptions."""
         try:
             yield
-        except (ApiException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
-            where = self.name or "the Kubernetes cluster"
-            raise TemporaryError(f"{where} does not answer: {error}") from error
+        except (
+            ApiException,
+            urllib3.exceptions.HTTPError,
+            kubeconfig.ConfigException,  # of credentials that are being refreshed
+            OSError,
+            ValueError,
+        ) as error:
+            raise TemporaryError(f"{self} does not answer: {error}") from error
 
     def _request(
         self,
@@ -221,13 +247,31 @@ class Cluster:
         timeout: tuple[float, float] = ANSWER_SECONDS,
     ) -> urllib3.BaseHTTPResponse:
         """The answer, of which only an error's body is read."""
+        self._keep_pause()
         api = self._connected()
         headers = {"Accept": "application/json", **({"Content-Type": content_type} if body is not None else {})}
         request = api.param_serialize(method, url, header_params=headers, body=body, auth_settings=["BearerToken"])
         response: urllib3.BaseHTTPResponse = api.call_api(*request, _request_timeout=timeout).response
-        if response.status >= 400:
-            raise _said(response)
-        return response
+        if response.status < 400:
+            return response
+        error = _said(response)
+        if isinstance(error, Unauthorized):
+            self._drop(api)
+        elif response.status == _TOO_MANY_REQUESTS and isinstance(error, TemporaryError):
+            self._paused_until = time.monotonic() + error.delay_seconds
+        raise error
+
+    def _keep_pause(self) -> None:
+        """Ask nothing while the server wants to be left alone: each thread would ask by a period of its own."""
+        if (left := self._paused_until - time.monotonic()) > 0:
+            text = f"{self} has too many requests, and is asked again in {left:.0f} s"
+            raise TemporaryError(text, delay_seconds=left)
+
+    def _drop(self, api: client.ApiClient) -> None:
+        """Have credentials that are not taken read anew: the client itself reads only those that say when they end."""
+        with self._lock:
+            if self._api is api and time.monotonic() - self._loaded > RELOAD_SECONDS:
+                self._api = None
 
     def _connected(self) -> client.ApiClient:
         with self._lock:
@@ -237,6 +281,7 @@ class Cluster:
                 configuration.connection_pool_maxsize = CONNECTIONS
                 configuration.retries = False
                 self._api = client.ApiClient(configuration)
+                self._loaded = time.monotonic()
             return self._api
 
     def _load(self, configuration: client.Configuration) -> None:
@@ -266,12 +311,15 @@ def _text(value: str | int | bool) -> str:
 def _said(response: urllib3.BaseHTTPResponse) -> Refused | TemporaryError:
     """What an answer that is an error means."""
     body = response.read(cache_content=True)
-    reason, words = "", body.decode(errors="replace")[:500].strip()
+    reason, words, wait = "", body.decode(errors="replace")[:500].strip(), response.headers.get("Retry-After", "")
     with suppress(ValueError, AttributeError):
         status = json.loads(body)
         reason, words = str(status.get("reason") or ""), str(status.get("message") or words)
+        wait = wait or str((status.get("details") or {}).get("retryAfterSeconds", ""))
     text = f"the Kubernetes API server says {response.status} {reason}: {words}".replace(" :", ":")
+    if response.status == _UNAUTHORIZED or (response.status == _FORBIDDEN and _NOBODY in words):
+        return Unauthorized(f"{text}; see that the agent's credentials for it are valid")
     if response.status >= 500 or response.status in _PASSING:
-        wait = response.headers.get("Retry-After", "")
-        return TemporaryError(text, delay_seconds=float(wait) if wait.isdigit() else 5.0)
+        delay = float(wait) if wait.isdigit() else 5.0
+        return TemporaryError(text, delay_seconds=min(delay, LONGEST_PAUSE_SECONDS))
     return Refused(response.status, reason, text)

@@ -30,7 +30,9 @@ WATCH_SECONDS = 60
 _SILENCE_SECONDS = WATCH_SECONDS + 15.0
 _FIRST_WAIT_SECONDS = 0.5
 _LONGEST_WAIT_SECONDS = 30.0
-_LOOK_SECONDS = 0.25
+
+_LOST_SECONDS = 10.0
+"""After so long with nothing but errors, what was known may be old."""
 
 State = TypeVar("State")
 
@@ -66,9 +68,11 @@ class Informer(Generic[State]):
         self._changed = changed
         self._known: dict[str, dict[str, State]] = {}
         self._heard = float("-inf")
+        self._lost: float | None = None  # since when nothing but errors comes
         self._version = ""
         self._stream: urllib3.BaseHTTPResponse | None = None
         self._stop = threading.Event()
+        self._nudged = threading.Event()
         self._thread = threading.Thread(target=self._work, name=f"informer {path}", daemon=True)
 
     def start(self) -> None:
@@ -78,6 +82,7 @@ class Informer(Generic[State]):
     def stop(self) -> None:
         """End within a second."""
         self._stop.set()
+        self._nudged.set()
         # What reads from it is woken by its end alone.
         if (stream := self._stream) is not None:
             # One that has ended says so with a ValueError.
@@ -92,7 +97,17 @@ class Informer(Generic[State]):
     @property
     def is_current(self) -> bool:
         """Whether what is known can be relied on: the server was heard a moment ago."""
-        return time.monotonic() - self._heard < _SILENCE_SECONDS
+        return time.monotonic() - self._heard < _SILENCE_SECONDS and not self.is_lost
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the server has refused or has not been there for a while. It is tried again and again."""
+        return self._lost is not None and time.monotonic() - self._lost >= _LOST_SECONDS
+
+    def hurry(self) -> None:
+        """Try now, if it is lost: somebody else was answered."""
+        if self._lost is not None:
+            self._nudged.set()
 
     def of(self, owner: str) -> Mapping[str, State]:
         """What is known of an owner's objects, by name."""
@@ -112,7 +127,10 @@ class Informer(Generic[State]):
             try:
                 if not self._version:
                     self._list()
+                began = time.monotonic()
                 self._watch()
+                # A server that ends each watch at once, as one that shuts down may do, is not to be asked in a circle.
+                self._stop.wait(_FIRST_WAIT_SECONDS - (time.monotonic() - began))
                 wait = _FIRST_WAIT_SECONDS
                 continue
             except LaunchyardError as error:
@@ -121,12 +139,22 @@ class Informer(Generic[State]):
                 if isinstance(error, Refused) and error.is_expired:
                     self._version = ""
                 logger.warning("informer-lost path=%s retry_seconds=%.1f: %s", self.path, wait, error)
+                self._lose()
             except Exception:
                 logger.exception("informer-fault path=%s", self.path)
                 self._version = ""
+                self._lose()
             # Agents that lost the same server do not come back in the same moment.
-            self._stop.wait(wait * random.uniform(0.5, 1.0))
+            self._nudged.wait(wait * random.uniform(0.5, 1.0))
+            self._nudged.clear()
             wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
+
+    def _lose(self) -> None:
+        if self._lost is None:
+            self._lost = time.monotonic()
+        elif self.is_lost:
+            # Whoever relies on what is known has to learn that it may be old.
+            self._changed(None)
 
     def _list(self) -> None:
         known: dict[str, dict[str, State]] = {}
@@ -138,8 +166,12 @@ class Informer(Generic[State]):
                     _keep(known, kept)
         self._known = known
         self._version = version
-        self._heard = time.monotonic()
+        self._hear()
         self._changed(None)
+
+    def _hear(self) -> None:
+        self._heard = time.monotonic()
+        self._lost = None
 
     def _watch(self) -> None:
         query: dict[str, str | int | bool] = {
@@ -151,7 +183,7 @@ class Informer(Generic[State]):
         }
         with self._cluster.stream(self.path, query, _SILENCE_SECONDS) as stream:
             self._stream = stream
-            self._heard = time.monotonic()
+            self._hear()
             for line in lines(stream):
                 if self._stop.is_set():
                     return
@@ -161,7 +193,7 @@ class Informer(Generic[State]):
     def _take(self, kind: str, told: Object) -> None:
         if kind == "ERROR":
             raise Refused(int(told.get("code") or GONE), str(told.get("reason")), str(told.get("message")))
-        self._heard = time.monotonic()
+        self._hear()
         self._version = told["metadata"]["resourceVersion"]
         if kind != "BOOKMARK" and (kept := self._read(told, kind == "DELETED")) is not None:
             _keep(self._known, kept)

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
+from broker_config.errors import TemporaryError
 from broker_config.oci.logins import Login
 from broker_config.runs import FailureClass, Reason, RunId
 from workers.builders.protocol import Artifact, ArtifactKind
@@ -91,6 +92,15 @@ class Observation:
     text: str  # one sentence, with the platform's own words where it has some
     exit_code: int | None = None
     failure: FailureClass | None = None  # set when the phase is FAILED
+
+
+class Unanswered(TemporaryError):
+    """Some of a platform's places do not answer, and nothing is to be guessed of what they have."""
+
+    def __init__(self, seen: Mapping[str, Observation], silent: Mapping[str, str]) -> None:
+        super().__init__("; ".join(sorted(set(silent.values()))))
+        self.seen = seen  # what the others say
+        self.silent = silent  # by the object's name, why there is no answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ class ApiServer:
         self.oldest = 0  # versions up to this one are not kept: a watch from there is answered with 410
         self.told = 0  # the last version that a watch was told of
         self.refusals = 0  # how many of the next requests are answered with 500
+        self.is_leaving = False  # each watch ends as soon as it began
         self.calls: Counter[str] = Counter()
         self._events: list[tuple[int, str, dict[str, Any]]] = []
         self._changed = threading.Condition()
@@ -77,7 +78,7 @@ class ApiServer:
             yield {"type": "ERROR", "object": {"code": 410, "reason": "Expired", "message": "too old"}}
             return
         cut = self._cut
-        while True:
+        while not self.is_leaving:
             with self._changed:
                 while not (fresh := [one for one in self._events if one[0] > version]) and self._cut == cut:
                     self._changed.wait()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from tests.contract.waiting import eventually
 from tests.workers.kubernetes.api_server import PATH, ApiServer, serving
 from workers.kubernetes import cluster as clusters
+from workers.kubernetes import informer as informers
 from workers.kubernetes.cluster import Cluster
 from workers.kubernetes.informer import Informer, Kept
 
@@ -112,6 +114,43 @@ def test_a_server_that_fails_is_asked_less_and_less_often(watched: Watched) -> N
     # Then
     eventually(lambda: watched.informer.of("a"))
     assert watched.server.calls["list"] == 4
+
+
+def test_a_server_that_ends_each_watch_at_once_is_not_asked_in_a_circle(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given
+    monkeypatch.setattr(informers, "_FIRST_WAIT_SECONDS", 0.2)
+    watched.server.is_leaving = True
+    began = time.monotonic()
+    # When
+    watched.informer.start()
+    eventually(lambda: watched.server.calls["watch"] == 4)
+    # Then
+    assert time.monotonic() - began >= 3 * 0.2
+
+
+def test_a_server_that_is_lost_is_told_of_and_is_tried_at_once_when_somebody_hears_it(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given an informer that waits long before it tries again
+    monkeypatch.setattr(informers, "_LOST_SECONDS", 0.0)
+    monkeypatch.setattr(informers, "_FIRST_WAIT_SECONDS", 3600.0)
+    watched.server.refusals = 2
+    # When
+    watched.informer.start()
+    # Then
+    eventually(lambda: watched.informer.is_lost)
+    # When
+    watched.informer.hurry()
+    # Then
+    eventually(lambda: watched.told == [None])
+    assert not watched.informer.is_current
+    # When
+    watched.informer.hurry()
+    # Then
+    eventually(lambda: watched.informer.is_current)
+    assert watched.server.calls["list"] == 3
 
 
 def test_an_informer_that_waits_for_events_ends_at_once(watched: Watched) -> None:

@@ -80,6 +80,9 @@ class Scope:
         Raises:
             TemporaryError: when the cluster does not say.
         """
+        if self._pods.is_lost:
+            # Asked for each log and each run, that would be a storm on a server that comes back.
+            raise TemporaryError(f"{self.cluster} does not answer; its pods are looked at again when it does")
         if not self._pods.is_current or self._lags(owner):
             try:
                 self._look_at_pods(selector_of(owner), [owner])
@@ -121,6 +124,8 @@ class Scope:
                 informer.put(kept)
         if not self._pods.is_current:
             self._look_at_pods(selector, unknown)
+        informer.hurry()
+        self._pods.hurry()
 
     def _look_at_pods(self, selector: str, owners: Iterable[str]) -> None:
         found = list(self.cluster.listed(PODS.path(self.namespace), selector))

@@ -51,7 +51,7 @@ def create(place: Place, request: Request) -> Object:
         made = place.cluster.call("POST", place.path(""), {"fieldValidation": "Strict"}, body)
     except Refused as error:
         if not error.is_conflict:
-            raise _explained(error) from error
+            raise _explained(error, place) from error
         made = _adopted(place, handle, request)
     # They come after the object, which owns them; its pods wait for them.
     if names := request.body["secrets"]:
@@ -89,9 +89,12 @@ def _refer_to(secret: str, body: Object) -> None:
             spec["imagePullSecrets"] = [*(spec.get("imagePullSecrets") or []), {"name": secret}]
 
 
-def _explained(error: Refused) -> RunFailed | TemporaryError:
+def _explained(error: Refused, place: Place) -> RunFailed | TemporaryError:
     if "exceeded quota" in str(error):
         return TemporaryError(f"{error}; the run waits for room", delay_seconds=15.0)
+    if error.is_not_found and "namespaces" in str(error):
+        cure = f"kubectl create namespace {place.namespace}, or name another one in the queue config"
+        return RunFailed(FailureClass.CONFIG, Reason.TARGET_REFUSED, f"{error}; {cure}")
     return error
 
 
@@ -102,6 +105,8 @@ def _adopted(place: Place, handle: Handle, request: Request) -> Object:
     digest = (held["metadata"].get("annotations") or {}).get(REQUEST_DIGEST)
     if digest == request.digest:
         return held
+    if held["metadata"].get("deletionTimestamp"):
+        raise TemporaryError(f"another object named {handle.name} is being deleted; the run waits until it is gone")
     whose = "with another request" if digest else "and was not made by Launchyard"
     what = f"{place.resource.plural} {handle.name} in namespace {place.namespace}"
     raise RunFailed(

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from broker_config.errors import TemporaryError
+from broker_config.errors import ConfigError, TemporaryError
 from broker_config.runs import Reason
 from workers.builders.protocol import ArtifactKind
 from workers.failures import RunFailed
@@ -20,7 +20,7 @@ from workers.targets.kubernetes.places import Place, Places
 from workers.targets.kubernetes.render import render
 from workers.targets.kubernetes.scope import selector_of
 from workers.targets.kubernetes.sending import PASSPORT, create, rehearse
-from workers.targets.protocol import LogChunk, Observation, Phase, Request, Workload
+from workers.targets.protocol import LogChunk, Observation, Phase, Request, Unanswered, Workload
 
 CANCELLED = Observation(
     Phase.CANCELLED,
@@ -67,25 +67,31 @@ class KubernetesTarget:
 
     def observe(self, names: Sequence[str]) -> Mapping[str, Observation]:
         seen: dict[str, Observation] = {}
-        for place, handles in self._by_place(names).items():
-            found = place.scope.observe(place.resource, {one.run: one.name for one in handles.values()})
-            for name, handle in handles.items():
-                if (here := found.get(handle.run)) is not None:
-                    seen[name] = here
-                elif place.marks.has(handle, Mark.CANCELLED):
-                    seen[name] = CANCELLED
+        places, silent = self._by_place(names)
+        for place, handles in places.items():
+            try:
+                seen |= _seen(place, handles)
+            except (TemporaryError, Refused) as error:
+                # Another cluster's runs go on.
+                silent |= dict.fromkeys(handles, str(error))
+        if silent:
+            raise Unanswered(seen, silent)
         return seen
 
-    def _by_place(self, names: Sequence[str]) -> Mapping[Place, Mapping[str, Handle]]:
+    def _by_place(self, names: Sequence[str]) -> tuple[Mapping[Place, Mapping[str, Handle]], dict[str, str]]:
+        """The handles at each place; and of those whose place cannot be told, why not."""
         found: defaultdict[Place, dict[str, Handle]] = defaultdict(dict)
+        silent: dict[str, str] = {}
         for name in names:
             handle = Handle.parse(name)
             try:
                 found[self._places.of(handle)][name] = handle
             except Refused as error:
                 if not error.is_not_found:
-                    raise TemporaryError(str(error)) from error
-        return found
+                    silent[name] = str(error)
+            except (TemporaryError, ConfigError) as error:
+                silent[name] = str(error)
+        return found, silent
 
     def watch(self, changed: Callable[[str | None], None], stop: threading.Event) -> None:
         self._changed = changed
@@ -147,3 +153,11 @@ class KubernetesTarget:
         handle = Handle.parse(name)
         found = self._places.of(handle).find(handle)
         return str((found["metadata"].get("annotations") or {}).get(PASSPORT, "")) if found is not None else ""
+
+
+def _seen(place: Place, handles: Mapping[str, Handle]) -> Mapping[str, Observation]:
+    """What one place says of its objects."""
+    found = place.scope.observe(place.resource, {one.run: one.name for one in handles.values()})
+    seen = {name: found[one.run] for name, one in handles.items() if one.run in found}
+    gone = {name: one for name, one in handles.items() if name not in seen}
+    return seen | {name: CANCELLED for name, one in gone.items() if place.marks.has(one, Mark.CANCELLED)}

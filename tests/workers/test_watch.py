@@ -1,0 +1,145 @@
+"""A target that gives no answer, and one of which only a part does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from broker_config.errors import TemporaryError
+from broker_config.runs import FailureClass, Reason, Run, State
+from broker_config.store import Store
+from tests.agents import eventually
+from tests.broker_config.conftest import Hand
+from workers import watch
+from workers.collect import Collector
+from workers.record import Recorder
+from workers.targets.protocol import Observation, Phase, Unanswered
+from workers.targets.stub import StubTarget
+from workers.watch import Watcher
+
+RUNNING = Observation(Phase.RUNNING, Reason.RUNNING, "The job is running.")
+ENDED = Observation(Phase.FAILED, Reason.EXITED, "The job ended.", 3, FailureClass.USER)
+
+
+class Torn(StubTarget):
+    """Knows what a test says; of what is silent it knows nothing."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(home)
+        self.seen: dict[str, Observation] = {}
+        self.silent: set[str] = set()
+        self.changed: Callable[[str | None], None] = lambda _: None
+
+    def observe(self, names: Sequence[str]) -> Mapping[str, Observation]:
+        known = {name: seen for name, seen in self.seen.items() if name in names and name not in self.silent}
+        if self.silent.issuperset(names):
+            raise TemporaryError("nobody answers")
+        if here := self.silent & {*names}:
+            raise Unanswered(known, dict.fromkeys(here, "one cluster does not answer"))
+        return known
+
+    def watch(self, changed: Callable[[str | None], None], stop: threading.Event) -> None:
+        self.changed = changed
+        stop.wait()
+
+
+class Followed:
+    """Runs that a watcher follows, and how it saw them end."""
+
+    def __init__(self, store: Store, hand: Hand, target: Torn) -> None:
+        self.hand = hand
+        self.target = target
+        self.ends: dict[str, Observation] = {}
+        recorder = Recorder(store.runs, hand.name, hand.fence)
+        self.collector = Collector(target, store.logs, lambda run, seen: self.ends.setdefault(run.id, seen) and None)
+        self.watcher = Watcher(target, recorder, self.collector, lambda _: None)
+        self.collector.start()
+        self.watcher.start()
+
+    def run(self) -> Run:
+        """A run whose job runs."""
+        claimed = self.hand.claim(self.hand.enqueue()[0])
+        name = claimed.object_name
+        self.target.seen[name] = RUNNING
+        run = self.hand.move(claimed, State.SUBMITTING, submission=name)
+        self.watcher.attach(run)
+        eventually(lambda: self.now(run).state is State.RUNNING, "it runs")
+        return run
+
+    def now(self, run: Run) -> Run:
+        return self.hand.store.runs.get(run.id)
+
+    def stop(self) -> None:
+        self.watcher.stop()
+        self.collector.stop()
+
+
+@pytest.fixture
+def followed(store: Store, hand: Hand, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Followed]:
+    monkeypatch.setattr(watch, "RECONNECT_SECONDS", 0.05)
+    monkeypatch.setattr(watch, "SILENCE_SECONDS", 0.2)
+    made = Followed(store, hand, Torn(home))
+    yield made
+    made.stop()
+
+
+def test_a_silence_is_told_while_it_lasts_and_changes_no_state(followed: Followed) -> None:
+    # Given
+    run = followed.run()
+    # When
+    followed.target.silent = {run.object_name}
+    followed.target.changed(None)
+    # Then
+    eventually(lambda: followed.now(run).reason is Reason.TARGET_UNAVAILABLE, "the silence is told")
+    assert followed.now(run).state is State.RUNNING
+    assert "nobody answers" in followed.now(run).text
+    # When
+    followed.target.silent = set()
+    # Then
+    eventually(lambda: followed.now(run).reason is Reason.RUNNING, "the silence is over")
+
+
+def test_a_short_silence_is_no_news(followed: Followed, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given
+    monkeypatch.setattr(watch, "SILENCE_SECONDS", 600)
+    run = followed.run()
+    # When an end comes while nothing is answered
+    followed.target.silent = {run.object_name}
+    followed.target.changed(None)
+    followed.target.seen[run.object_name] = ENDED
+    followed.target.silent = set()
+    # Then
+    eventually(lambda: followed.ends.get(run.id) == ENDED, "the end is seen")
+    events = [event.reason for _, event in followed.hand.store.runs.events(run.id)]
+    assert Reason.TARGET_UNAVAILABLE not in events
+
+
+def test_a_part_of_a_target_that_is_silent_holds_up_no_run_of_another_part(followed: Followed) -> None:
+    # Given
+    silent, other = followed.run(), followed.run()
+    followed.target.silent = {silent.object_name}
+    followed.target.changed(None)
+    eventually(lambda: followed.now(silent).reason is Reason.TARGET_UNAVAILABLE, "the silence is told")
+    # When
+    followed.target.seen[other.object_name] = ENDED
+    followed.target.changed(other.object_name)
+    # Then
+    eventually(lambda: other.id in followed.ends, "the end is seen")
+    assert silent.id not in followed.ends
+
+
+def test_a_wish_to_cancel_is_told_also_while_the_target_is_silent(followed: Followed) -> None:
+    # Given
+    run = followed.run()
+    followed.hand.store.runs.request_cancel(followed.now(run), "alice")
+    asked = followed.now(run)
+    followed.target.changed(run.object_name)
+    # When
+    followed.target.silent = {run.object_name}
+    followed.target.changed(None)
+    eventually(lambda: bool(followed.watcher._silent), "the target was asked")
+    # Then
+    assert followed.now(run).reason is asked.reason
