@@ -37,6 +37,7 @@ from workers.members import Members, Served
 from workers.pinning import Pinner
 from workers.prepare import Preparer
 from workers.pulling import Pulls
+from workers.pulse import Pulse
 from workers.queues import served_queues
 from workers.reconcile import Reconciler
 from workers.record import Recorder
@@ -81,7 +82,8 @@ class Agent:
         self._session = Session(self.store.agents, name, config.lease_seconds)
         self._site = site(settings.home)
         self._stopping = threading.Event()
-        self._heartbeat = Heartbeat()
+        self._pulse = Pulse(settings.home, name)
+        self._heartbeat = Heartbeat(self._pulse.beat)
         # What may wait for a slow service has a thread of its own: leases must be renewed meanwhile.
         self._housekeeping = Heartbeat()
         self._holdings = Holdings(gate)
@@ -196,6 +198,7 @@ class Agent:
         self._members.stop()
         held = self.store.runs.held_by(self.name)
         self._session.close()
+        self._pulse.stop()
         for run in held:
             self._recorder.release(run)
         if not held:

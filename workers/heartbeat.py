@@ -24,7 +24,9 @@ class _Duty:
 class Heartbeat:
     """Calls each duty every so many seconds, the first time at once. A duty that fails is called again later."""
 
-    def __init__(self) -> None:
+    def __init__(self, beaten: Callable[[], None] = lambda: None) -> None:
+        """`beaten` is called after each duty, whatever became of it."""
+        self._beaten = beaten
         self._duties: list[_Duty] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
@@ -49,6 +51,7 @@ class Heartbeat:
             for duty in self._duties:
                 if duty.due <= time.monotonic():
                     self._call(duty)
+                    self._beaten()
 
     def _call(self, duty: _Duty) -> None:
         try:

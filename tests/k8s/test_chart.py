@@ -1,0 +1,266 @@
+"""What the chart makes of values, and which it refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from broker_config.queues import full_name
+from broker_config.settings import Settings
+from tests.k8s.chart import CHART, NAMESPACE, helm, of_kind, one, pod_specs, refusal, rendered
+from workers.config import load_config
+
+TWO_SETS: dict[str, Any] = {
+    "agents": {
+        "gpu": {"launchConfig": {"queues": ["gpu-queue"], "max_jobs": 50}, "namespaces": ["team-a", "team-b"]},
+        "cpu": {"launchConfig": "queues: [cpu-queue]\nbuilder: {type: noop}\n", "replicas": 3},
+    }
+}
+EVERYTHING: dict[str, Any] = {
+    "agents": {
+        "gpu": {
+            "launchConfig": {
+                "entity": "team-a",
+                "queues": ["gpu", "team-b/shared", "default/plain"],
+                "builder": {"type": "kaniko", "destination": "registry.example.com/jobs", "namespace": "builds"},
+            },
+            "namespaces": ["team-a"],
+            "rbac": {"kueue": True, "kinds": [{"apiGroup": "ray.io", "resource": "rayjobs"}]},
+            "keda": {"enabled": True},
+            "minAvailable": 1,
+            "apiKey": "a-key",
+        }
+    },
+    "flower": {"enabled": True},
+    "gitCreds": "https://user:token@git.example.com\n",
+    "sshAuthSecrets": [{"name": "deploy-key", "host": "github.com"}],
+    "customCABundle": {"configMap": {"name": "authorities", "key": "all.pem"}},
+    "kanikoPvcName": "contexts",
+    "kanikoDockerConfigSecret": "logins",
+    "additionalEnvVars": [{"name": "REGION", "value": "eu"}],
+    "additionalSecretEnvVars": [{"name": "GIT_TOKEN", "value": "token-of-git"}],
+    "settings": {"retention_seconds": 1209600, "code_store": "s3://bucket/code"},
+}
+OUTSIDE_BROKER: dict[str, Any] = {
+    "launchConfig": {"queues": ["gpu"]},
+    "valkey": {"enabled": False},
+    "broker": {"existingSecret": "redis", "ca": {"secret": "redis-ca"}},
+}
+
+
+def config_of(objects: Any, set_name: str, folder: Path) -> Any:
+    """What an agent of that set reads."""
+    found = one(objects, "ConfigMap", f"yard-launchyard-{set_name}")
+    file = folder / "launch-config.yaml"
+    file.write_text(found["data"]["launch-config.yaml"])
+    return load_config(file, folder, {}).config
+
+
+def agent_of(objects: Any, set_name: str) -> Any:
+    """The container of an agent of that set."""
+    (container,) = one(objects, "Deployment", f"yard-launchyard-{set_name}")["spec"]["template"]["spec"]["containers"]
+    return container
+
+
+def environment(container: Any) -> Any:
+    """Its variables by name."""
+    return {variable["name"]: variable for variable in container["env"]}
+
+
+def test_the_chart_has_nothing_that_lint_finds() -> None:
+    # `--strict` makes warnings errors.
+    done = helm("lint", str(CHART), "--strict", "--quiet", values=EVERYTHING)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_without_values_there_is_a_broker_and_no_agent() -> None:
+    objects = rendered({})
+
+    assert {each["kind"] for each in objects} == {"Service", "StatefulSet", "Secret", "NetworkPolicy"}
+
+
+def test_each_set_of_agents_has_its_own_config_size_and_rights(tmp_path: Path) -> None:
+    # When
+    objects = rendered(TWO_SETS)
+
+    # Then
+    assert one(objects, "Deployment", "yard-launchyard-cpu")["spec"]["replicas"] == 3
+    assert one(objects, "Deployment", "yard-launchyard-gpu")["spec"]["replicas"] == 2
+    assert config_of(objects, "gpu", tmp_path).max_jobs == 50
+    assert config_of(objects, "cpu", tmp_path).queues == ("cpu-queue",)
+    places = {(each["metadata"]["namespace"], each["metadata"]["name"]) for each in of_kind(objects, "Role")}
+    assert places == {
+        ("team-a", "yard-launchyard-gpu"),
+        ("team-b", "yard-launchyard-gpu"),
+        (NAMESPACE, "yard-launchyard-cpu"),
+    }
+
+
+@pytest.mark.parametrize("values", [TWO_SETS, EVERYTHING, OUTSIDE_BROKER], ids=["two-sets", "everything", "outside"])
+def test_no_container_can_do_more_than_the_level_restricted_allows(values: dict[str, Any]) -> None:
+    for spec in pod_specs(rendered(values)):
+        security = spec["securityContext"]
+        assert security["runAsNonRoot"]
+        assert security["runAsUser"] > 0
+        assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
+        assert not any("hostPath" in volume for volume in spec["volumes"])
+        for container in spec["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+            assert {"requests", "limits"} <= container["resources"].keys()
+
+
+def test_an_agent_is_there_before_another_one_goes() -> None:
+    # Given
+    objects = rendered(TWO_SETS)
+
+    # When
+    spec = one(objects, "Deployment", "yard-launchyard-gpu")["spec"]
+
+    # Then
+    assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+    assert one(objects, "PodDisruptionBudget", "yard-launchyard-gpu")["spec"]["maxUnavailable"] == 1
+
+
+def test_a_change_of_the_launch_config_is_a_new_agent() -> None:
+    # Given
+    def template(queue: str) -> Any:
+        objects = rendered({"launchConfig": {"queues": [queue]}})
+        return one(objects, "Deployment", "yard-launchyard-agent")["spec"]["template"]
+
+    # Then
+    assert template("one") != template("two")
+    # A password that is made up anew with each rendering is none.
+    assert template("one") == template("one")
+
+
+def test_no_secret_stands_anywhere_but_in_a_secret() -> None:
+    # Given
+    objects = rendered(EVERYTHING)
+
+    # When
+    secrets = [value for each in of_kind(objects, "Secret") for value in each["stringData"].values()]
+    others = json.dumps([each for each in objects if each["kind"] != "Secret"])
+
+    # Then
+    assert {"a-key", "token-of-git", "https://user:token@git.example.com\n"} <= set(secrets)
+    assert not [value for value in secrets if len(value) > 5 and value in others]
+
+
+def test_values_of_wandbs_chart_reach_the_agent(tmp_path: Path) -> None:
+    # When
+    objects = rendered(EVERYTHING)
+
+    # Then
+    git = config_of(objects, "gpu", tmp_path).git
+    container = agent_of(objects, "gpu")
+    mounted = [mount["mountPath"] for mount in container["volumeMounts"]]
+    assert [credential.host for credential in git.credentials] == ["github.com"]
+    for file in (git.credentials_file, git.credentials[0].ssh_key_file, git.credentials[0].known_hosts_file):
+        assert str(file.parent) in mounted
+    told = environment(container)
+    assert told["WANDB_LAUNCH_KANIKO_PVC_NAME"]["value"] == "contexts"
+    assert told["WANDB_LAUNCH_KANIKO_PVC_MOUNT_PATH"]["value"] in mounted
+    assert told["WANDB_LAUNCH_KANIKO_AUTH_SECRET"]["value"] == "logins"
+    assert told["REGION"]["value"] == "eu"
+    own = one(objects, "Secret", "yard-launchyard-agents")["stringData"]
+    for name in ("GIT_TOKEN", "WANDB_API_KEY"):
+        reference = told[name]["valueFrom"]["secretKeyRef"]
+        assert reference["name"] == "yard-launchyard-agents"
+        assert reference["key"] in own
+
+
+def test_settings_are_those_of_launchyard_and_arrive_as_they_are_written() -> None:
+    # Given
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    told = environment(agent_of(rendered(EVERYTHING), "gpu"))
+
+    # Then
+    of_the_broker = {"home", "broker_url", "broker_ca", "sentinel_password"}
+    assert schema["properties"]["settings"]["properties"].keys() == Settings.model_fields.keys() - of_the_broker
+    assert told["LAUNCHYARD_RETENTION_SECONDS"]["value"] == "1209600"
+
+
+def test_a_broker_of_ones_own_comes_from_its_secret_with_its_authority() -> None:
+    # When
+    objects = rendered(OUTSIDE_BROKER)
+
+    # Then
+    told = environment(agent_of(objects, "agent"))
+    assert told["LAUNCHYARD_BROKER_URL"]["valueFrom"] == {"secretKeyRef": {"name": "redis", "key": "url"}}
+    assert told["LAUNCHYARD_BROKER_CA"]["value"] == "/etc/launchyard/broker/ca.crt"
+    assert not of_kind(objects, "StatefulSet")
+    assert not of_kind(objects, "Secret")
+
+
+def test_agents_are_scaled_by_the_runs_that_wait_in_each_of_their_queues() -> None:
+    # Given
+    objects = rendered(EVERYTHING)
+    config = EVERYTHING["agents"]["gpu"]["launchConfig"]
+
+    # When
+    scaled = one(objects, "ScaledObject", "yard-launchyard-gpu")["spec"]
+
+    # Then
+    queues = [full_name(name, config["entity"]) for name in config["queues"]]
+    assert [trigger["metadata"]["listName"] for trigger in scaled["triggers"]] == [
+        f"launchyard:queue:{name}:waiting" for name in queues
+    ]
+    assert scaled["minReplicaCount"] >= 1
+    assert "replicas" not in one(objects, "Deployment", "yard-launchyard-gpu")["spec"]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"agents": {"gpu": {"replica": 2}}}, ["/agents/gpu", "'replica'"]),
+        ({"launchconfig": "queues: [a]"}, ["'launchconfig'"]),
+        ({"agents": {"gpu": {}}}, ["agents.gpu has no launchConfig"]),
+        ({"launchConfig": "queues: [gpu"}, ["is no YAML"]),
+        ({"launchConfig": "max_jobs: 2"}, ["names no queue"]),
+        ({"launchConfig": "queues: [a]", "agents": {"b": {}}}, ["agents.NAME.launchConfig"]),
+        ({"broker": {"url": "redis://h:6379/0"}}, ["two brokers", "valkey.enabled=false"]),
+        ({"valkey": {"enabled": False}}, ["no broker", "broker.existingSecret"]),
+        ({"namespace": "wandb"}, ["--namespace wandb"]),
+        ({"agent": {"image": "wandb/launch-agent:1"}}, ["image.repository"]),
+        ({"azureStorageAccessKey": "key"}, ["builder.secret-name"]),
+        ({"launchConfig": "queues: [a]", "agent": {"minAvailable": 2}}, ["no node could be drained"]),
+        ({"agent": {"keda": {"minReplicas": 0}}}, ["minReplicas"]),
+        ({**OUTSIDE_BROKER, "agent": {"keda": {"enabled": True}}}, ["keda.address", "keda.existingSecret"]),
+    ],
+)
+def test_what_cannot_work_is_refused_with_the_cure(values: dict[str, Any], words: list[str]) -> None:
+    said = refusal(values)
+
+    assert [word for word in words if word not in said] == [], said
+
+
+def test_every_value_is_in_the_file_of_values_and_in_its_schema() -> None:
+    # Given
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    of_a_set = schema["$defs"]["set"]["properties"].keys()
+
+    # Then
+    assert values.keys() == schema["properties"].keys() - {"global"}
+    assert values["agent"].keys() == of_a_set - {"imagePullPolicy"}
+    assert schema["properties"]["agent"]["properties"].keys() == of_a_set | {"image"}
+    assert schema["properties"]["agents"]["additionalProperties"]["properties"].keys() == of_a_set | {"launchConfig"}
+
+
+def test_the_chart_is_of_this_version_of_launchyard() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    said = re.search(r'__version__ = "(.*)"', (CHART.parents[1] / "broker_config" / "__init__.py").read_text())
+
+    assert said is not None
+    assert chart["appVersion"] == said[1]
