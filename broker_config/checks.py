@@ -74,7 +74,7 @@ def _check_rights(queue: Queue) -> list[Finding]:
 
 def _check_config(queue: Queue) -> list[Finding]:
     """What the resource says, with samples in the place of variables: about such a place nothing is sure."""
-    samples = {name: variable.sample for name, variable in queue.template_variables.items()}
+    samples = templates.samples(queue.template_variables)
     open_places = {to_pointer(path) for path, leaf in leaves(queue.config) if is_open(leaf)}
     return _less_sure(_of_resource(queue.resource, fill(queue.config, variables=samples)), open_places)
 

@@ -59,6 +59,19 @@ class Preview(Frozen):
         return not any(note.severity is Severity.ERROR for note in self.notes)
 
 
+class Trial(Frozen):
+    """Runs that nobody has launched, of which their target is asked what it thinks."""
+
+    specs: tuple[RunSpec, ...]
+
+
+class Rehearsal(Frozen):
+    """What a target says of runs that are not made: an error where it would refuse one."""
+
+    notes: tuple[Note, ...] = ()
+    unasked: str = ""  # why it was not asked; empty when it was
+
+
 class Plan(Frozen):
     """A launch that was looked at, and can be made as it was seen: the run's id and name are chosen already."""
 

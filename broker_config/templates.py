@@ -138,6 +138,11 @@ class TemplateVariable(Frozen):
         return ", ".join(parts)
 
     @property
+    def is_guessed(self) -> bool:
+        """Whether the sample is a mere guess at what launches will say."""
+        return all(known is None for known in (self.default, self.enum, self.minimum, self.maximum))
+
+    @property
     def sample(self) -> Value:
         """A value with which a config can be looked at before a launch has said one."""
         if self.default is not None:
@@ -198,6 +203,11 @@ def _number(text: str) -> object:
 def names_in(config: Mapping[str, Any]) -> set[str]:
     """The template variables that a config has in its values."""
     return {name for _, leaf in leaves(config) if isinstance(leaf, str) for name in variables_in(leaf)}
+
+
+def samples(variables: Mapping[str, TemplateVariable]) -> dict[str, Value]:
+    """Values with which a config can be looked at before a launch has said any."""
+    return {name: variable.sample for name, variable in variables.items()}
 
 
 def check(config: Mapping[str, Any], variables: Mapping[str, TemplateVariable]) -> list[Finding]:

@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from broker_config.checks import check_run
-from broker_config.errors import ConfigError, InvalidRequest, LaunchyardError, TemporaryError
+from broker_config.errors import InvalidRequest, LaunchyardError
 from broker_config.findings import Severity
 from broker_config.jobs import GitSource, ImageSource
 from broker_config.plans import Change, Inquiry, Note, Preview
@@ -33,8 +33,9 @@ from workers.members import Members, follow_nothing
 from workers.planned import Render, planned_workload
 from workers.prepare import build_order
 from workers.provenance import origins
+from workers.rehearsal import rehearse
 from workers.targets import kubernetes, sagemaker, vertex
-from workers.targets.protocol import Rehearsing, Request, Target
+from workers.targets.protocol import Request, Target
 
 RENDERS: Mapping[str, Render] = {
     "kubernetes": kubernetes.render,
@@ -78,18 +79,12 @@ def _reservations(spec: RunSpec) -> Iterator[str]:
 
 
 def _rehearsal(resource: str, request: Request, home: Path) -> Iterator[str]:
-    """What the platform itself has against the request, where this machine has a way to it.
-
-    No error: there are placeholders in the request, and its agent may have other rights.
-    """
-    try:
-        target = families.load("targets", resource)(home)
-        if isinstance(target, Rehearsing) and (words := target.rehearse(request)):
-            yield f"it would be refused from here: {words}"
-    except ConfigError:
-        return
-    except TemporaryError as error:
-        yield f"the target could not be asked what it thinks of this: {error}"
+    """No errors: there are placeholders in the request, and its agent may have other rights."""
+    heard = rehearse(resource, request, home)
+    for note in heard.notes:
+        yield f"it would be refused from here: {note.text}" if note.severity is Severity.ERROR else note.text
+    if heard.unasked:
+        yield f"the target was not asked what it thinks of this: {heard.unasked}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ class KubernetesResource:
         Guard("/**/initContainers", "it runs what the job's author did not write"),
         Guard("/**/containers/*/command", "it replaces what the image starts"),
     )
+    is_rehearsed: ClassVar[bool] = True
 
     def canonical(self, config: Mapping[str, Any]) -> dict[str, Any]:
         return dict(config)

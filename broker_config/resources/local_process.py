@@ -47,6 +47,7 @@ class LocalProcessResource:
     named_lists: ClassVar[Mapping[str, str]] = {}
     guarded: ClassVar[Sequence[Guard]] = (Guard("/inherit_env", "it shows the job more of the agent's environment"),)
     insecure: ClassVar[Sequence[Guard]] = ()
+    is_rehearsed: ClassVar[bool] = False
 
     def canonical(self, config: Mapping[str, Any]) -> dict[str, Any]:
         return dict(config)

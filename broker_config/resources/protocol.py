@@ -41,6 +41,9 @@ class Resource(Protocol):
     insecure: ClassVar[Sequence[Guard]]
     """What an agent in secure mode refuses, whoever wrote it; where it holds false, null or nothing it is harmless."""
 
+    is_rehearsed: ClassVar[bool]
+    """Whether its target can ask the platform what it thinks of a job before there is one."""
+
     def canonical(self, config: Mapping[str, Any]) -> dict[str, Any]:
         """The config with one spelling for every key, so that an override meets what it means."""
 

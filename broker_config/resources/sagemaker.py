@@ -48,6 +48,7 @@ class SageMakerResource:
         *(Guard(path, _NETWORK) for path in _NETWORKS),
     )
     insecure: ClassVar[Sequence[Guard]] = ()
+    is_rehearsed: ClassVar[bool] = False
 
     def canonical(self, config: Mapping[str, Any]) -> dict[str, Any]:
         return spelled(config)

@@ -15,6 +15,7 @@ class UnknownResource:
     named_lists: ClassVar[Mapping[str, str]] = {}
     guarded: ClassVar[Sequence[Guard]] = ()
     insecure: ClassVar[Sequence[Guard]] = ()
+    is_rehearsed: ClassVar[bool] = False
 
     def canonical(self, config: Mapping[str, Any]) -> dict[str, Any]:
         return dict(config)

@@ -114,6 +114,7 @@ class VertexResource:
         *(Guard(f"/spec/{name}", _ELSEWHERE) for name in ("project", "location")),
     )
     insecure: ClassVar[Sequence[Guard]] = ()
+    is_rehearsed: ClassVar[bool] = False
 
     def canonical(self, config: Mapping[str, Any]) -> dict[str, Any]:
         return dict(config)

@@ -37,6 +37,7 @@ class QueueOptions:
     resource: str | None = None
     changes: tuple[str, ...] = ()
     editor: bool = False
+    rehearse: bool | None = None
 
     @cached_property
     def document(self) -> Document | None:
@@ -87,9 +88,18 @@ _LIMITS = (
 )
 
 
+_REHEARSE = click.option(
+    "--rehearse/--no-rehearse",
+    default=None,
+    help="Ask the platform what it says to such a job, and refuse the queue when it says no; or do not ask. "
+    "Without either it is asked where it can be, and its words are warnings.",
+)
+
+
 def queue_options(command: Any) -> Any:
     """The options that `queue create` and `queue edit` share."""
     for option in (
+        _REHEARSE,
         click.option("--editor", is_flag=True, help="Write or change it in your editor ($VISUAL or $EDITOR)."),
         click.option("--description", help="What the queue is for."),
         click.option(

@@ -15,7 +15,7 @@ from broker_config.retries import RetryPolicy
 from broker_config.runs import State
 from broker_config.templates import TemplateVariable
 from broker_config.timeouts import Timeouts
-from producer.cli import deleting, documents, drafts, output, pairs, revisions
+from producer.cli import deleting, documents, drafts, output, pairs, rehearsing, revisions
 from producer.cli.queue_options import QueueOptions, queue_options
 from producer.cli.session import Session, json_option, pass_session
 
@@ -43,6 +43,7 @@ def create(session: Session, /, name: str, **options: Any) -> None:
         queue, warnings = drafts.edited(name, _fields(queue)) or (queue, drafts.check(queue))
     else:
         warnings = drafts.check(queue, given.document)
+    warnings += rehearsing.findings(queue, session.settings, given.rehearse)
     record = session.client.queues.create(queue)
     if session.as_json:
         output.document({**documents.queue(record), "warnings": documents.findings(warnings)})
@@ -167,13 +168,16 @@ def edit(session: Session, /, name: str, if_revision: int | None, **options: Any
     """
     store = session.client.queues
     found = store.get(name)
-    changed, warnings = _changed(found.queue, QueueOptions(**options), session)
+    given = QueueOptions(**options)
+    changed, warnings = _changed(found.queue, given, session)
     if changed.full_name != found.name:
         raise InvalidRequest(
             f"queue {found.name!r} stays with its entity, as it keeps its name; see 'launchyard queue rename "
             f"{found.name} {changed.full_name}'"
         )
     record = found
+    if given.rehearse or rehearsing.sends_otherwise(found.queue, changed):
+        warnings += rehearsing.findings(changed, session.settings, given.rehearse)
     if changed != found.queue:
         # What was decided on a revision is written over no other one.
         record = store.edit(changed, found.revision if if_revision is None else if_revision)
@@ -181,6 +185,8 @@ def edit(session: Session, /, name: str, if_revision: int | None, **options: Any
         output.document({**documents.queue(record), "warnings": documents.findings(warnings)})
         return
     drafts.tell(warnings)
+    if given.rehearse and not warnings:
+        output.note(f"{changed.resource} has nothing against such jobs.")
     if changed == found.queue:
         output.note("Nothing was changed.")
     click.echo(f"queue {record.name!r} is at revision {record.revision}")
@@ -195,7 +201,7 @@ def _by_options(queue: Queue, options: QueueOptions) -> Queue:
 
 def _changed(queue: Queue, given: QueueOptions, session: Session) -> tuple[Queue, list[Finding]]:
     """The queue as the options or the editor have it, and the warnings about it."""
-    has_options = bool(given.given or given.changes)
+    has_options = bool(given.given or given.changes or given.rehearse)
     changed = _by_options(queue, given) if has_options else queue
     if has_options and not given.editor:
         # What --set changed is not in the document any more.

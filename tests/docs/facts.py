@@ -53,6 +53,7 @@ from workers.config.git import GitConfig, GitCredential
 from workers.config.load import FILE_VARIABLE, VARIABLES, WANDB_VARIABLES
 from workers.config.registry import RegistryConfig
 from workers.targets.kubernetes.kinds import KINDS
+from workers.targets.kubernetes.rights import OF_OBJECTS, OF_OTHERS
 from workers.targets.sagemaker.render import SPLIT
 from workers.targets.vertex.config import RunOptions, Spec
 
@@ -196,6 +197,15 @@ def _told(guard: Guard) -> str:
     return guard.why if guard.only is None else f"as `{guard.only}`, {guard.why}"
 
 
+def _kubernetes_rights() -> Facts:
+    """What a rehearsal asks for, and what only some agents need."""
+    verbs = {"jobs": OF_OBJECTS}
+    verbs |= {"/".join(filter(None, (one.plural, part))): verbs for (one, part), verbs in OF_OTHERS.items()}
+    return {name: ", ".join(f"`{verb}`" for verb in said) for name, said in verbs.items()} | dict.fromkeys(
+        ("secrets", "workloads")
+    )
+
+
 FACTS: Mapping[str, Callable[[], Facts]] = {
     "settings": _settings,
     "agent-config": lambda: _fields(AgentConfig),
@@ -227,6 +237,7 @@ FACTS: Mapping[str, Callable[[], Facts]] = {
     "docker-refused": lambda: _names(flags.REFUSED),
     "kubernetes-keys": lambda: _names(kubernetes.OWN_KEYS),
     "kubernetes-kinds": lambda: _names(KINDS),
+    "kubernetes-rights": _kubernetes_rights,
     "sagemaker-keys": lambda: _names((*sagemaker.SESSION_KEYS, sagemaker.PROCESSING_KEY, sagemaker.DROPPED)),
     "sagemaker-split": lambda: _names(SPLIT),
     "vertex-spec": lambda: {name: told for name, told in _fields(Spec).items() if name not in RunOptions.model_fields},

@@ -6,9 +6,10 @@ The client brings what is hard: kubeconfig files, exec plug-ins, tokens that cha
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,9 @@ RELOAD_SECONDS = 5.0
 
 LONGEST_PAUSE_SECONDS = 60.0
 """However long the server wants to be left alone, it is asked again after that."""
+
+_WARNING = re.compile(r'\d{3} \S+ "((?:[^"\\]|\\.)*)"')
+"""In the header of that name (RFC 7234, section 5.5): a code, who warns, and the text in quotes."""
 
 _UNAUTHORIZED = 401
 _FORBIDDEN = 403
@@ -176,6 +180,14 @@ class Cluster:
         with self.answering():
             answer: Object = json.loads(self._request(method, _url(path, query), body, content_type).data)
         return answer
+
+    def rehearse(self, path: str, body: Object) -> Sequence[str]:
+        """Have an object checked as if it were created. Returns the server's warnings. Raises as `call` does."""
+        query = {"dryRun": "All", "fieldValidation": "Strict"}
+        with self.answering():
+            response = self._request("POST", _url(path, query), body, "application/json")
+            response.drain_conn()
+        return [re.sub(r"\\(.)", r"\1", text) for text in _WARNING.findall(response.headers.get("Warning", ""))]
 
     def text(self, path: str, query: Query | None = None) -> bytes:
         """An answer that is no JSON, such as a log."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from broker_config.errors import TemporaryError
+from broker_config.findings import Finding
 from broker_config.oci.logins import Login
 from broker_config.runs import FailureClass, Reason, RunId
 from workers.builders.protocol import Artifact, ArtifactKind
@@ -176,8 +177,8 @@ class Target(Protocol):
 class Rehearsing(Protocol):
     """A target whose platform says what it thinks of a request before anything is made."""
 
-    def rehearse(self, request: Request) -> str:
-        """What the platform has against a request, in its own words; empty when it would take it.
+    def rehearse(self, request: Request) -> Sequence[Finding]:
+        """What the platform has against a request, in its own words: an error where it would refuse it.
 
         Raises:
             TemporaryError: when it does not say.

@@ -47,6 +47,7 @@ class DockerResource:
         *(Guard(f"/{flag}", GUARDED.get(flag, "it replaces what the image starts")) for flag in INSECURE),
         _HOST,
     )
+    is_rehearsed: ClassVar[bool] = False
 
     def canonical(self, config: Mapping[str, Any]) -> dict[str, Any]:
         flags: dict[str, Any] = {}

@@ -52,8 +52,11 @@ def test_the_request_is_shown_with_who_decides_each_value(
     assert next(store.runs.newest(), None) is None
 
 
-def test_a_request_for_a_cluster_is_shown_without_one(launchyard: Call, store: Store) -> None:
+def test_a_request_for_a_cluster_is_shown_without_one(
+    launchyard: Call, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # Given
+    monkeypatch.setenv("KUBECONFIG", "/nowhere")
     store.queues.create(Queue(name="k8s", resource="kubernetes", config=POD))
 
     # When
@@ -63,7 +66,8 @@ def test_a_request_for_a_cluster_is_shown_without_one(launchyard: Call, store: S
     (container,) = answer.json["request"]["object"]["spec"]["template"]["spec"]["containers"]
     assert container["image"] == "team/train:1"
     assert answer.json["build"] == "nothing is built: the image is team/train:1"
-    assert answer.json["notes"] == []
+    (note,) = answer.json["notes"]
+    assert note["text"].startswith("the target was not asked what it thinks of this: there is no Kubernetes cluster")
 
 
 def test_an_environment_that_is_there_is_used_again(launchyard: Call, lab: None, here: Path, home: Path) -> None:

@@ -219,7 +219,7 @@ def test_a_wrapped_config_is_told_about_where_it_stands(launchyard: Call) -> Non
 def test_warnings_are_told_beside_the_answer_and_in_json_inside_it(launchyard: Call) -> None:
     # Given a config of a kind that only a cluster knows, when a queue is created, then a note says that it is unchecked
     config = '{"apiVersion": "kubeflow.org/v1", "kind": "PyTorchJob"}'
-    create = ("queue", "create", "--resource", "kubernetes", "--config-json", config)
+    create = ("queue", "create", "--resource", "kubernetes", "--no-rehearse", "--config-json", config)
     assert "warning: --config-json:1:35: fields of PyTorchJob" in launchyard(*create, "a").err
     (told,) = launchyard(*create, "b", "--json").json["warnings"]
     assert (told["severity"], told["pointer"]) == ("warning", "/kind")

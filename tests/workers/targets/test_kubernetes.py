@@ -206,22 +206,6 @@ def test_a_kind_that_the_cluster_does_not_have_is_refused_with_what_it_has(lab: 
         lab.submit("true", apiVersion="batch/v1", kind="Jop", spec=pod_spec(containers=[{}]))
 
 
-def test_the_cluster_is_asked_what_it_thinks_of_a_request_and_makes_nothing(lab: Lab) -> None:
-    # Given
-    quota = {"metadata": {"name": "none"}, "spec": {"hard": {"count/jobs.batch": "0"}}}
-    fine = lab.target.render(lab.workload("true"))
-    wrong = lab.target.render(lab.workload("true", spec=pod_spec(containers=[{"resources": {"limits": {"cpu": "x"}}}])))
-    # Then
-    assert lab.target.rehearse(fine) == ""
-    assert "quantities must match" in lab.target.rehearse(wrong)
-    # When
-    cluster().call("POST", QUOTAS.path(lab.space), body=quota)
-    eventually(lambda: "hard" in cluster().get(QUOTAS.path(lab.space, "none")).get("status", {}))
-    # Then
-    assert "exceeded quota" in lab.target.rehearse(fine)
-    assert not cluster().get(JOBS.path(lab.space))["items"]
-
-
 def test_a_secret_goes_to_the_job_by_reference_and_leaves_with_its_object(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:

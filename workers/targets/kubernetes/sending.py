@@ -63,17 +63,6 @@ def create(place: Place, request: Request) -> Object:
     return made
 
 
-def rehearse(place: Place, request: Request) -> None:
-    """Have the server check the object as if it were created: its schema, admission, quotas and this agent's rights.
-
-    Raises:
-        RunFailed: what the server says when it refuses.
-        TemporaryError: when it does not answer.
-    """
-    query = {"fieldValidation": "Strict", "dryRun": "All"}
-    place.cluster.call("POST", place.path(""), query, deepcopy(dict(request.body["object"])))
-
-
 def _logins(body: Object, request: Request) -> dict[str, Login]:
     """The logins that pull the object's images, by the registry's host."""
     pods = kind_of(body).find_pods(body)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from broker_config.errors import ConfigError, TemporaryError
+from broker_config.findings import Finding, error
 from broker_config.runs import Reason
 from workers.builders.protocol import ArtifactKind
 from workers.failures import RunFailed
@@ -17,9 +18,10 @@ from workers.targets.kubernetes.handles import Handle
 from workers.targets.kubernetes.manifest import KEEP_SECONDS
 from workers.targets.kubernetes.marks import Mark
 from workers.targets.kubernetes.places import Place, Places
+from workers.targets.kubernetes.rehearsal import rehearse
 from workers.targets.kubernetes.render import render
 from workers.targets.kubernetes.scope import selector_of
-from workers.targets.kubernetes.sending import PASSPORT, create, rehearse
+from workers.targets.kubernetes.sending import PASSPORT, create
 from workers.targets.protocol import LogChunk, Observation, Phase, Request, Unanswered, Workload
 
 CANCELLED = Observation(
@@ -58,12 +60,11 @@ class KubernetesTarget:
         else:
             place.scope.put(place.resource, made)
 
-    def rehearse(self, request: Request) -> str:
+    def rehearse(self, request: Request) -> Sequence[Finding]:
         try:
-            rehearse(self._places.of(Handle.parse(request.name)), request)
-        except RunFailed as error:
-            return str(error)
-        return ""
+            return rehearse(self._places.of(Handle.parse(request.name)), request)
+        except RunFailed as refused:
+            return [error("", str(refused))]
 
     def observe(self, names: Sequence[str]) -> Mapping[str, Observation]:
         seen: dict[str, Observation] = {}
