@@ -1,4 +1,4 @@
-"""The rights of agents are those that the pages name, and no other ones."""
+"""The rights of agents are those that the documentation and the code name, and no other ones."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import re
 from itertools import product
 from typing import Any
 
-import yaml
-
 from tests.docs.pages import ROOT
 from tests.k8s.chart import Object, of_kind, one, rendered
+from workers.builders.kaniko.access import NEEDED
 
 Rights = set[tuple[str, str, str]]
 
@@ -32,36 +31,45 @@ def rights(role: Object) -> Rights:
     return {right for rule in role["rules"] for right in product(rule["apiGroups"], rule["resources"], rule["verbs"])}
 
 
-def documented() -> Rights:
-    """Those of the table in the page on Kubernetes queues."""
+def documented(heading: str) -> Rights:
+    """Those of the first table below that line of the page on Kubernetes queues."""
     page = (ROOT / "docs" / "how-to" / "kubernetes-queue.md").read_text()
-    table = page.partition("## What the agent may do")[2].partition("\n## ")[0]
+    table = re.search(r"\n\|.*?\n\n", page.partition(heading)[2], re.DOTALL)
+    assert table is not None
     found: Rights = set()
-    for row in re.findall(r"^\| (`.*?) \| (.*) \|$", table, re.MULTILINE):
-        resource, _, group = re.sub(r",.*", "", row[0]).partition(" ")
-        verbs = re.findall(r"`([a-z]+)`", row[1])
-        found |= set(product([group.strip("(`)")], [resource.strip("`")], verbs))
+    for resource, verbs, when in re.findall(r"^\| `(\S+)` \| (`.*?) \| (.*) \|$", table[0], re.MULTILINE):
+        group = re.search(r"\(`(.*?)`\)", when)
+        found |= set(product([group[1] if group else ""], [resource], re.findall(r"`([a-z]+)`", verbs)))
     return found
 
 
 def test_an_agent_may_do_in_the_namespaces_of_its_jobs_what_the_page_says() -> None:
     objects = rendered(VALUES)
 
-    assert rights(one(objects, "Role", "yard-launchyard-gpu", "team-a")) == documented()
+    assert rights(one(objects, "Role", "yard-launchyard-gpu", "team-a")) == documented("In each namespace")
 
 
-def test_an_agent_may_do_for_builds_what_the_page_says() -> None:
+def test_an_agent_may_do_for_builds_what_they_take() -> None:
+    objects = rendered(VALUES)
+
+    needed = {(group, resource, verb) for (group, resource), verbs in NEEDED.items() for verb in verbs}
+    assert rights(one(objects, "Role", "yard-launchyard-gpu-builds", "builds")) == needed
+
+
+def test_an_agent_counts_the_gpus_of_a_cluster_only_where_that_is_asked_for() -> None:
     # Given
-    page = (ROOT / "docs" / "how-to" / "kaniko.md").read_text()
-    block = next(block for block in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL) if "kind: Role\n" in block)
-    role = next(iter(yaml.safe_load_all(block)))
+    values = {"launchConfig": {"queues": ["gpu"]}, "agent": {"rbac": {"gpus": True}}}
+
+    # When
+    (role,) = of_kind(rendered(values), "ClusterRole")
 
     # Then
-    objects = rendered(VALUES)
-    assert rights(one(objects, "Role", "yard-launchyard-gpu-builds", "builds")) == rights(role)
+    assert rights(role) == documented("In the whole cluster")
+    (binding,) = of_kind(rendered(values), "ClusterRoleBinding")
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
 
 
-def test_nobody_gets_a_right_in_the_whole_cluster_and_only_agents_get_one_at_all() -> None:
+def test_by_default_nobody_gets_a_right_in_the_whole_cluster_and_only_agents_get_one_at_all() -> None:
     objects = rendered({**VALUES, "flower": {"enabled": True}})
 
     assert not [each for each in objects if each["kind"].startswith("ClusterRole")]

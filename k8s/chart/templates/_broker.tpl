@@ -6,7 +6,7 @@ user launchyard on #{{ sha256sum .launchyard }} ~* &* +@all -@admin -@dangerous 
 {{- /* All that KEDA's scaler for Redis does is a script that asks for the type of one key, and for how many are in it. A
        script counts as a change of its keys, so a right to read them is not enough; these commands change nothing. */}}
 user keda on #{{ sha256sum .keda }} resetkeys resetchannels ~{{ include "launchyard.keyPrefix" .root }}queue:*:waiting -@all
-{{- range list "auth" "eval" "hello" "hlen" "llen" "ping" "scard" "select" "type" "zcard" "client|setinfo" }} +{{ . }}{{ end }}
+{{- range list "auth" "eval" "hello" "hlen" "llen" "ping" "scard" "select" "type" "zcard" }} +{{ . }}{{ end }}
 {{ end }}
 
 {{- define "launchyard.keyPrefix" -}}

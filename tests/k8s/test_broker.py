@@ -1,0 +1,98 @@
+"""The chart's broker, as a server that is told what the chart tells it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import redis
+
+from broker_config.queues import Queue
+from broker_config.settings import Settings
+from producer import Client, ImageSource
+from tests.k8s.chart import one, rendered
+from tests.redis_server import redis_server
+
+# What KEDA's scaler does with a key, in other words: "Redis Lists" of KEDA's documentation tells that it takes the
+# length of lists, sets, sorted sets and hashes.
+LENGTH = """
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind == 'zset' then return redis.call('ZCARD', KEYS[1]) end
+return redis.call('LLEN', KEYS[1])
+"""
+
+
+@dataclass(frozen=True)
+class Broker:
+    """A server of a test's own."""
+
+    port: int
+    password: str
+    keda_password: str
+
+    def login(self, user: str | None, password: str | None) -> redis.Redis:
+        return redis.Redis(port=self.port, username=user, password=password)
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """With the arguments and the users of the chart."""
+    objects = rendered({})
+    secret = one(objects, "Secret", "yard-launchyard-broker")["stringData"]
+    (container,) = one(objects, "StatefulSet", "yard-launchyard-valkey")["spec"]["template"]["spec"]["containers"]
+    words = container["args"]
+    options = {
+        name.removeprefix("--").replace("-", "_"): value for name, value in zip(words[::2], words[1::2], strict=True)
+    }
+    (tmp_path / "users.acl").write_text(secret["users.acl"])
+    with redis_server(tmp_path, **{**options, "dir": str(tmp_path), "aclfile": str(tmp_path / "users.acl")}) as port:
+        yield Broker(port, secret["password"], secret["keda-password"])
+
+
+def test_a_producer_launches_and_keda_sees_how_many_runs_wait(broker: Broker, home: Path) -> None:
+    # Given
+    url = f"redis://launchyard:{broker.password}@127.0.0.1:{broker.port}/0"
+    with Client(Settings(home=home, broker_url=url, author="tester")) as client:
+        client.queues.create(Queue(name="gpu", resource="stub"))
+
+        # When
+        for _ in range(3):
+            client.launch(source=ImageSource(image="image:1"), queue="gpu")
+
+    # Then
+    keda = broker.login("keda", broker.keda_password)
+    assert keda.eval(LENGTH, 1, "launchyard:queue:gpu:waiting") == 3
+    assert keda.eval(LENGTH, 1, "launchyard:queue:other:waiting") == 0
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["GET launchyard:queue:gpu:waiting", "ZRANGE launchyard:queue:gpu:waiting 0 -1", "KEYS *", "FLUSHALL"],
+)
+def test_keda_may_do_nothing_else(broker: Broker, command: str) -> None:
+    with pytest.raises(redis.exceptions.NoPermissionError):
+        broker.login("keda", broker.keda_password).execute_command(*command.split())
+
+
+@pytest.mark.parametrize(
+    "script", ["return redis.call('DEL', KEYS[1])", "return redis.call('ZCARD', 'launchyard:runs')"]
+)
+def test_keda_s_scripts_change_nothing_and_see_no_other_key(broker: Broker, script: str) -> None:
+    with pytest.raises(redis.exceptions.ResponseError, match="user executing the script can't"):
+        broker.login("keda", broker.keda_password).eval(script, 1, "launchyard:queue:gpu:waiting")
+
+
+def test_nobody_gets_in_without_a_password_and_no_user_administers_the_server(broker: Broker) -> None:
+    with pytest.raises(redis.exceptions.AuthenticationError):
+        broker.login(None, None).ping()
+    with pytest.raises(redis.exceptions.NoPermissionError):
+        broker.login("launchyard", broker.password).config_set("maxmemory", "0")
+
+
+def test_it_forgets_nothing_when_it_is_full_and_has_its_data_on_disk(broker: Broker) -> None:
+    client = broker.login("launchyard", broker.password)
+
+    assert client.info("memory")["maxmemory_policy"] == "noeviction"
+    assert client.info("persistence")["aof_enabled"] == 1
