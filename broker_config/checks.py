@@ -74,9 +74,13 @@ def _check_rights(queue: Queue) -> list[Finding]:
 
 def _check_config(queue: Queue) -> list[Finding]:
     """What the resource says, with samples in the place of variables: about such a place nothing is sure."""
-    samples = templates.samples(queue.template_variables)
-    open_places = {to_pointer(path) for path, leaf in leaves(queue.config) if is_open(leaf)}
-    return _less_sure(_of_resource(queue.resource, fill(queue.config, variables=samples)), open_places)
+    found: dict[Finding, None] = {}
+    for values in templates.samples(queue.config, queue.template_variables):
+        filled = fill(queue.config, variables=values)
+        places = zip(leaves(queue.config), leaves(filled), strict=True)
+        open_places = {to_pointer(path) for (_, leaf), (path, _) in places if is_open(leaf)}
+        found |= dict.fromkeys(_less_sure(_of_resource(queue.resource, filled), open_places))
+    return list(found)
 
 
 def _of_resource(resource: str, config: Mapping[str, Any]) -> list[Finding]:

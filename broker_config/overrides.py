@@ -94,7 +94,7 @@ def merge_with_origins(
     named_lists: Mapping[str, str],
 ) -> Merged:
     """As `merge` of `filled` and `overrides`. `written` is the queue config before its variables were filled."""
-    below = {key: _marked(value, filled[key]) for key, value in written.items()}
+    below = _marked_object(written, filled, ())
     above = {key: _marked_override(value) for key, value in overrides.items()}
     origins: dict[str, Origin] = {}
     merged = merge(below, above, named_lists)
@@ -113,14 +113,20 @@ def _value(leaf: Any) -> Any:
     return leaf.value if isinstance(leaf, _Marked) else leaf
 
 
-def _marked(written: Any, filled: Any) -> Any:
-    """A part of the queue config with marks on its leaves."""
+def _marked(written: Any, filled: Any, names: tuple[str, ...]) -> Any:
+    """A part of the queue config with marks on its leaves; `names` are the variables in the keys above it."""
     if isinstance(written, Mapping) and written:
-        return {key: _marked(value, filled[key]) for key, value in written.items()}
+        return _marked_object(written, filled, names)
     if isinstance(written, list | tuple) and written:
-        return [_marked(*pair) for pair in zip(written, filled, strict=True)]
-    names = tuple(dict.fromkeys(variables_in(written))) if isinstance(written, str) else ()
+        return [_marked(*pair, names) for pair in zip(written, filled, strict=True)]
+    names = tuple(dict.fromkeys((*names, *(variables_in(written) if isinstance(written, str) else ()))))
     return _Marked(filled, Origin(Layer.TEMPLATE, names) if names else Origin(Layer.QUEUE))
+
+
+def _marked_object(written: Mapping[str, Any], filled: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    # Filling keeps the order, and changes keys.
+    pairs = zip(written.items(), filled.items(), strict=True)
+    return {key: _marked(text, value, (*names, *variables_in(template))) for (template, text), (key, value) in pairs}
 
 
 def _marked_override(value: Any) -> Any:

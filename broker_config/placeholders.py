@@ -47,12 +47,13 @@ def fill(
 ) -> dict[str, Any]:
     """The config with values in the place of variables, or of macros, or of both; None leaves that kind as it is.
 
-    A text that is a variable and nothing else becomes the value itself, so a number stays a number. Keys stay.
+    A text that is a variable and nothing else becomes the value itself, so a number stays a number. Keys have variables
+    too, and no macros.
 
     Raises:
-        InvalidRequest: when there is no value of that name.
+        InvalidRequest: when there is no value of that name, or two keys of an object become the same.
     """
-    return {key: _Filling(variables, macros).fill(value, (key,)) for key, value in config.items()}
+    return _Filling(variables, macros).object(config, ())
 
 
 class _Filling:
@@ -66,10 +67,24 @@ class _Filling:
         if isinstance(value, str):
             return self._text(value, path)
         if isinstance(value, Mapping):
-            return {name: self.fill(item, (*path, name)) for name, item in children(value)}
+            return self.object(value, path)
         if isinstance(value, list | tuple):
             return [self.fill(item, (*path, name)) for name, item in children(value)]
         return value
+
+    def object(self, value: Mapping[str, Any], path: Path) -> dict[str, Any]:
+        filled = {}
+        for name, item in value.items():
+            key = self._key(name, (*path, name))
+            if key in filled:
+                raise InvalidRequest(f"{to_pointer((*path, name))}: {key!r} is there already; write it once")
+            filled[key] = self.fill(item, (*path, name))
+        return filled
+
+    def _key(self, name: str, path: Path) -> str:
+        if self._variables is None or "{{" not in name:
+            return name
+        return PLACEHOLDER.sub(lambda found: self._inside(found, path) if found["variable"] else found[0], name)
 
     def _text(self, text: str, path: Path) -> Any:
         whole = PLACEHOLDER.fullmatch(text)

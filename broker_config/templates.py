@@ -201,32 +201,51 @@ def _number(text: str) -> object:
 
 
 def names_in(config: Mapping[str, Any]) -> set[str]:
-    """The template variables that a config has in its values."""
-    return {name for _, leaf in leaves(config) if isinstance(leaf, str) for name in variables_in(leaf)}
+    """The template variables that a config has in its keys and values."""
+    in_values = {name for _, leaf in leaves(config) if isinstance(leaf, str) for name in variables_in(leaf)}
+    return in_values | _names_in_keys(config)
 
 
-def samples(variables: Mapping[str, TemplateVariable]) -> dict[str, Value]:
-    """Values with which a config can be looked at before a launch has said any."""
-    return {name: variable.sample for name, variable in variables.items()}
+def _names_in_keys(config: Mapping[str, Any]) -> set[str]:
+    return {name for _, key in keys(config) for name in variables_in(key)}
+
+
+def samples(config: Mapping[str, Any], variables: Mapping[str, TemplateVariable]) -> list[dict[str, Value]]:
+    """Values with which a config can be looked at before a launch has said any.
+
+    There are several where a variable is in a key: with another key the config is another one.
+    """
+    first = {name: variable.sample for name, variable in variables.items()}
+    others = [
+        {**first, name: choice}
+        for name in sorted(_names_in_keys(config) & variables.keys())
+        for choice in variables[name].choices
+        if choice != first[name]
+    ]
+    return [first, *others]
 
 
 def check(config: Mapping[str, Any], variables: Mapping[str, TemplateVariable]) -> list[Finding]:
     """Whether the variables in a config and those that are declared are the same."""
+    texts = [*keys(config), *((path, leaf) for path, leaf in leaves(config) if isinstance(leaf, str))]
     found = [
-        error(to_pointer(path), f"template variable {name!r} cannot be in a key; put it into a value")
-        for path, key in keys(config)
-        for name in variables_in(key)
-    ]
-    found += [
         error(
             to_pointer(path),
             f"template variable {name!r} is not declared{did_you_mean(name, variables)}"
             + ("" if variables else "; declare it with --template-variables, or write '\\{{...}}' for plain text"),
         )
-        for path, leaf in leaves(config)
-        if isinstance(leaf, str)
-        for name in dict.fromkeys(variables_in(leaf))
+        for path, text in texts
+        for name in dict.fromkeys(variables_in(text))
         if name not in variables
+    ]
+    found += [
+        error(
+            to_pointer(path),
+            f"template variable {name!r} is in a key, so it has to be a string with an enum: the keys to choose from",
+        )
+        for path, key in keys(config)
+        for name in variables_in(key)
+        if name in variables and (variables[name].type != "string" or not variables[name].enum)
     ]
     unused = sorted(variables.keys() - names_in(config))
     return [*found, *(warning("", f"template variable {name!r} is declared, and nothing uses it") for name in unused)]

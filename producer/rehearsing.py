@@ -18,16 +18,19 @@ IMAGE = "launchyard.invalid/rehearsal:1"
 
 def rehearse(queue: Queue, settings: Settings) -> Rehearsal:
     """What the target says of jobs on a queue that is not written yet."""
-    spec = RunSpec(
-        id=new_run_id(),
-        name=NAME,
-        queue=queue,
-        queue_revision=0,
-        job=Job(source=ImageSource(image=IMAGE)),
-        template_values=samples(queue.template_variables),
-        priority=Priority.MEDIUM,
-        project=NAME,
-        author=settings.author,
-        created_at=now(),
+    specs = tuple(
+        RunSpec(
+            id=new_run_id(),
+            name=NAME,
+            queue=queue,
+            queue_revision=0,
+            job=Job(source=ImageSource(image=IMAGE)),
+            template_values=values,
+            priority=Priority.MEDIUM,
+            project=NAME,
+            author=settings.author,
+            created_at=now(),
+        )
+        for values in samples(queue.config, queue.template_variables)
     )
-    return Rehearsal.model_validate_json(ask("workers.rehearsal", Trial(specs=(spec,)), settings))
+    return Rehearsal.model_validate_json(ask("workers.rehearsal", Trial(specs=specs), settings))

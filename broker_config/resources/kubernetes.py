@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from broker_config.findings import Finding, error, warning
-from broker_config.resources import sdks
+from broker_config.resources import kubernetes_devices, sdks
 from broker_config.resources.protocol import Guard
 from broker_config.resources.shapes import BOOLEAN, NUMBER, TEXT, Shape
 
@@ -76,6 +76,7 @@ def _check(config: Mapping[str, Any]) -> Iterator[Finding]:
         if config.get(key) is not None:
             yield from shape.check(config[key], (key,))
     manifest = {key: value for key, value in config.items() if key not in OWN_KEYS}
+    yield from kubernetes_devices.check(manifest)
     api_version, kind = type_of(config)
     if not isinstance(api_version, str) or not isinstance(kind, str):
         yield error("", "an object needs both 'apiVersion' and 'kind', as text, unless it is a Job")

@@ -127,6 +127,23 @@ def test_a_list_in_which_some_item_has_no_name_of_its_own_is_replaced(items: Any
     assert merge({"containers": items}, {"containers": above}, NAMED) == {"containers": above}
 
 
+def test_a_value_below_a_key_that_a_launch_chose_tells_so() -> None:
+    # Given
+    written = {"limits": {"cpu": 1, "{{kind}}": "{{gpus}}", "{{kind}}.x": 2}}
+    filled = {"limits": {"cpu": 1, "amd.com/gpu": 4, "amd.com/gpu.x": 2}}
+
+    # When
+    merged = merge_with_origins(written, filled, {"limits": {"cpu": 2}}, {})
+
+    # Then
+    assert merged.config == {"limits": {"cpu": 2, "amd.com/gpu": 4, "amd.com/gpu.x": 2}}
+    assert {pointer: str(origin) for pointer, origin in merged.origins.items()} == {
+        "/limits/cpu": "override",
+        "/limits/amd.com~1gpu": "template kind, gpus",
+        "/limits/amd.com~1gpu.x": "template kind",
+    }
+
+
 def test_each_value_tells_who_wrote_it() -> None:
     # Given
     written = {"gpus": "{{gpus}}", "image": "{{kind}}-{{gpus}}", "memory": "2g", "env": ["A=1"], "x": {}}

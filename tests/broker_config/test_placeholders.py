@@ -96,6 +96,22 @@ def test_filling_loses_no_field_and_invents_none(config: dict[str, Any]) -> None
     )
 
 
+def test_a_key_is_filled_as_a_text_and_keeps_its_place() -> None:
+    # Given
+    config = {"a": 1, "{{vendor}}.com/gpu": "{{gpus}}", r"\{{x}}": {"{{vendor}}": []}, "z": "{{.Name}}"}
+
+    # When
+    filled = fill(config, variables={"vendor": "amd", "gpus": 4})
+
+    # Then
+    assert list(filled.items()) == [("a", 1), ("amd.com/gpu", 4), ("{{x}}", {"amd": []}), ("z", "{{.Name}}")]
+
+
+def test_a_key_that_is_there_already_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match=r"/limits/\{\{kind\}\}: 'cpu' is there already"):
+        fill({"limits": {"cpu": 1, "{{kind}}": 2}}, variables={"kind": "cpu"})
+
+
 def test_the_platforms_own_templates_are_left_alone() -> None:
     # Given
     config = {"log-opt": "tag={{.Name}}", "args": ["${HOME:-/root}", "$HOME", "$(date)", "{{ inputs.x }}"]}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from broker_config.errors import InvalidRequest
 from broker_config.queues import Queue, parse_queue
-from broker_config.templates import TemplateVariable, check, check_values, read_values
+from broker_config.templates import TemplateVariable, check, check_values, read_values, samples
 
 GPUS = {"type": "integer", "minimum": 1, "maximum": 8, "default": 2}
 KIND = {"type": "string", "enum": ["a100", "h100"]}
@@ -99,12 +99,33 @@ def test_a_variable_that_is_not_declared_is_found_where_it_stands_with_the_one_t
     assert finding.severity == "error"
 
 
-def test_a_variable_in_a_key_is_an_error_and_one_that_nothing_uses_a_warning() -> None:
-    # When
-    found = check({"{{gpus}}": 1}, variables(gpus=GPUS))
+def test_a_variable_in_a_key_has_to_say_which_keys_there_can_be() -> None:
+    # Given
+    kind = {"type": "string", "enum": ["nvidia.com/gpu", "nvidia.com/mig-1g.5gb"]}
+    config = {"limits": {"{{kind}}": "{{gpus}}"}}
 
     # Then
-    assert [(finding.severity, finding.pointer) for finding in found] == [("error", "/{{gpus}}"), ("warning", "")]
+    assert check(config, variables(kind=kind, gpus=GPUS)) == []
+    for other in ({"type": "string"}, {"type": "integer", "enum": [1, 2]}):
+        (finding,) = check(config, variables(kind=other, gpus=GPUS))
+        assert (finding.severity, finding.pointer) == ("error", "/limits/{{kind}}")
+        assert "has to be a string with an enum" in finding.text
+
+
+def test_a_config_is_looked_at_with_each_key_that_it_can_have() -> None:
+    # Given
+    kind = {"type": "string", "enum": ["a", "b", "c"], "default": "b"}
+    size = {"type": "string", "enum": ["small", "large"]}
+
+    # Then
+    found = samples({"{{kind}}": "{{size}}"}, variables(kind=kind, size=size))
+    assert [(one["kind"], one["size"]) for one in found] == [("b", "small"), ("a", "small"), ("c", "small")]
+
+
+def test_a_variable_that_nothing_uses_is_a_warning() -> None:
+    (finding,) = check({}, variables(gpus=GPUS))
+
+    assert (finding.severity, finding.pointer) == ("warning", "")
 
 
 @pytest.mark.parametrize("text", [r"\{{gpu}}", "{{.Name}}", "{{ inputs.x }}", "{gpu}", "{{ }}"])
