@@ -13,6 +13,7 @@ from broker_config.runs import Run, RunId
 from producer import Client, LocalCode
 from tests.cluster import JOBS, cluster, registry
 from tests.docker_engine import engine, remove_marks
+from tests.faults.api_server import ClusterProxy
 from workers.kubernetes.resource import CONFIG_MAPS
 from workers.targets.docker import DockerTarget
 from workers.targets.kubernetes.target import KubernetesTarget
@@ -49,6 +50,8 @@ class Jobs:
     target: str
     home: Path
     launched: list[RunId] = field(default_factory=list)
+    way: ClusterProxy | None = None
+    """To the cluster, for the agents; the test has its own."""
 
     @property
     def builder(self) -> str:
@@ -61,11 +64,15 @@ class Jobs:
             engine()
         if self.target == "kubernetes":
             cluster()
+            self.way = ClusterProxy(self.home)
         config: dict[str, dict[str, Any]] = {
             "stub": {"seconds": SECONDS, "lines": list(LINES)},
             "local-process": {},
             "docker": {"volume": [f"{self._began.parent}:/began"]},
-            "kubernetes": {"spec": {"template": {"spec": self._pod()}}},
+            "kubernetes": {
+                "configFile": str(self.way.config) if self.way else "",
+                "spec": {"template": {"spec": self._pod()}},
+            },
         }
         code = self.home / "code"
         code.mkdir()
@@ -107,7 +114,8 @@ class Jobs:
                 for found in engine().containers(all=True, filters={"label": f"launchyard.run-id={run_id}"}):
                     engine().remove_container(found["Id"], v=True, force=True)
                 remove_marks(f"launchyard-{run_id}-1")
-        if self.target == "kubernetes":
+        if self.way is not None:
+            self.way.close()
             for run_id in self.launched:
                 cluster().delete(
                     JOBS.path("default", f"launchyard-{run_id}-1"), options={"propagationPolicy": "Background"}

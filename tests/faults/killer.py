@@ -11,6 +11,7 @@ from typing import Any
 from celery.signals import worker_shutting_down
 
 import workers.agent
+from tests.faults.api_server import note_calls
 from tests.faults.fuse import Fuse
 from tests.faults.steps import places
 from workers.celery import app, task
@@ -21,6 +22,8 @@ workers.agent.RECONCILE_SECONDS = 1.0
 _fuse = Fuse(task.settings.home)
 for _step, _place in places(_fuse.target).items():
     _place.wrap(partial(_fuse.meet, _step))
+if _fuse.target == "kubernetes":
+    note_calls(task.settings.home)
 
 
 @worker_shutting_down.connect

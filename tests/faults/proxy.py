@@ -20,6 +20,7 @@ class Proxy:
         self._flows = threading.Event()
         self._flows.set()
         self._loses = False
+        self._refuses = False
         self.lost = 0
         """Pieces of replies that were thrown away since `lose_replies`."""
         self._start(self._accept)
@@ -36,6 +37,15 @@ class Proxy:
         """Pass requests on and throw the replies away, until `cut`: what was asked for is done, and nobody knows."""
         self.lost = 0
         self._loses = True
+
+    def refuse(self) -> None:
+        """Close every connection, and each one that comes, until `accept`."""
+        self._refuses = True
+        self.cut()
+
+    def accept(self) -> None:
+        """Pass connections on again."""
+        self._refuses = False
 
     def cut(self) -> None:
         """Close every connection; new ones work."""
@@ -60,6 +70,8 @@ class Proxy:
             except OSError:
                 return
             try:
+                if self._refuses:
+                    raise ConnectionRefusedError
                 server = self._connect()
             except OSError:
                 # The server is down, and a client of it would not get through either.

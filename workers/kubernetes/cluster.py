@@ -103,6 +103,8 @@ class Cluster:
         self._api: client.ApiClient | None = None
         self._loaded = float("-inf")
         self._paused_until = float("-inf")
+        self._is_silent = False
+        self._sleepers: set[threading.Event] = set()
         self._plurals: dict[tuple[str, str], Resource] = {}
 
     def __str__(self) -> str:
@@ -236,6 +238,13 @@ class Cluster:
             _NOT_FOUND, "NotFound", f"the cluster has no kind {kind} in {api_version}; {cure}; is its operator there?"
         )
 
+    def sleep(self, woken: threading.Event, seconds: float) -> None:
+        """Wait until the event is set: by its owner, or when the server that gave no answer gives one to anybody."""
+        self._sleepers.add(woken)
+        woken.wait(seconds)
+        self._sleepers.discard(woken)
+        woken.clear()
+
     @contextmanager
     def answering(self) -> Iterator[None]:
         """Translate the client's exceptions."""
@@ -248,6 +257,7 @@ class Cluster:
             OSError,
             ValueError,
         ) as error:
+            self._is_silent = True
             raise TemporaryError(f"{self} does not answer: {error}") from error
 
     def _request(
@@ -264,6 +274,10 @@ class Cluster:
         headers = {"Accept": "application/json", **({"Content-Type": content_type} if body is not None else {})}
         request = api.param_serialize(method, url, header_params=headers, body=body, auth_settings=["BearerToken"])
         response: urllib3.BaseHTTPResponse = api.call_api(*request, _request_timeout=timeout).response
+        if self._is_silent:
+            self._is_silent = False
+            for woken in list(self._sleepers):
+                woken.set()
         if response.status < 400:
             return response
         error = _said(response)

@@ -72,7 +72,7 @@ class Informer(Generic[State]):
         self._version = ""
         self._stream: urllib3.BaseHTTPResponse | None = None
         self._stop = threading.Event()
-        self._nudged = threading.Event()
+        self._woken = threading.Event()
         self._thread = threading.Thread(target=self._work, name=f"informer {path}", daemon=True)
 
     def start(self) -> None:
@@ -82,7 +82,7 @@ class Informer(Generic[State]):
     def stop(self) -> None:
         """End within a second."""
         self._stop.set()
-        self._nudged.set()
+        self._woken.set()
         # What reads from it is woken by its end alone.
         if (stream := self._stream) is not None:
             # One that has ended says so with a ValueError.
@@ -103,11 +103,6 @@ class Informer(Generic[State]):
     def is_lost(self) -> bool:
         """Whether the server has refused or has not been there for a while. It is tried again and again."""
         return self._lost is not None and time.monotonic() - self._lost >= _LOST_SECONDS
-
-    def hurry(self) -> None:
-        """Try now, if it is lost: somebody else was answered."""
-        if self._lost is not None:
-            self._nudged.set()
 
     def of(self, owner: str) -> Mapping[str, State]:
         """What is known of an owner's objects, by name."""
@@ -145,8 +140,7 @@ class Informer(Generic[State]):
                 self._version = ""
                 self._lose()
             # Agents that lost the same server do not come back in the same moment.
-            self._nudged.wait(wait * random.uniform(0.5, 1.0))
-            self._nudged.clear()
+            self._cluster.sleep(self._woken, wait * random.uniform(0.5, 1.0))
             wait = min(wait * 2, _LONGEST_WAIT_SECONDS)
 
     def _lose(self) -> None:

@@ -24,6 +24,7 @@ class ApiServer:
         self.oldest = 0  # versions up to this one are not kept: a watch from there is answered with 410
         self.told = 0  # the last version that a watch was told of
         self.refusals = 0  # how many of the next requests are answered with 500
+        self.is_away = False  # connections are closed without an answer
         self.is_leaving = False  # each watch ends as soon as it began
         self.calls: Counter[str] = Counter()
         self._events: list[tuple[int, str, dict[str, Any]]] = []
@@ -97,6 +98,9 @@ def _handler(server: ApiServer) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
             server.calls["watch" if "watch" in query else "list"] += 1
+            if server.is_away:
+                self.close_connection = True
+                return
             if server.refusals:
                 server.refusals -= 1
                 self._answer(500, {"message": "etcd is not there", "reason": "InternalError"})

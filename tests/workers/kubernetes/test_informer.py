@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +22,8 @@ class Watched:
     def __init__(self, server: ApiServer, config: str) -> None:
         self.server = server
         self.told: list[str | None] = []
-        self.informer = Informer(Cluster(config), PATH, "", self._read, self.told.append)
+        self.cluster = Cluster(config)
+        self.informer = Informer(self.cluster, PATH, "", self._read, self.told.append)
 
     def _read(self, found: dict[str, Any], is_deleted: bool) -> Kept[str] | None:
         if "owner" not in found["metadata"]["labels"]:
@@ -130,27 +132,26 @@ def test_a_server_that_ends_each_watch_at_once_is_not_asked_in_a_circle(
     assert time.monotonic() - began >= 3 * 0.2
 
 
-def test_a_server_that_is_lost_is_told_of_and_is_tried_at_once_when_somebody_hears_it(
+def test_a_server_that_is_lost_is_told_of_and_is_asked_at_once_when_somebody_hears_it(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Given an informer that waits long before it tries again
+    # Given an informer that soon waits long before it asks again
     monkeypatch.setattr(informers, "_LOST_SECONDS", 0.0)
-    monkeypatch.setattr(informers, "_FIRST_WAIT_SECONDS", 3600.0)
-    watched.server.refusals = 2
-    # When
+    monkeypatch.setattr(informers, "_FIRST_WAIT_SECONDS", 0.1)
+    watched.server.is_away = True
     watched.informer.start()
     # Then
-    eventually(lambda: watched.informer.is_lost)
-    # When
-    watched.informer.hurry()
-    # Then
-    eventually(lambda: watched.told == [None])
+    eventually(lambda: watched.told)
+    assert watched.told[0] is None
+    assert watched.informer.is_lost
     assert not watched.informer.is_current
     # When
-    watched.informer.hurry()
+    monkeypatch.setattr(random, "uniform", lambda *_: 3600.0)
+    asked = watched.server.calls["list"]
+    eventually(lambda: watched.server.calls["list"] > asked)
+    watched.server.is_away = False
     # Then
-    eventually(lambda: watched.informer.is_current)
-    assert watched.server.calls["list"] == 3
+    eventually(lambda: watched.cluster.get(PATH, {"limit": 1}) and watched.informer.is_current)
 
 
 def test_an_informer_that_waits_for_events_ends_at_once(watched: Watched) -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-import yaml
 
 from broker_config.errors import TemporaryError
 from tests.cluster import JOBS, cluster, namespace
 from tests.contract.waiting import eventually
-from tests.faults.proxy import TcpProxy
+from tests.faults.api_server import ClusterProxy
 from tests.workers.targets.test_kubernetes import Lab
 from workers.kubernetes import cluster as clusters
 from workers.targets.protocol import Phase
@@ -25,22 +22,14 @@ class Remote(Lab):
 
     def __init__(self, home: Path, space: str) -> None:
         super().__init__(home, space)
-        config = yaml.safe_load(Path(os.environ["KUBECONFIG"]).read_text())
-        server = config["clusters"][0]["cluster"]
-        address = urlsplit(server["server"])
-        assert address.hostname is not None
-        assert address.port is not None
-        self.proxy = TcpProxy(address.hostname, address.port)
-        server |= {"server": f"https://127.0.0.1:{self.proxy.port}", "tls-server-name": address.hostname}
-        self.config = home / "through-the-proxy"
-        self.config.write_text(yaml.safe_dump(config))
+        self.proxy = ClusterProxy(home)
         self.told: list[str | None] = []
         self.stop = threading.Event()
         self.thread = threading.Thread(target=self.target.watch, args=(self.told.append, self.stop))
         self.thread.start()
 
     def submit(self, *command: str, **config: object) -> str:
-        return super().submit(*command, configFile=str(self.config), **config)
+        return super().submit(*command, configFile=str(self.proxy.config), **config)
 
     def close(self) -> None:
         self.stop.set()
@@ -78,7 +67,7 @@ def test_an_end_that_came_while_the_server_was_out_of_reach_is_told_afterwards(r
 
 def test_a_submit_whose_reply_was_lost_is_adopted_by_the_next(remote: Remote) -> None:
     # Given
-    request = remote.target.render(remote.workload("sleep", "1", configFile=str(remote.config)))
+    request = remote.target.render(remote.workload("sleep", "1", configFile=str(remote.proxy.config)))
     remote.submit("true")
     # When
     remote.proxy.lose_replies()
@@ -94,7 +83,7 @@ def test_a_submit_whose_reply_was_lost_is_adopted_by_the_next(remote: Remote) ->
 def test_what_the_server_does_not_say_is_not_guessed(remote: Remote) -> None:
     # Given
     name = remote.submit("sleep", "30")
-    remote.target = type(remote.target)(remote.config.parent)  # that watches nothing
+    remote.target = type(remote.target)(remote.proxy.config.parent)  # that watches nothing
     # When
     remote.proxy.close()
     # Then

@@ -124,8 +124,6 @@ class Scope:
                 informer.put(kept)
         if not self._pods.is_current:
             self._look_at_pods(selector, unknown)
-        informer.hurry()
-        self._pods.hurry()
 
     def _look_at_pods(self, selector: str, owners: Iterable[str]) -> None:
         found = list(self.cluster.listed(PODS.path(self.namespace), selector))

@@ -1,0 +1,87 @@
+"""The API server fails at every step of a run's life, while the agent stays alive: the job runs once, and ends once."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from tests.faults.api_server import ApiServer, ClusterProxy
+from tests.faults.conftest import Borrow
+from tests.faults.fuse import Effect
+from tests.faults.history import ended_after, taken_up
+from tests.faults.steps import Step, steps_of
+from tests.faults.table import Cell, Table
+from tests.faults.test_broker_faults import EVERY_CELL_VARIABLE, FAULT_SECONDS
+from tests.faults.yard import Yard
+
+TARGET = "kubernetes"
+
+
+def _way(yard: Yard) -> ClusterProxy:
+    assert yard.jobs.way is not None
+    return yard.jobs.way
+
+
+def _kill() -> Callable[[], None]:
+    server = ApiServer()
+    server.kill()
+    return server.start
+
+
+def _lose_replies(yard: Yard) -> Callable[[], None]:
+    _way(yard).lose_replies()
+    return _way(yard).cut
+
+
+def _freeze(yard: Yard) -> Callable[[], None]:
+    _way(yard).freeze()
+    return _way(yard).thaw
+
+
+KILLED = "API server killed, started again"
+LOST = "API server's replies lost, connections cut"
+FAULTS: Mapping[str, Callable[[Yard], Callable[[], None]]] = {
+    KILLED: lambda _: _kill(),
+    LOST: _lose_replies,
+    "API server frozen": _freeze,
+}
+"""What strikes, and then what heals it."""
+
+TELLING = {Step.INTENT, Step.SUBMITTED, Step.RUNS, Step.END_SEEN, Step.TOLD}
+"""Before the object is made, when it is made and nobody knows, while it is watched, its log read, and it is removed."""
+
+CELLS = [
+    (fault, step)
+    for fault in FAULTS
+    for step in steps_of(TARGET)
+    if os.environ.get(EVERY_CELL_VARIABLE) == "1" or (fault == LOST and step in TELLING)
+]
+
+
+@pytest.mark.parametrize(("fault", "step"), CELLS)
+def test_a_run_survives_a_fault_of_the_api_server(fault: str, step: Step, yards: Borrow, table: Table) -> None:
+    with yards(TARGET, 1) as yard:
+        # Given a run whose agent has stopped at that step
+        run_id = yard.launch(step, Effect.PARK)
+        if step is Step.RUNS:
+            yard.wait_until_it_runs(run_id)
+            struck = time.time()
+        else:
+            struck = yard.fuse.wait_until_burnt()
+
+        # When the agent goes on without an API server, for a while
+        heal = FAULTS[fault](yard)
+        yard.fuse.let_go()
+        time.sleep(FAULT_SECONDS)
+        heal()
+        run = yard.wait_until_it_ended(run_id)
+
+        # Then
+        yard.check(run)
+        events = [event for _, event in yard.client.store.runs.events(run.id)]
+        table.add(
+            Cell(fault, step, TARGET, taken_up(events, struck), ended_after(events, struck), yard.jobs.is_left(run))
+        )

@@ -1,0 +1,151 @@
+"""The API server is out of reach for a minute while many runs live: none is lost, doubled or called failed for it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from broker_config.jobs import ImageSource
+from broker_config.queues import Queue
+from broker_config.retries import RetryPolicy
+from broker_config.runs import Reason, Run, RunId, State
+from broker_config.settings import Settings
+from tests.agents import eventually
+from tests.cluster import cluster, namespace, registry
+from tests.faults.api_server import ClusterProxy, calls
+from tests.faults.conftest import Borrow
+from tests.faults.history import ends
+from tests.faults.jobs import IMAGE
+from tests.faults.test_broker_faults import EVERY_CELL_VARIABLE
+from tests.faults.yard import FusedAgent, Yard
+from workers.kubernetes.cluster import MERGE_PATCH
+from workers.kubernetes.resource import PODS
+
+COUNT, ENDED, DELETED, LATE = 50, 20, 5, 5
+"""Runs that live when the server goes; of which so many end, and are deleted, unseen; and those launched meanwhile."""
+
+CUT_SECONDS = 60.0 if os.environ.get(EVERY_CELL_VARIABLE) == "1" else 30.0
+"""The length of the fault. CI's is as long as it takes until everybody has noticed."""
+
+QUEUE = "herd"
+
+
+class Herd:
+    """Runs whose objects are pods that no node has: how far they are is what the test writes into their status."""
+
+    def __init__(self, yard: Yard, space: str) -> None:
+        assert yard.jobs.way is not None
+        self.way: ClusterProxy = yard.jobs.way
+        self.home = yard.home
+        self._client = yard.client
+        self._space = space
+        self.runs: list[RunId] = []
+        pod = {"schedulerName": "nobody", "restartPolicy": "Never", "containers": [{}]}
+        config = {"apiVersion": "v1", "kind": "Pod", "namespace": space, "spec": pod}
+        self._client.queues.create(
+            Queue(
+                name=QUEUE,
+                resource="kubernetes",
+                config={**config, "configFile": str(self.way.config)},
+                retries=RetryPolicy(infra=0),
+            )
+        )
+
+    def launch(self, count: int) -> list[RunId]:
+        source = ImageSource(image=f"{registry()}/{IMAGE}")
+        launched = [self._client.launch(queue=QUEUE, source=source, entry_point=["true"]).id for _ in range(count)]
+        self.runs += launched
+        return launched
+
+    def move(self, run_id: RunId, phase: str, container: str) -> None:
+        """Say how far a pod is, as a kubelet does."""
+        state = {"running": {}} if container == "running" else {"terminated": {"exitCode": 0, "reason": "Completed"}}
+        told = {"name": "launch0", "ready": False, "restartCount": 0, "image": "", "imageID": "", "state": state}
+        body = {"status": {"phase": phase, "containerStatuses": [told]}}
+        path = PODS.path(self._space, _name(run_id), "status")
+        cluster().call("PATCH", path, body=body, content_type=MERGE_PATCH)
+
+    def delete(self, run_id: RunId) -> None:
+        cluster().delete(PODS.path(self._space, _name(run_id)), options={"gracePeriodSeconds": 0})
+
+    def objects(self) -> set[str]:
+        return {one["metadata"]["name"] for one in cluster().get(PODS.path(self._space))["items"]}
+
+    def now(self) -> dict[RunId, Run]:
+        return {run.id: run for run in self._client.store.runs.get_many(self.runs)}
+
+    def counted(self) -> Counter[tuple[State, Reason]]:
+        return Counter((run.state, run.reason) for run in self.now().values())
+
+    def times_ended(self) -> Counter[int]:
+        return Counter(ends([event for _, event in self._client.store.runs.events(one)]) for one in self.runs)
+
+
+def _name(run_id: RunId) -> str:
+    return f"launchyard-{run_id}-1"
+
+
+@contextmanager
+def herd(yard: Yard) -> Iterator[Herd]:
+    """A queue of such runs, and an agent for them."""
+    with namespace() as space:
+        made = Herd(yard, space)
+        through = Settings(home=yard.home, broker_url=f"redis+socket://{yard.home / 'proxy.sock'}")
+        agent = FusedAgent(through, QUEUE, name="herder@test").start()
+        try:
+            yield made
+        finally:
+            made.way.accept()
+            agent.stop()
+
+
+@pytest.mark.timeout(300)
+def test_many_runs_live_through_an_outage_of_their_api_server(yards: Borrow) -> None:
+    with yards("kubernetes", 0) as yard, herd(yard) as those:
+        # Given
+        live = those.launch(COUNT)
+        eventually(lambda: those.objects() == {_name(one) for one in live}, "all are submitted", 90)
+        for one in live:
+            those.move(one, "Running", "running")
+        eventually(lambda: those.counted() == {(State.RUNNING, Reason.RUNNING): COUNT}, "all run")
+
+        # When the server is gone, and meanwhile some of them end, some are deleted, and others are launched
+        began = time.time()
+        those.way.refuse()
+        for one in live[:ENDED]:
+            those.move(one, "Succeeded", "terminated")
+        for one in live[ENDED : ENDED + DELETED]:
+            those.delete(one)
+        late = those.launch(LATE)
+
+        # Then it is told while it lasts, and nothing is said to have ended
+        stale = {(State.RUNNING, Reason.TARGET_UNAVAILABLE): COUNT, (State.SUBMITTING, Reason.TARGET_UNAVAILABLE): LATE}
+        eventually(lambda: those.counted() == stale, "all runs say that their target does not answer", CUT_SECONDS)
+        while time.time() < began + CUT_SECONDS:
+            assert those.counted() == stale
+            time.sleep(0.5)
+        asked = len(calls(yard.home, began))
+        assert asked < 10 * CUT_SECONDS, "a server that is away is asked less than one that answers"
+
+        # When
+        back = time.time()
+        those.way.accept()
+
+        # Then
+        settled = {
+            (State.SUCCEEDED, Reason.EXITED): ENDED,
+            (State.FAILED, Reason.OBJECT_GONE): DELETED,
+            (State.RUNNING, Reason.RUNNING): COUNT - ENDED - DELETED,
+            (State.STARTING, Reason.STARTING): LATE,
+        }
+        eventually(lambda: those.counted() == settled, "every run is where its object is")
+        kept = {_name(one) for one in [*live[ENDED + DELETED :], *late]}
+        eventually(lambda: those.objects() == kept, "what has ended is removed")
+        assert those.times_ended() == {1: ENDED + DELETED, 0: COUNT - ENDED - DELETED + LATE}
+        lists = [one for one in calls(yard.home, back) if one.is_list]
+        assert len(lists) <= 2, "objects and pods are listed once at most, and not for each run"
