@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from tests.services import require
+from workers.config import AgentConfig, load_config
 
 Object = dict[str, Any]
 
@@ -32,9 +33,9 @@ def helm(*arguments: str, values: Mapping[str, Any] | None = None) -> subprocess
     )
 
 
-def rendered(values: Mapping[str, Any]) -> Sequence[Object]:
+def rendered(values: Mapping[str, Any], namespace: str = NAMESPACE) -> Sequence[Object]:
     """The objects that an installation with these values has."""
-    done = helm("template", RELEASE, str(CHART), "--namespace", NAMESPACE, values=values)
+    done = helm("template", RELEASE, str(CHART), "--namespace", namespace, values=values)
     assert done.returncode == 0, done.stderr
     return [one for one in yaml.safe_load_all(done.stdout) if one]
 
@@ -67,6 +68,25 @@ def pod_specs(objects: Sequence[Object]) -> Iterator[Object]:
     for each in objects:
         if "template" in each.get("spec", {}):
             yield each["spec"]["template"]["spec"]
+
+
+def config_of(objects: Sequence[Object], agents: str, folder: Path) -> AgentConfig:
+    """What the agents of a set read."""
+    file = folder / "launch-config.yaml"
+    file.write_text(one(objects, "ConfigMap", f"{RELEASE}-launchyard-{agents}")["data"]["launch-config.yaml"])
+    return load_config(file, folder, {}).config
+
+
+def agent_of(objects: Sequence[Object], agents: str) -> Object:
+    """The container of an agent of a set."""
+    deployment = one(objects, "Deployment", f"{RELEASE}-launchyard-{agents}")
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    return dict(container)
+
+
+def environment(container: Object) -> Mapping[str, Object]:
+    """Its variables by name."""
+    return {variable["name"]: variable for variable in container["env"]}
 
 
 @cache

@@ -12,8 +12,19 @@ import yaml
 
 from broker_config.queues import full_name
 from broker_config.settings import Settings
-from tests.k8s.chart import CHART, NAMESPACE, helm, of_kind, one, pod_specs, refusal, rendered
-from workers.config import load_config
+from tests.k8s.chart import (
+    CHART,
+    NAMESPACE,
+    agent_of,
+    config_of,
+    environment,
+    helm,
+    of_kind,
+    one,
+    pod_specs,
+    refusal,
+    rendered,
+)
 
 TWO_SETS: dict[str, Any] = {
     "agents": {
@@ -51,25 +62,6 @@ OUTSIDE_BROKER: dict[str, Any] = {
     "valkey": {"enabled": False},
     "broker": {"existingSecret": "redis", "ca": {"secret": "redis-ca"}},
 }
-
-
-def config_of(objects: Any, set_name: str, folder: Path) -> Any:
-    """What an agent of that set reads."""
-    found = one(objects, "ConfigMap", f"yard-launchyard-{set_name}")
-    file = folder / "launch-config.yaml"
-    file.write_text(found["data"]["launch-config.yaml"])
-    return load_config(file, folder, {}).config
-
-
-def agent_of(objects: Any, set_name: str) -> Any:
-    """The container of an agent of that set."""
-    (container,) = one(objects, "Deployment", f"yard-launchyard-{set_name}")["spec"]["template"]["spec"]["containers"]
-    return container
-
-
-def environment(container: Any) -> Any:
-    """Its variables by name."""
-    return {variable["name"]: variable for variable in container["env"]}
 
 
 def test_the_chart_has_nothing_that_lint_finds() -> None:
@@ -157,29 +149,6 @@ def test_no_secret_stands_anywhere_but_in_a_secret() -> None:
     assert not [value for value in secrets if len(value) > 5 and value in others]
 
 
-def test_values_of_wandbs_chart_reach_the_agent(tmp_path: Path) -> None:
-    # When
-    objects = rendered(EVERYTHING)
-
-    # Then
-    git = config_of(objects, "gpu", tmp_path).git
-    container = agent_of(objects, "gpu")
-    mounted = [mount["mountPath"] for mount in container["volumeMounts"]]
-    assert [credential.host for credential in git.credentials] == ["github.com"]
-    for file in (git.credentials_file, git.credentials[0].ssh_key_file, git.credentials[0].known_hosts_file):
-        assert str(file.parent) in mounted
-    told = environment(container)
-    assert told["WANDB_LAUNCH_KANIKO_PVC_NAME"]["value"] == "contexts"
-    assert told["WANDB_LAUNCH_KANIKO_PVC_MOUNT_PATH"]["value"] in mounted
-    assert told["WANDB_LAUNCH_KANIKO_AUTH_SECRET"]["value"] == "logins"
-    assert told["REGION"]["value"] == "eu"
-    own = one(objects, "Secret", "yard-launchyard-agents")["stringData"]
-    for name in ("GIT_TOKEN", "WANDB_API_KEY"):
-        reference = told[name]["valueFrom"]["secretKeyRef"]
-        assert reference["name"] == "yard-launchyard-agents"
-        assert reference["key"] in own
-
-
 def test_settings_are_those_of_launchyard_and_arrive_as_they_are_written() -> None:
     # Given
     schema = json.loads((CHART / "values.schema.json").read_text())
@@ -231,10 +200,6 @@ def test_agents_are_scaled_by_the_runs_that_wait_in_each_of_their_queues() -> No
         ({"launchConfig": "queues: [a]", "agents": {"b": {}}}, ["agents.NAME.launchConfig"]),
         ({"broker": {"url": "redis://h:6379/0"}}, ["two brokers", "valkey.enabled=false"]),
         ({"valkey": {"enabled": False}}, ["no broker", "broker.existingSecret"]),
-        ({"namespace": "wandb"}, ["--namespace wandb"]),
-        ({"agent": {"image": "wandb/launch-agent:1"}}, ["image.repository"]),
-        ({"azureStorageAccessKey": "key"}, ["builder.secret-name"]),
-        ({"launchConfig": "queues: [a]", "agent": {"minAvailable": 2}}, ["no node could be drained"]),
         ({"agent": {"keda": {"minReplicas": 0}}}, ["minReplicas"]),
         ({**OUTSIDE_BROKER, "agent": {"keda": {"enabled": True}}}, ["keda.address", "keda.existingSecret"]),
     ],

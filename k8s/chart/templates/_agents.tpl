@@ -23,6 +23,10 @@
 - {name: WANDB_LAUNCH_KANIKO_PVC_NAME, value: {{ . }}}
 - {name: WANDB_LAUNCH_KANIKO_PVC_MOUNT_PATH, value: /var/lib/kaniko}
 {{- end }}
+{{- /* By W&B's annotations, builds are known to a cloud as well; an account is of one namespace. */}}
+{{- if and $root.Values.serviceAccount.annotations (eq (include "launchyard.buildNamespace" .) $root.Release.Namespace) }}
+- {name: WANDB_LAUNCH_SERVICE_ACCOUNT_NAME, value: {{ include "launchyard.account" . }}}
+{{- end }}
 {{- with $root.Values.kanikoDockerConfigSecret }}
 - {name: WANDB_LAUNCH_KANIKO_AUTH_SECRET, value: {{ . }}}
 {{- end }}
