@@ -7,11 +7,14 @@ the group's name beside them (kombu, "Redis transport: SentinelChannel"), redis-
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 SCHEMES = ("sentinel", "sentinels")
 DEFAULT_PORT = 26379
+
+_URL = re.compile(r"(sentinels?)://([^/?#]*)(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +48,21 @@ def read(url: str | None) -> Sentinels | None:
     Raises:
         ValueError: when a part is missing or wrong. The text repeats nothing of the URL, which may hold a password.
     """
-    if not url or url.partition("://")[0] not in SCHEMES:
+    found = _URL.fullmatch(url or "")
+    if found is None:
         return None
-    try:
-        parts = urlsplit(url)
-    except ValueError as error:
-        raise ValueError("the Sentinel URL cannot be read; write an IPv6 address as [::1]:26379") from error
+    # Newer Pythons refuse an IPv6 address among several hosts, so these are taken out before anything else is read.
+    scheme, netloc, rest = found.groups()
+    parts = urlsplit(f"//{rest}")
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
     if set(query) != {"master"} or not query["master"] or parts.fragment:
         raise ValueError("a Sentinel URL ends with ?master=NAME, the group's name in sentinel.conf, and nothing more")
     database = parts.path.strip("/") or "0"
     if not database.isdigit():
         raise ValueError("a Sentinel URL has a database number, or nothing, between its hosts and ?master=NAME")
-    userinfo, at, addresses = parts.netloc.rpartition("@")
+    userinfo, at, addresses = netloc.rpartition("@")
     hosts = tuple(_host(address) for address in addresses.split(","))
-    return Sentinels(hosts, query["master"], int(database), userinfo + at, tls=parts.scheme == "sentinels")
+    return Sentinels(hosts, query["master"], int(database), userinfo + at, tls=scheme == "sentinels")
 
 
 def _host(address: str) -> tuple[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit, urlunsplit
+import re
 
 import click
 
@@ -27,11 +27,7 @@ def _embedded(session: Session) -> EmbeddedBroker:
 
 def masked(url: str) -> str:
     """The URL without its password."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    host = parts.netloc.rpartition("@")[2]
-    return urlunsplit(parts._replace(netloc=f"{parts.username or ''}:***@{host}"))
+    return re.sub(r"^([^:]+://[^:/?#]*:)[^/?#]*@", r"\1***@", url)
 
 
 @group.command()

@@ -55,7 +55,7 @@ def test_other_urls_name_no_sentinels(url: str | None) -> None:
         ("sentinel://:hunter2@?master=yard", "host:port of each sentinel"),
         ("sentinel://:hunter2@one:port?master=yard", "host:port of each sentinel"),
         ("sentinel://:hunter2@one,,two?master=yard", "host:port of each sentinel"),
-        ("sentinel://:hunter2@[::1?master=yard", "cannot be read"),
+        ("sentinel://:hunter2@[::1?master=yard", "host:port of each sentinel"),
     ],
 )
 def test_a_wrong_url_is_refused_with_what_is_missing_and_without_its_password(url: str, problem: str) -> None:

@@ -31,4 +31,6 @@ def test_a_configured_broker_is_not_ours_to_stop(launchyard: Call) -> None:
 def test_a_password_in_the_url_is_masked() -> None:
     # Given a URL with a password, when it is shown, then the password is not
     assert masked("rediss://me:s3cret@host:6379/0") == "rediss://me:***@host:6379/0"
+    several = "sentinel://me:%s@one:26379,[::1]:26381/3?master=yard"
+    assert masked(several % "s3cret") == several % "***"
     assert masked("redis+socket:///run/valkey.sock") == "redis+socket:///run/valkey.sock"
