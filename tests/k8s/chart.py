@@ -33,9 +33,9 @@ def helm(*arguments: str, values: Mapping[str, Any] | None = None) -> subprocess
     )
 
 
-def rendered(values: Mapping[str, Any], namespace: str = NAMESPACE) -> Sequence[Object]:
+def rendered(values: Mapping[str, Any], namespace: str = NAMESPACE, release: str = RELEASE) -> Sequence[Object]:
     """The objects that an installation with these values has."""
-    done = helm("template", RELEASE, str(CHART), "--namespace", namespace, values=values)
+    done = helm("template", release, str(CHART), "--namespace", namespace, values=values)
     assert done.returncode == 0, done.stderr
     return [one for one in yaml.safe_load_all(done.stdout) if one]
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Helm, for the tests of the chart (tests/k8s/helm.py).
+# Helm and kustomize, for the tests of k8s/ (tests/k8s/chart.py).
 #
-#   helm.sh build   make the program, which no Debian has, once: a few minutes on two cores
-#   helm.sh path    the folder that it is in, for PATH
+#   helm.sh build   make the programs, which no Debian has, once: a few minutes on two cores
+#   helm.sh path    the folder that they are in, for PATH
 #
 # Needs for `build` either Go 1.26 or Python's venv, which then brings that Go.
 
@@ -16,10 +16,11 @@ source "$here/go.sh"
 
 build() {
     mkdir -p "$cache"
-    # One builder at a time; another one waits, and then finds the program.
+    # One builder at a time; another one waits, and then finds the programs.
     exec 9>"$cache/lock"
     flock 9
     go_build helm "$here/helm" helm.sh/helm/v4/cmd/helm
+    go_build kustomize "$here/helm" sigs.k8s.io/kustomize/kustomize/v5
 }
 
 case ${1:-} in
