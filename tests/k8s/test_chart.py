@@ -124,6 +124,17 @@ def test_an_agent_is_there_before_another_one_goes() -> None:
     assert one(objects, "PodDisruptionBudget", "yard-launchyard-gpu")["spec"]["maxUnavailable"] == 1
 
 
+def test_queues_that_name_no_namespace_belong_into_the_first_of_their_set() -> None:
+    # When
+    template = one(rendered(TWO_SETS), "Deployment", "yard-launchyard-gpu")["spec"]["template"]
+
+    # Then
+    (account,) = [volume for volume in template["spec"]["volumes"] if volume["name"] == "account"]
+    (told,) = [source["downwardAPI"] for source in account["projected"]["sources"] if "downwardAPI" in source]
+    assert told["items"][0]["fieldRef"]["fieldPath"] == "metadata.annotations['launchyard.dev/namespace']"
+    assert template["metadata"]["annotations"]["launchyard.dev/namespace"] == "team-a"
+
+
 def test_a_change_of_the_launch_config_is_a_new_agent() -> None:
     # Given
     def template(queue: str) -> Any:

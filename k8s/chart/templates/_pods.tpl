@@ -18,6 +18,8 @@ capabilities: {drop: [ALL]}
 {{- define "launchyard.env" -}}
 - {name: HOME, value: /var/lib/launchyard}
 - {name: LAUNCHYARD_HOME, value: /var/lib/launchyard}
+# For clusters that give pods users of their own choice, whom the image does not know.
+- {name: USER, value: launchyard}
 - name: LAUNCHYARD_BROKER_URL
   valueFrom: {secretKeyRef: {name: {{ include "launchyard.brokerSecret" . }}, key: url}}
 {{- with .Values.broker.ca }}

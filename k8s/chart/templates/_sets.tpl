@@ -68,7 +68,7 @@
 {{- $builder := default dict .set.launchConfig.builder -}}
 {{- if eq (default "" $builder.type) "kaniko" -}}
 {{- $part := default dict (coalesce (get $builder "kaniko-config") $builder.kaniko_config) -}}
-{{- default (dig "metadata" "namespace" .root.Release.Namespace $part) $builder.namespace -}}
+{{- default (dig "metadata" "namespace" (first .set.namespaces) $part) $builder.namespace -}}
 {{- end -}}
 {{- end }}
 
