@@ -59,11 +59,12 @@ class Recorder:
         """
         self._runs.wait_for_replicas(run)
 
-    def note(self, run: Run, reason: Reason, text: str) -> Run:
-        """Say why the run is where it is, once for the same reason."""
+    def note(self, run: Run, reason: Reason, text: str, *, anew: bool = False) -> Run:
+        """Say why the run is where it is, once for the same reason; `anew`: again when the words are other ones."""
 
         def decide(current: Run) -> Change | None:
-            if current.state.is_terminal or current.reason is reason:
+            is_said = current.reason is reason and not (anew and current.text != text)
+            if current.state.is_terminal or is_said:
                 return None
             return Change(current.state, reason, text, self._agent, {}, self._fence)
 

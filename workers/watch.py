@@ -26,6 +26,11 @@ RECONNECT_SECONDS = 2.0
 SILENCE_SECONDS = 5.0
 """A target that gives no answer for that long is told of in the records of its runs; a shorter silence is no news."""
 
+FIRST_REPEAT_SECONDS = 60.0
+LONGEST_REPEAT_SECONDS = 900.0
+"""How long a run has to have waited until changed numbers are told again, and how long that may take in the end: each
+time is an event of the run, and thousands may wait for days."""
+
 GONE = Observation(
     Phase.FAILED,
     Reason.OBJECT_GONE,
@@ -46,6 +51,7 @@ class Watcher:
         self._changes: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._silent: dict[str, float] = {}  # by the object's name, since when there is no answer
         self._ask_again = 0.0
+        self._repeated: dict[str, float] = {}  # by the object's name, how long the run had waited then
         self._stop = threading.Event()
         self._threads = [
             threading.Thread(target=self._listen, name="watch-listen", daemon=True),
@@ -127,6 +133,7 @@ class Watcher:
                 logger.warning("run-lost run=%s", run.id)
                 self._runs.pop(name)
                 self._silent.pop(name, None)
+                self._repeated.pop(name, None)
                 self._collector.drop(run)
                 self._let_go(run)
             except NotFound:
@@ -154,6 +161,7 @@ class Watcher:
     def _record(self, run: Run, seen: Observation) -> None:
         if seen.phase.is_end:
             self._runs.pop(run.submission)
+            self._repeated.pop(run.submission, None)
             self._collector.finish(run, seen)
             return
         if seen.phase is Phase.RUNNING:
@@ -164,8 +172,19 @@ class Watcher:
             # What holds it up may have changed.
             is_news = run.state is State.STARTING
         if is_news and not _is_ending(run):
-            run = self._recorder.note(run, seen.reason, seen.text)
+            run = self._recorder.note(run, seen.reason, seen.text, anew=self._may_repeat(run, seen))
         self._keep(run)
+
+    def _may_repeat(self, run: Run, seen: Observation) -> bool:
+        """Whether other numbers may be told for the same reason: after twice as long as the last time."""
+        if seen.reason is not Reason.UNSCHEDULABLE or run.text == seen.text:
+            return False
+        waited = (now() - run.since).total_seconds()
+        last = self._repeated.get(run.submission, FIRST_REPEAT_SECONDS / 2)
+        if waited - last < min(last, LONGEST_REPEAT_SECONDS):
+            return False
+        self._repeated[run.submission] = waited
+        return True
 
     def _keep(self, run: Run) -> None:
         self._runs[run.submission] = run

@@ -138,14 +138,14 @@ class Cluster:
                 return None
             raise
 
-    def listed(self, path: str, selector: str) -> Iterator[Object]:
-        """All objects at a path with those labels."""
-        for page in self.pages(path, selector):
+    def listed(self, path: str, selector: str, fields: str = "") -> Iterator[Object]:
+        """All objects at a path with those labels and fields."""
+        for page in self.pages(path, selector, fields):
             yield from page["items"]
 
-    def pages(self, path: str, selector: str) -> Iterator[Object]:
+    def pages(self, path: str, selector: str, fields: str = "") -> Iterator[Object]:
         """The same as lists, whose metadata says which version of the cluster they show."""
-        query: dict[str, str | int] = {"labelSelector": selector, "limit": PAGE}
+        query: dict[str, str | int] = {"labelSelector": selector, "fieldSelector": fields, "limit": PAGE}
         while True:
             page = self.get(path, query)
             # In a list, the kinds of Kubernetes itself do not say what they are.

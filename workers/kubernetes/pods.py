@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from broker_config.runs import FailureClass, Reason
+from workers.kubernetes.demands import Demand, demand_of
 
 Object = dict[str, Any]
 
@@ -45,6 +46,7 @@ class PodState:
     is_leaving: bool  # it was deleted, and its containers are being ended
     containers: tuple[tuple[str, int], ...]  # of which there may be a log, and how often each was started again
     trouble: Trouble | None = None
+    demand: Demand | None = None  # of one that no node takes: what it asks for
 
     @property
     def has_ended(self) -> bool:
@@ -89,6 +91,7 @@ def read(pod: Object) -> PodState:
         is_leaving=is_leaving,
         containers=tuple(_with_log(pod["spec"], status)),
         trouble=trouble,
+        demand=demand_of(pod["spec"]) if trouble is not None and trouble.reason is Reason.UNSCHEDULABLE else None,
     )
 
 

@@ -21,6 +21,7 @@ class Resource:
         return f"{root_of(self.api_version)}{inside}/{self.plural}{below}"
 
 
+NODES = Resource("v1", "Node", "nodes", is_namespaced=False)
 PODS = Resource("v1", "Pod", "pods")
 SECRETS = Resource("v1", "Secret", "secrets")
 CONFIG_MAPS = Resource("v1", "ConfigMap", "configmaps")

@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote
 
 from workers.kubernetes.cluster import MERGE_PATCH, Cluster
 from workers.kubernetes.resource import Resource
+from workers.kubernetes.room import Room
 from workers.targets.kubernetes.handles import Handle
 from workers.targets.kubernetes.kinds import kind_of
 from workers.targets.kubernetes.logs import Logs
@@ -75,6 +76,7 @@ class Places:
         self._changed = changed
         self._lock = threading.RLock()
         self._clusters: dict[tuple[str, str], Cluster] = {}
+        self._rooms: dict[Cluster, Room] = {}
         self._scopes: dict[tuple[Cluster, str], tuple[Scope, Marks, Logs]] = {}
         self._places: dict[tuple[str, ...], Place] = {}
         self._is_watching = False
@@ -122,7 +124,7 @@ class Places:
         resource = cluster.resource(handle.api_version, handle.kind)
         namespace = handle.namespace or cluster.namespace
         if (cluster, namespace) not in self._scopes:
-            scope = Scope(cluster, namespace, self._changed)
+            scope = Scope(cluster, namespace, self._changed, self._rooms.setdefault(cluster, Room(cluster)))
             if self._is_watching:
                 scope.watch()
             self._scopes[cluster, namespace] = (scope, Marks(cluster, namespace), Logs(cluster, namespace))

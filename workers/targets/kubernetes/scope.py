@@ -9,11 +9,13 @@ from dataclasses import replace
 from typing import Any
 
 from broker_config.errors import TemporaryError
+from broker_config.runs import Reason
 from workers.kubernetes import pods
 from workers.kubernetes.cluster import Cluster, Refused
 from workers.kubernetes.informer import Informer, Kept
 from workers.kubernetes.pods import PodState
 from workers.kubernetes.resource import EVENTS, PODS, Resource
+from workers.kubernetes.room import Room
 from workers.targets.kubernetes import states
 from workers.targets.kubernetes.manifest import PREFIX
 from workers.targets.kubernetes.pods import Object
@@ -33,11 +35,12 @@ _KUEUE = "kueue.x-k8s.io"
 class Scope:
     """One namespace of a cluster."""
 
-    def __init__(self, cluster: Cluster, namespace: str, changed: Callable[[str | None], None]) -> None:
+    def __init__(self, cluster: Cluster, namespace: str, changed: Callable[[str | None], None], room: Room) -> None:
         """`changed` is told the handle of an object that may have changed, and None after any gap."""
         self.cluster = cluster
         self.namespace = namespace
         self._changed = changed
+        self._room = room
         self._lock = threading.Lock()
         self._objects: dict[str, Informer[ObjectState]] = {}
         self._pods = self._informer(PODS, self._read_pod)
@@ -181,7 +184,14 @@ class Scope:
             return states.observation(state, self.pods_of(owner))
         found = [*self._pods.of(owner).values()]
         held_up_by = "" if found or state.is_leaving else self._explanations(state.is_suspended).get(state.uid, "")
-        return states.observation(state, found, held_up_by)
+        return self._counted(states.observation(state, found, held_up_by), found)
+
+    def _counted(self, seen: Observation, found: Sequence[PodState]) -> Observation:
+        """The same, with how many GPUs there are where pods wait for some."""
+        demands = dict.fromkeys(pod.demand for pod in found if pod.demand is not None)
+        if seen.reason is not Reason.UNSCHEDULABLE or not demands or (reading := self._room.reading()) is None:
+            return seen
+        return replace(seen, text=" ".join(filter(None, [seen.text, *map(reading.words, demands)])))
 
     def _explanations(self, is_suspended: bool) -> Mapping[str, str]:
         """By an object's uid, what the cluster says against its pods."""
