@@ -8,18 +8,23 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
+
+import yaml
 
 from broker_config.errors import LaunchyardError
 from tests.services import require
-from workers.kubernetes.cluster import Cluster
-from workers.kubernetes.resource import Resource
+from workers.kubernetes.cluster import MERGE_PATCH, Cluster
+from workers.kubernetes.resource import NODES, Resource
 
 Found = TypeVar("Found")
 
 NAMESPACES = Resource("v1", "Namespace", "namespaces", is_namespaced=False)
 JOBS = Resource("batch/v1", "Job", "jobs")
 _ACCOUNTS = Resource("v1", "ServiceAccount", "serviceaccounts")
+_ROLES = Resource("rbac.authorization.k8s.io/v1", "Role", "roles")
+_BINDINGS = Resource("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings")
 
 
 @cache
@@ -58,6 +63,42 @@ def namespace() -> Iterator[str]:
         yield name
     finally:
         cluster().call("DELETE", NAMESPACES.path(None, name))
+
+
+@contextmanager
+def device(count: int) -> Iterator[str]:
+    """A device of a name of its own, of which one node has so many."""
+    name = f"launchyard.example/gpu-{uuid.uuid4().hex[:8]}"
+    node = cluster().get(NODES.path(None))["items"][0]["metadata"]["name"]
+
+    def offer(amount: str | None) -> None:
+        status = {"capacity": {name: amount}, "allocatable": {name: amount}}
+        cluster().call("PATCH", NODES.path(None, node, "status"), None, {"status": status}, MERGE_PATCH)
+
+    offer(str(count))
+    try:
+        yield name
+    finally:
+        offer(None)
+
+
+def account(space: str, rules: list[dict[str, Any]], folder: Path) -> str:
+    """A kubeconfig for a new account with these rights in a namespace."""
+    own = {"metadata": {"name": "limited"}}
+    cluster().call("POST", _ACCOUNTS.path(space), body=own)
+    cluster().call("POST", _ROLES.path(space), body={**own, "rules": rules})
+    role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "limited"}
+    subjects = [{"kind": "ServiceAccount", "name": "limited", "namespace": space}]
+    cluster().call("POST", _BINDINGS.path(space), body={**own, "roleRef": role, "subjects": subjects})
+    path = _ACCOUNTS.path(space, "limited", "token")
+    asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    token = cluster().call("POST", path, body=asked)["status"]["token"]
+    config = yaml.safe_load(Path(os.environ["KUBECONFIG"]).read_text())
+    for user in config["users"]:
+        user["user"] = {"token": token}
+    file = folder / "kubeconfig"
+    file.write_text(yaml.safe_dump(config))
+    return str(file)
 
 
 def until(look: Callable[[], Found | None], seconds: float = 60) -> Found:

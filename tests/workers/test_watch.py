@@ -59,15 +59,24 @@ class Followed:
         self.collector.start()
         self.watcher.start()
 
-    def run(self) -> Run:
-        """A run whose job runs."""
+    def run(self, seen: Observation = RUNNING) -> Run:
+        """A run whose job runs, or is where it is seen to be."""
         claimed = self.hand.claim(self.hand.enqueue()[0])
         name = claimed.object_name
-        self.target.seen[name] = RUNNING
+        self.target.seen[name] = seen
         run = self.hand.move(claimed, State.SUBMITTING, submission=name)
         self.watcher.attach(run)
-        eventually(lambda: self.now(run).state is State.RUNNING, "it runs")
+        eventually(lambda: self.now(run).reason is seen.reason, "it is seen")
         return run
+
+    def see(self, run: Run, seen: Observation) -> None:
+        """From now on."""
+        self.target.seen[run.object_name] = seen
+        self.target.changed(run.object_name)
+
+    def texts(self, run: Run) -> list[str]:
+        """All that was told of it, oldest first."""
+        return [event.text for _, event in self.hand.store.runs.events(run.id)]
 
     def now(self, run: Run) -> Run:
         return self.hand.store.runs.get(run.id)
@@ -143,3 +152,36 @@ def test_a_wish_to_cancel_is_told_also_while_the_target_is_silent(followed: Foll
     eventually(lambda: bool(followed.watcher._silent), "the target was asked")
     # Then
     assert followed.now(run).reason is asked.reason
+
+
+def waits(free: int) -> Observation:
+    return Observation(Phase.STARTING, Reason.UNSCHEDULABLE, f"It waits for 4 GPUs: {free} of 8 are free.")
+
+
+def test_other_numbers_for_the_same_reason_are_told_after_a_while(
+    followed: Followed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given
+    monkeypatch.setattr(watch, "FIRST_REPEAT_SECONDS", 0.2)
+    run = followed.run(waits(2))
+    # When
+    followed.target.seen[run.object_name] = waits(3)
+
+    # Then
+    def is_told() -> bool:
+        followed.target.changed(run.object_name)
+        return followed.now(run).text == waits(3).text
+
+    eventually(is_told, "the numbers are told")
+
+
+def test_numbers_that_change_at_once_are_no_news(followed: Followed) -> None:
+    # Given
+    run = followed.run(waits(2))
+    # When
+    for free in (1, 3, 0):
+        followed.see(run, waits(free))
+    followed.see(run, RUNNING)
+    eventually(lambda: followed.now(run).state is State.RUNNING, "it runs")
+    # Then
+    assert [text for text in followed.texts(run) if "GPUs" in text] == [waits(2).text]

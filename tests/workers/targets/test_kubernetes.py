@@ -15,7 +15,7 @@ import pytest
 from broker_config.errors import TemporaryError
 from broker_config.oci.logins import Login
 from broker_config.runs import FailureClass, Reason, new_run_id
-from tests.cluster import JOBS, cluster, namespace, registry
+from tests.cluster import JOBS, account, cluster, device, namespace, registry
 from tests.contract.targets import workload_of
 from tests.contract.waiting import eventually
 from workers.builders.protocol import Artifact, ArtifactKind
@@ -104,6 +104,37 @@ def test_a_job_that_no_node_can_take_says_so_in_the_schedulers_words(lab: Lab) -
     name = lab.submit("true", spec=pod_spec(containers=[{"resources": limits}]))
     # Then
     assert "Insufficient nvidia.com/gpu" in lab.seen_with(name, Reason.UNSCHEDULABLE).text
+
+
+def test_a_job_that_waits_for_gpus_says_how_many_are_free(lab: Lab) -> None:
+    with device(4) as gpu:
+        # Given others that have three of four
+        limits = {"limits": {gpu: 3}}
+        others = lab.submit("sleep", "100", spec=pod_spec(containers=[{"resources": limits}]))
+        lab.seen_with(others, Reason.RUNNING)
+        # When
+        name = lab.submit("true", spec=pod_spec(containers=[{"resources": {"limits": {gpu: "2"}}}]))
+        # Then the scheduler's words stand before the numbers
+        text = lab.seen_with(name, Reason.UNSCHEDULABLE).text
+        assert f"Insufficient {gpu}" in text
+        assert f"It waits for 2 x {gpu}: 1 of 4 are free on the nodes that it may go to" in text
+        # And when they are free, it runs
+        lab.target.cancel(others, 0)
+        assert lab.end_of(name).phase is Phase.SUCCEEDED
+
+
+def test_an_agent_that_may_not_list_nodes_has_the_schedulers_words_alone(lab: Lab, tmp_path: Path) -> None:
+    # Given
+    lab.target = KubernetesTarget(tmp_path)
+    rules = [{"apiGroups": ["", "batch"], "resources": ["*"], "verbs": ["*"]}]
+    limits = {"limits": {"launchyard.example/none": 1}}
+    # When
+    login = account(lab.space, rules, tmp_path)
+    name = lab.submit("true", configFile=login, spec=pod_spec(containers=[{"resources": limits}]))
+    # Then
+    text = lab.seen_with(name, Reason.UNSCHEDULABLE).text
+    assert "Insufficient launchyard.example/none" in text
+    assert "no node" not in text.lower().replace("no node takes the pod", "")
 
 
 def test_an_image_that_is_not_there_is_named(lab: Lab) -> None:

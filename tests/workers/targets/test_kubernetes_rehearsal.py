@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from tests.cluster import JOBS, NAMESPACES, cluster, namespace, until
+from tests.cluster import JOBS, NAMESPACES, account, cluster, device, namespace, until
 from tests.contract.targets import workload_of
 from workers.builders.protocol import Artifact, ArtifactKind
 from workers.kubernetes.cluster import MERGE_PATCH
@@ -18,10 +16,6 @@ from workers.kubernetes.resource import PODS, Resource
 from workers.targets.kubernetes.target import KubernetesTarget
 
 QUOTAS = Resource("v1", "ResourceQuota", "resourcequotas")
-ACCOUNTS = Resource("v1", "ServiceAccount", "serviceaccounts")
-ROLES = Resource("rbac.authorization.k8s.io/v1", "Role", "roles")
-BINDINGS = Resource("rbac.authorization.k8s.io/v1", "RoleBinding", "rolebindings")
-GROUP = "rbac.authorization.k8s.io"
 
 
 @pytest.fixture
@@ -75,14 +69,25 @@ def test_a_quota_of_objects_and_one_of_the_gpus_of_pods_are_told(target: Kuberne
     # Given a quota that the server looks at only when pods are made
     limit(space, "gpus", **{"requests.nvidia.com__gpu": "2"})
     # Then
-    (said,) = rehearsed(target, space, {"limits": {"nvidia.com/gpu": 4}})
+    said, _ = rehearsed(target, space, {"limits": {"nvidia.com/gpu": 4}})
     assert said.startswith("error: of its pods: ")
     assert "exceeded quota: gpus, requested: requests.nvidia.com/gpu=4" in said
     # When there is room for pods, but not for jobs
     limit(space, "jobs", **{"count__jobs.batch": "0"})
     # Then
-    (said,) = rehearsed(target, space, {"limits": {"nvidia.com/gpu": 2}})
+    said, _ = rehearsed(target, space, {"limits": {"nvidia.com/gpu": 2}})
     assert "exceeded quota: jobs" in said
+
+
+def test_devices_that_no_node_has_are_told(target: KubernetesTarget, space: str) -> None:
+    with device(2) as name:
+        # Then
+        (other,) = rehearsed(target, space, {"limits": {"launchyard.example/other": 1}})
+        (more,) = rehearsed(target, space, {"limits": {name: 3}})
+        assert rehearsed(target, space, {"limits": {name: "2"}}) == []
+    assert other.startswith("warning: its pods would wait for a node that there is not now: no node has")
+    assert name in other.partition("there are nodes with")[2]
+    assert more.endswith(f"it asks for 3 x {name} on one node, and the largest that it may go to has 2")
 
 
 def test_pod_security_warns_where_it_only_warns(target: KubernetesTarget, space: str) -> None:
@@ -125,22 +130,3 @@ def test_who_may_make_jobs_and_no_pods_is_told_what_was_not_asked(
     # Then
     (said,) = rehearsed(target, space, {}, configFile=login)
     assert said.startswith("warning: quotas and policies of pods were not asked about")
-
-
-def account(space: str, rules: list[dict[str, Any]], folder: Path) -> str:
-    """A kubeconfig for a new account with these rights in a namespace."""
-    own = {"metadata": {"name": "limited"}}
-    cluster().call("POST", ACCOUNTS.path(space), body=own)
-    cluster().call("POST", ROLES.path(space), body={**own, "rules": rules})
-    role = {"apiGroup": GROUP, "kind": "Role", "name": "limited"}
-    subjects = [{"kind": "ServiceAccount", "name": "limited", "namespace": space}]
-    cluster().call("POST", BINDINGS.path(space), body={**own, "roleRef": role, "subjects": subjects})
-    path = ACCOUNTS.path(space, "limited", "token")
-    asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-    token = cluster().call("POST", path, body=asked)["status"]["token"]
-    config = yaml.safe_load(Path(os.environ["KUBECONFIG"]).read_text())
-    for user in config["users"]:
-        user["user"] = {"token": token}
-    file = folder / "kubeconfig"
-    file.write_text(yaml.safe_dump(config))
-    return str(file)
