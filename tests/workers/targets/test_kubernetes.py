@@ -8,6 +8,7 @@ from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from threading import Semaphore
 from typing import Any
 
 import pytest
@@ -135,6 +136,25 @@ def test_an_agent_that_may_not_list_nodes_has_the_schedulers_words_alone(lab: La
     text = lab.seen_with(name, Reason.UNSCHEDULABLE).text
     assert "Insufficient launchyard.example/none" in text
     assert "no node" not in text.lower().replace("no node takes the pod", "")
+
+
+def test_pods_that_were_seen_before_their_object_are_not_forgotten(lab: Lab, home: Path) -> None:
+    # Given
+    limits = {"limits": {"launchyard.example/none": 1}}
+    name = lab.submit("true", spec=pod_spec(containers=[{"resources": limits}]))
+    lab.seen_with(name, Reason.UNSCHEDULABLE)
+    # When a later agent with the same home has listed the pods there, and in its own namespace
+    later, stop, listed = KubernetesTarget(home), threading.Event(), Semaphore(0)
+    later.inventory()
+    thread = threading.Thread(target=later.watch, args=(lambda _: listed.release(), stop))
+    thread.start()
+    for _ in range(3):
+        assert listed.acquire(timeout=30)
+    seen = later.observe([name])[name]
+    stop.set()
+    thread.join(10)
+    # Then it knows why the object does not run
+    assert seen.reason is Reason.UNSCHEDULABLE
 
 
 def test_an_image_that_is_not_there_is_named(lab: Lab) -> None:

@@ -120,11 +120,14 @@ class Scope:
         else:
             found = list(self.cluster.listed(resource.path(self.namespace), MANAGED))
             selector = MANAGED
+        read = [kept for one in found if one is not None and (kept := self._read_object(one, False)) is not None]
+        here = {kept.owner: kept for kept in read if kept.owner in unknown}
         for owner in unknown:
-            self.drop(resource, owner)
-        for one in found:
-            if one is not None and (kept := self._read_object(one, False)) is not None and kept.owner in unknown:
-                informer.put(kept)
+            if owner in here:
+                # What the watch has told of its pods stays.
+                informer.put(here[owner])
+            else:
+                self.drop(resource, owner)
         if not self._pods.is_current:
             self._look_at_pods(selector, unknown)
 
