@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,10 @@ from pathlib import Path
 import pytest
 import redis
 
+from broker_config import acl
+from broker_config.errors import NotPermitted
 from broker_config.queues import Queue
+from broker_config.runs import State
 from broker_config.settings import Settings
 from producer import Client, ImageSource
 from tests.k8s.chart import one, rendered
@@ -38,8 +42,9 @@ class Broker:
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Broker]:
-    """With the arguments and the users of the chart."""
-    objects = rendered({})
+    """With the arguments and the users of the chart, and one user of an installation's own."""
+    password = hashlib.sha256(b"of-the-pipeline").hexdigest()
+    objects = rendered({"valkey": {"users": [f"pipeline on #{password} {acl.producer('launchyard:', ['gpu'])}"]}})
     secret = one(objects, "Secret", "yard-launchyard-broker")["stringData"]
     (container,) = one(objects, "StatefulSet", "yard-launchyard-valkey")["spec"]["template"]["spec"]["containers"]
     words = container["args"]
@@ -65,6 +70,24 @@ def test_a_producer_launches_and_keda_sees_how_many_runs_wait(broker: Broker, ho
     keda = broker.login("keda", broker.keda_password)
     assert keda.eval(LENGTH, 1, "launchyard:queue:gpu:waiting") == 3
     assert keda.eval(LENGTH, 1, "launchyard:queue:other:waiting") == 0
+
+
+def test_a_user_that_the_values_name_may_launch_where_its_rules_say_so(broker: Broker, home: Path) -> None:
+    # Given
+    for_all = Settings(home=home, broker_url=f"redis://launchyard:{broker.password}@127.0.0.1:{broker.port}/0")
+    with Client(for_all) as client:
+        for name in ("gpu", "other"):
+            client.queues.create(Queue(name=name, resource="stub"))
+
+    # When
+    own = Settings(home=home, broker_url=f"redis://pipeline:of-the-pipeline@127.0.0.1:{broker.port}/0")
+    with Client(own) as client:
+        run = client.launch(source=ImageSource(image="image:1"), queue="gpu")
+
+        # Then
+        assert run.state is State.QUEUED
+        with pytest.raises(NotPermitted):
+            client.launch(source=ImageSource(image="image:1"), queue="other")
 
 
 @pytest.mark.parametrize(

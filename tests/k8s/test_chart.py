@@ -212,6 +212,7 @@ def test_agents_are_scaled_by_the_runs_that_wait_in_each_of_their_queues() -> No
         ({"broker": {"url": "redis://h:6379/0"}}, ["two brokers", "valkey.enabled=false"]),
         ({"valkey": {"enabled": False}}, ["no broker", "broker.existingSecret"]),
         ({"agent": {"keda": {"minReplicas": 0}}}, ["minReplicas"]),
+        ({"valkey": {"users": ["pipeline on >password ~*"]}}, ["/valkey/users/0"]),
         ({**OUTSIDE_BROKER, "agent": {"keda": {"enabled": True}}}, ["keda.address", "keda.existingSecret"]),
     ],
 )

@@ -46,7 +46,9 @@ def documented(heading: str) -> Rights:
 def test_an_agent_may_do_in_the_namespaces_of_its_jobs_what_the_page_says() -> None:
     objects = rendered(VALUES)
 
-    assert rights(one(objects, "Role", "yard-launchyard-gpu", "team-a")) == documented("In each namespace")
+    assert rights(one(objects, "Role", "yard-launchyard-gpu", "team-a")) == documented(
+        "In each namespace that its queues name"
+    )
 
 
 def test_an_agent_may_do_for_builds_what_they_take() -> None:

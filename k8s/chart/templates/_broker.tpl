@@ -7,6 +7,9 @@ user launchyard on #{{ sha256sum .launchyard }} ~* &* +@all -@admin -@dangerous 
        script counts as a change of its keys, so a right to read them is not enough; these commands change nothing. */}}
 user keda on #{{ sha256sum .keda }} resetkeys resetchannels ~{{ include "launchyard.keyPrefix" .root }}queue:*:waiting -@all
 {{- range list "auth" "eval" "hello" "hlen" "llen" "ping" "scard" "select" "type" "zcard" }} +{{ . }}{{ end }}
+{{- range .root.Values.valkey.users }}
+user {{ . }}
+{{- end }}
 {{ end }}
 
 {{- define "launchyard.keyPrefix" -}}
