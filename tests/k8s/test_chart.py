@@ -112,6 +112,15 @@ def test_no_container_can_do_more_than_the_level_restricted_allows(values: dict[
             assert {"requests", "limits"} <= container["resources"].keys()
 
 
+def test_a_set_whose_name_yaml_would_take_for_a_number_keeps_it() -> None:
+    # When
+    template = one(rendered({"agents": {"8": {"launchConfig": "queues: [a]"}}}), "Deployment", "yard-launchyard-8")
+
+    # Then
+    assert template["spec"]["selector"]["matchLabels"]["launchyard.dev/agents"] == "8"
+    assert template["spec"]["template"]["spec"]["containers"][0]["args"][-1] == "8"
+
+
 def test_an_agent_is_there_before_another_one_goes() -> None:
     # Given
     objects = rendered(TWO_SETS)

@@ -20,7 +20,7 @@
 {{- end }}
 {{- end }}
 {{- with $root.Values.kanikoPvcName }}
-- {name: WANDB_LAUNCH_KANIKO_PVC_NAME, value: {{ . }}}
+- {name: WANDB_LAUNCH_KANIKO_PVC_NAME, value: {{ quote . }}}
 - {name: WANDB_LAUNCH_KANIKO_PVC_MOUNT_PATH, value: /var/lib/kaniko}
 {{- end }}
 {{- /* By W&B's annotations, builds are known to a cloud as well; an account is of one namespace. */}}
@@ -28,7 +28,7 @@
 - {name: WANDB_LAUNCH_SERVICE_ACCOUNT_NAME, value: {{ include "launchyard.account" . }}}
 {{- end }}
 {{- with $root.Values.kanikoDockerConfigSecret }}
-- {name: WANDB_LAUNCH_KANIKO_AUTH_SECRET, value: {{ . }}}
+- {name: WANDB_LAUNCH_KANIKO_AUTH_SECRET, value: {{ quote . }}}
 {{- end }}
 {{- with $root.Values.additionalEnvVars }}
 {{ toYaml . }}

@@ -13,10 +13,10 @@
 {{/* What selects pods: (dict "root" . "component" NAME) */}}
 {{- define "launchyard.selector" -}}
 app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/instance: {{ quote .root.Release.Name }}
 app.kubernetes.io/component: {{ .component }}
 {{- with .set }}
-launchyard.dev/agents: {{ . }}
+launchyard.dev/agents: {{ quote . }}
 {{- end }}
 {{- end }}
 
