@@ -60,9 +60,9 @@ class Preview(Frozen):
 
 
 class Trial(Frozen):
-    """Runs that nobody has launched, of which their target is asked what it thinks."""
+    """Runs on one queue that nobody has launched, of which their target is asked what it thinks."""
 
-    specs: tuple[RunSpec, ...]
+    specs: tuple[RunSpec, ...] = Field(min_length=1)
 
 
 class Rehearsal(Frozen):

@@ -55,7 +55,7 @@ def preview(inquiry: Inquiry, settings: Settings) -> Preview:
         rendered = _Rendered.of(spec, settings.home)
     except LaunchyardError as error:
         return Preview(notes=(*notes, Note(severity=Severity.ERROR, text=str(error))))
-    doubts = [*_reservations(spec), *_rehearsal(spec.queue.resource, rendered.request, settings.home)]
+    doubts = [*_reservations(spec), *_rehearsal(spec, settings.home)]
     notes += [Note(severity=Severity.WARNING, text=text) for text in doubts]
     return Preview(
         digest=rendered.request.digest,
@@ -78,9 +78,9 @@ def _reservations(spec: RunSpec) -> Iterator[str]:
         yield f"{what} of {source.repository} may move until an agent fetches it; to be sure, name a commit"
 
 
-def _rehearsal(resource: str, request: Request, home: Path) -> Iterator[str]:
+def _rehearsal(spec: RunSpec, home: Path) -> Iterator[str]:
     """No errors: there are placeholders in the request, and its agent may have other rights."""
-    heard = rehearse(resource, request, home)
+    heard = rehearse([spec], home)
     for note in heard.notes:
         yield f"it would be refused from here: {note.text}" if note.severity is Severity.ERROR else note.text
     if heard.unasked:

@@ -96,7 +96,11 @@ def _counted(amounts: Object) -> Counter[str]:
 
 
 def _whole(amount: str | int) -> int:
-    return int(parse_quantity(amount))  # type: ignore[no-untyped-call]
+    """The number; 0 for what is none, such as a placeholder in an object that is not made yet."""
+    try:
+        return int(parse_quantity(amount))  # type: ignore[no-untyped-call]
+    except ValueError:
+        return 0
 
 
 def _tolerates(toleration: tuple[str, str, str, str], taint: tuple[str, str, str]) -> bool:

@@ -124,3 +124,4 @@ def test_a_pod_takes_what_its_containers_take_together_or_the_one_that_runs_befo
     assert devices_of(together) == {GPU: 4}
     assert devices_of({**together, "initContainers": [*together["initContainers"], container(6)]}) == {GPU: 6}
     assert demand_of({"containers": [{}]}) is None
+    assert demand_of({"containers": [{"resources": {"limits": {GPU: "${GPUS}"}}}]}) is None

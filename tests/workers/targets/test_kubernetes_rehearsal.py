@@ -69,13 +69,13 @@ def test_a_quota_of_objects_and_one_of_the_gpus_of_pods_are_told(target: Kuberne
     # Given a quota that the server looks at only when pods are made
     limit(space, "gpus", **{"requests.nvidia.com__gpu": "2"})
     # Then
-    said, _ = rehearsed(target, space, {"limits": {"nvidia.com/gpu": 4}})
+    (said,) = rehearsed(target, space, {"limits": {"nvidia.com/gpu": 4}})
     assert said.startswith("error: of its pods: ")
     assert "exceeded quota: gpus, requested: requests.nvidia.com/gpu=4" in said
     # When there is room for pods, but not for jobs
     limit(space, "jobs", **{"count__jobs.batch": "0"})
     # Then
-    said, _ = rehearsed(target, space, {"limits": {"nvidia.com/gpu": 2}})
+    (said,) = rehearsed(target, space, {"limits": {"nvidia.com/gpu": 2}})
     assert "exceeded quota: jobs" in said
 
 

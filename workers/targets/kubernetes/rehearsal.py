@@ -38,7 +38,8 @@ def rehearse(place: Place, request: Request) -> list[Finding]:
     found = [*_of_rights(place, lacking), *(_said(place, place.path(""), body) if may_create else [])]
     if may_create and not any(one.is_error for one in found):
         found += _of_pods(place, body["metadata"]["name"], templates)
-    found += _of_nodes(place, templates)
+    if not any(one.is_error for one in found):
+        found += _of_nodes(place, templates)
     return list(dict.fromkeys(found))
 
 
