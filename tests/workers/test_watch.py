@@ -66,7 +66,7 @@ class Followed:
         self.target.seen[name] = seen
         run = self.hand.move(claimed, State.SUBMITTING, submission=name)
         self.watcher.attach(run)
-        eventually(lambda: self.now(run).reason is seen.reason, "it is seen")
+        eventually(lambda: self.now(run).text == seen.text, "it is seen")
         return run
 
     def see(self, run: Run, seen: Observation) -> None:
