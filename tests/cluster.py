@@ -67,9 +67,10 @@ def namespace() -> Iterator[str]:
 
 @contextmanager
 def device(count: int) -> Iterator[str]:
-    """A device of a name of its own, of which one node has so many."""
+    """A device of a name of its own, of which a node that takes every pod has so many."""
     name = f"launchyard.example/gpu-{uuid.uuid4().hex[:8]}"
-    node = cluster().get(NODES.path(None))["items"][0]["metadata"]["name"]
+    nodes = cluster().get(NODES.path(None))["items"]
+    node = next(one["metadata"]["name"] for one in nodes if not one["spec"].get("taints"))
 
     def offer(amount: str | None) -> None:
         status = {"capacity": {name: amount}, "allocatable": {name: amount}}

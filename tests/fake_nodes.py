@@ -14,9 +14,8 @@ from typing import Any
 
 from tests.cluster import cluster, has_condition, until
 from tests.services import require
-from workers.kubernetes.resource import Resource
+from workers.kubernetes.resource import NODES
 
-NODES = Resource("v1", "Node", "nodes", is_namespaced=False)
 PODS_OF_A_NODE = 2000
 
 _STAGES = Path(__file__).parent / "lab" / "kwok" / "stages.yaml"
