@@ -113,7 +113,10 @@ def test_a_queue_that_names_the_project_wants_one(client: Client, store: Store) 
     ("fields", "message"),
     [
         ({"config": {"lines": ["{{gpus}}"]}}, "/lines/0: template variable 'gpus' is not declared; declare it with"),
-        ({"config": {"{{x}}": 1}}, "template variable 'x' cannot be in a key"),
+        (
+            {"config": {"{{x}}": 1}, "template_variables": {"x": GPUS}},
+            "template variable 'x' is in a key, so it has to be a string with an enum",
+        ),
         ({"config": {"lines": ["${runid}"]}}, r"macro '\$\{runid\}' does not exist, .*did you mean 'run_id'"),
         (
             {"config": {"seconds": "{{s}}"}, "template_variables": {"s": GPUS}, "overridable": "nothing"},
