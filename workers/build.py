@@ -24,7 +24,8 @@ from workers import families
 from workers.builders.protocol import ArtifactKind, BuildOrder
 from workers.building.log import summary
 from workers.config import AgentConfig, load_config
-from workers.config.builder import DockerBuilderConfig, ImageBuilderConfig
+from workers.config.builder import DockerBuilderConfig
+from workers.config.image_builder import ImageBuilderConfig
 from workers.failures import RunFailed
 from workers.images.dockerfile import dockerfile
 from workers.images.written import Means

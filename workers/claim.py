@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from broker_config.errors import TemporaryError
 from broker_config.runs import Run, RunSpec, State
-from broker_config.store.runs import Claimed, RunStore
+from broker_config.store.claims import Claimed
+from broker_config.store.runs import RunStore
 from workers.requests import Dropped
 from workers.session import Session
 

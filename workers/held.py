@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from broker_config.errors import StaleWrite
 from broker_config.runs import FailureClass, Hold, Reason, Run, RunId, State, now
 from broker_config.store import Store
-from broker_config.store.runs import Change
+from broker_config.store.changes import Change
 from workers.verdict import Verdict, sentence
 
 logger = logging.getLogger(__name__)

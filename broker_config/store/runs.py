@@ -4,54 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel
 from redis.commands.core import Script
 
-from broker_config import messages, results
 from broker_config.connection import TextClient, translated
 from broker_config.errors import InvalidRequest, NotFound, StaleWrite
-from broker_config.priorities import first_place, list_key
 from broker_config.queues import QueueRecord
-from broker_config.runs import RUN_ID_PREFIX, Event, Launch, Reason, Run, RunId, RunSpec, State, may_change, now
+from broker_config.runs import RUN_ID_PREFIX, Event, Launch, Reason, Run, RunId, RunSpec, State
 from broker_config.store import streams
-from broker_config.store.alarms import milliseconds
+from broker_config.store.changes import Change, Changer
+from broker_config.store.claims import Claimed, Claimer
 from broker_config.store.enqueue import Enqueuer
 from broker_config.store.keys import Keys
 from broker_config.store.orders import Orders
 from broker_config.store.replication import Replication
 
 CHANGE_ATTEMPTS = 50
-
-
-class Claimed(StrEnum):
-    """How a claim ended."""
-
-    CLAIMED = "claimed"
-    NOT_QUEUED = "not-queued"  # another delivery was first, or the run has ended
-    UNKNOWN = "unknown"  # no such run: expired, or never enqueued by a producer of ours
-    HELD = "held"  # until its time, or until other runs have succeeded
-    PAUSED = "paused"
-    QUEUE_FULL = "queue-full"  # as many runs as its queue lets run at once are live
-    AUTHOR_FULL = "author-full"  # the same for its author; it is held now
-    LEASE_LOST = "lease-lost"
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A change of a run's record, and the event that tells of it. `state` may be the present one: a note."""
-
-    state: State
-    reason: Reason
-    text: str
-    actor: str
-    fields: dict[str, Any] = field(default_factory=dict)
-    fence: int | None = None  # of the agent that writes; None for a writer that holds no claim
-    wish: bool = False  # wake the agent that holds the run
 
 
 class RunStore:
@@ -67,10 +36,11 @@ class RunStore:
     ) -> None:
         self._client = client
         self._keys = keys
-        self._scripts = scripts
         self._retention_seconds = retention_seconds
         self._orders = Orders(client, keys)
         self._enqueuer = Enqueuer(client, keys, scripts["enqueue"], retention_seconds, replication)
+        self._claimer = Claimer(keys, scripts["claim"], retention_seconds)
+        self._changer = Changer(keys, scripts["change"], retention_seconds)
         self._replication = replication
 
     def enqueue(self, record: QueueRecord, launches: Sequence[tuple[RunSpec, Launch]], max_bytes: int) -> list[RunId]:
@@ -98,36 +68,7 @@ class RunStore:
         `spec` is the message's, and says only which run and queue are meant. The run is returned as it is stored, when
         it is known.
         """
-        with translated():
-            outcome, *reply = self._scripts["claim"](
-                keys=self._claim_keys(spec, agent),
-                args=[
-                    spec.id,
-                    agent,
-                    fence,
-                    session,
-                    now().isoformat(),
-                    f"Taken by agent {agent}.",
-                    results.started(spec.id, agent),
-                    self._retention_seconds,
-                    spec.queue.full_name,
-                    spec.author,
-                    first_place(spec.priority),
-                ],
-            )
-        if not reply:
-            return Claimed(outcome), None
-        stored, *flat = reply
-        fields = dict(zip(flat[::2], flat[1::2], strict=True))
-        return Claimed(outcome), _run(RunSpec.model_validate_json(stored), fields)
-
-    def _claim_keys(self, spec: RunSpec, agent: str) -> list[str]:
-        keys, queue = self._keys, spec.queue.full_name
-        return [
-            *(keys.run(spec.id), keys.queue(queue), keys.queue_waiting(queue), keys.queue_counts(queue)),
-            *(keys.run_events(spec.id), keys.agent_runs(agent), keys.agent_lease(agent), results.key(spec.id)),
-            *(keys.alarms, keys.run_spec(spec.id), keys.queue_authors(queue), keys.queue_held(queue, spec.author)),
-        ]
+        return self._claimer.claim(spec, agent, fence, session)
 
     def change(self, run: Run, change: Change) -> Run:
         """Write a change that was decided on `run`. Returns the run as it is now.
@@ -136,72 +77,7 @@ class RunStore:
             StaleWrite: when the record changed since, or the fence is not the claim's any more.
             ValueError: when the state machine has no such transition.
         """
-        if run.state.is_terminal or (change.state is not run.state and not may_change(run.state, change.state)):
-            raise ValueError(f"run {run.id} cannot go from {run.state} to {change.state}")
-        at = now()
-        fields = dict(change.fields)
-        if change.state.is_terminal:
-            fields["ended_at"] = at
-        if _is_requeue(run, change):
-            # The fence of the claim that ends here is worth nothing any more.
-            fields["fence"] = 0
-        with translated():
-            version = self._scripts["change"](
-                keys=self._change_keys(run, fields), args=self._change_arguments(run, change, at, fields)
-            )
-        if not version:
-            raise StaleWrite(f"run {run.id} changed since version {run.version} was read")
-        return _after(run, change, at, fields).model_copy(update={"version": version})
-
-    def _change_keys(self, run: Run, fields: dict[str, Any]) -> list[str]:
-        keys, queue = self._keys, run.spec.queue.full_name
-        return [
-            keys.run(run.id),
-            keys.run_spec(run.id),
-            keys.run_events(run.id),
-            keys.run_logs(run.id),
-            keys.queue_waiting(queue),
-            keys.queue_counts(queue),
-            keys.agent_runs(run.agent),
-            keys.ended,
-            keys.wishes,
-            list_key(queue, run.spec.priority),
-            results.key(run.id),
-            # A run that no agent holds is in no agent's set: the change takes it out of the old one's.
-            keys.agent_runs(fields.get("agent") or run.agent),
-            keys.alarms,
-            keys.run_dependents(run.id),
-            *(keys.queue(queue), keys.queue_authors(queue), keys.queue_held(queue, run.spec.author)),
-            *(keys.archives, keys.archive_holders(run.spec.job.archive)),
-        ]
-
-    def _change_arguments(self, run: Run, change: Change, at: datetime, fields: dict[str, Any]) -> list[Any]:
-        message = result = ""
-        after = _after(run, change, at, fields)
-        if _is_ordered(run, after):
-            message = messages.encode(run.spec, run.spec.model_dump_json())
-        if change.state.is_terminal:
-            result = results.ended(run.id, change.state, change.text, fields.get("exit_code"), at)
-        return [
-            run.id,
-            run.version,
-            "" if change.fence is None else change.fence,
-            at.isoformat(),
-            change.actor,
-            change.state,
-            change.reason,
-            change.text,
-            self._retention_seconds,
-            time.time_ns() // 1000,
-            "wish" if change.wish else "",
-            message,
-            result,
-            milliseconds(after.alarm) if after.state is State.QUEUED and after.alarm else "",
-            first_place(run.spec.priority),
-            run.spec.author,
-            run.spec.job.archive,
-            *(part for name, value in fields.items() for part in (name, _text(value))),
-        ]
+        return self._changer.write(run, change)
 
     def change_until_written(self, run: Run, decide: Callable[[Run], Change | None]) -> Run:
         """Change a run whatever others write meanwhile: `decide` is asked again with each newer record.
@@ -273,7 +149,7 @@ class RunStore:
                 pipe.get(self._keys.run_spec(run_id))
             replies = pipe.execute()
         return [
-            _run(RunSpec.model_validate_json(spec), fields)
+            Run.model_validate({**fields, "spec": RunSpec.model_validate_json(spec)})
             for fields, spec in zip(replies[::2], replies[1::2], strict=True)
             if fields and spec
         ]
@@ -359,30 +235,3 @@ class RunStore:
                     pipe.unlink(*(key for run_id in ids for key in self._keys.of_run(run_id)))
                     pipe.execute()
         return len(ids)
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, BaseModel):
-        return value.model_dump_json()
-    return value.isoformat() if isinstance(value, datetime) else str(value)
-
-
-def _run(spec: RunSpec, fields: dict[str, str]) -> Run:
-    return Run.model_validate({**fields, "spec": spec})
-
-
-def _after(run: Run, change: Change, at: datetime, fields: dict[str, Any]) -> Run:
-    """The run as the change leaves it."""
-    moved = {"state": change.state, "since": at} if change.state is not run.state else {}
-    return run.model_copy(update={**fields, **moved, "reason": change.reason, "text": change.text})
-
-
-def _is_ordered(run: Run, after: Run) -> bool:
-    """Whether a change gives the run an order: it goes back to its queue, or is held no longer."""
-    return after.state is State.QUEUED and not after.hold and (run.state is not State.QUEUED or run.hold is not None)
-
-
-def _is_requeue(run: Run, change: Change) -> bool:
-    return change.state is State.QUEUED and run.state is not State.QUEUED

@@ -15,7 +15,8 @@ from broker_config.runs import Launch, Reason, Run, RunId, RunSpec, State, new_r
 from broker_config.settings import Settings
 from broker_config.store import Store
 from broker_config.store.agents import AgentInfo
-from broker_config.store.runs import Change, Claimed
+from broker_config.store.changes import Change
+from broker_config.store.claims import Claimed
 
 MAX_BYTES = 1_000_000
 JOB = Job(source=ImageSource(image="team/train:1"), args=("--lr", "0.1"), env={"TOKEN": "hunter2"})

@@ -26,13 +26,8 @@ from workers.builders.protocol import Builder, BuildOrder
 from workers.builders.stub import StubBuilder
 from workers.builders.venv import VenvBuilder
 from workers.building.pushing import PushingBuilder
-from workers.config.builder import (
-    BuildkitBuilderConfig,
-    DockerBuilderConfig,
-    NoopBuilderConfig,
-    OtherBuilderConfig,
-    VenvConfig,
-)
+from workers.config.builder import DockerBuilderConfig, NoopBuilderConfig, OtherBuilderConfig, VenvConfig
+from workers.config.buildkit import BuildkitBuilderConfig
 from workers.config.images import RegistryKind
 from workers.config.registry import RegistryConfig
 from workers.images.buildx.program import find

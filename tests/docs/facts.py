@@ -41,15 +41,11 @@ from producer.launches import LaunchFields
 from tests.docs.pages import ROOT
 from tests.docs.wandb_features import FEATURES
 from workers.config import AgentConfig
-from workers.config.builder import (
-    BuildkitBuilderConfig,
-    DockerBuilderConfig,
-    KanikoBuilderConfig,
-    NoopBuilderConfig,
-    VenvConfig,
-)
+from workers.config.builder import DockerBuilderConfig, NoopBuilderConfig, VenvConfig
+from workers.config.buildkit import BuildkitBuilderConfig
 from workers.config.cloud import AwsEnvironment, AzureEnvironment, GcpEnvironment
 from workers.config.git import GitConfig, GitCredential
+from workers.config.kaniko import KanikoBuilderConfig
 from workers.config.load import FILE_VARIABLE, VARIABLES, WANDB_VARIABLES
 from workers.config.registry import RegistryConfig
 from workers.targets.kubernetes.kinds import KINDS

@@ -11,7 +11,7 @@ from broker_config.errors import InvalidRequest
 from broker_config.queues import QueueRecord
 from broker_config.runs import Hold, Reason, RunId, State, new_run_id, now
 from broker_config.store import Store
-from broker_config.store.runs import Claimed
+from broker_config.store.claims import Claimed
 from tests.agents import AgentProcess, eventually
 from tests.integration.conftest import Runs
 from workers.targets.stub import StubTarget

@@ -12,7 +12,7 @@ from broker_config.retries import RetryPolicy
 from broker_config.runs import Hold, Reason, Run, RunId, State
 from broker_config.settings import Settings
 from broker_config.store import Store
-from broker_config.store.runs import Change
+from broker_config.store.changes import Change
 from tests.agents import AgentProcess, eventually
 from tests.integration.conftest import Runs
 from workers.targets.protocol import Request

@@ -11,7 +11,7 @@ import pytest
 from broker_config.runs import FailureClass, Reason, Run, State
 from broker_config.settings import Settings
 from broker_config.store import Store
-from broker_config.store.runs import Change
+from broker_config.store.changes import Change
 from producer import Client
 
 

@@ -9,18 +9,12 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from broker_config.errors import ConfigError
 from broker_config.frozen import Frozen
 from broker_config.queues import FullName, Name, full_name
-from workers.config.builder import (
-    BuilderConfig,
-    BuildkitBuilderConfig,
-    DockerBuilderConfig,
-    KanikoBuilderConfig,
-    NoopBuilderConfig,
-    VenvConfig,
-    cloud_of,
-)
+from workers.config.builder import BuilderConfig, DockerBuilderConfig, NoopBuilderConfig, VenvConfig
+from workers.config.buildkit import BuildkitBuilderConfig
 from workers.config.cloud import Environment
 from workers.config.git import GitConfig
 from workers.config.images import kind_of
+from workers.config.kaniko import KanikoBuilderConfig, cloud_of
 from workers.config.registry import AnyRegistryConfig, RegistryConfig
 
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")]

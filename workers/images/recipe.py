@@ -10,7 +10,7 @@ from pathlib import Path
 
 from broker_config.jobs import Job
 from broker_config.runs import FailureClass, Reason
-from workers.config.builder import BuildSecret, ImageBuilderConfig
+from workers.config.image_builder import BuildSecret, ImageBuilderConfig
 from workers.failures import RunFailed
 from workers.images.bases import Bases, pinned
 from workers.images.dockerfile import dockerfile

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from broker_config.jobs import ENVIRONMENT_NAME
-from workers.config.builder import ImageBuilderConfig
+from workers.config.image_builder import ImageBuilderConfig
 from workers.images.dependencies import Dependencies, Kind
 from workers.images.installs import CONDA_ENVIRONMENT, SECRET_FILES, UV, Installer
 from workers.images.python_version import AGENT_PYTHON

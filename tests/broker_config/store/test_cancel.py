@@ -8,7 +8,7 @@ import pytest
 
 from broker_config.runs import Reason, State
 from broker_config.store import Store
-from broker_config.store.runs import Claimed
+from broker_config.store.claims import Claimed
 from tests.broker_config.conftest import Hand
 
 LIVE = [state for state in State if state.is_live]

@@ -11,7 +11,7 @@ from broker_config.errors import NotFound, StaleWrite
 from broker_config.priorities import Priority
 from broker_config.runs import FailureClass, Reason, Run, State, now
 from broker_config.store import Store
-from broker_config.store.runs import Change
+from broker_config.store.changes import Change
 from tests.broker_config.conftest import Hand
 
 

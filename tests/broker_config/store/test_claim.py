@@ -10,7 +10,8 @@ from broker_config.errors import StaleWrite
 from broker_config.queues import QueueRecord
 from broker_config.runs import Reason, RunId, State
 from broker_config.store import Store
-from broker_config.store.runs import Change, Claimed
+from broker_config.store.changes import Change
+from broker_config.store.claims import Claimed
 from tests.broker_config.conftest import Hand, launch_of, spec_of
 
 

@@ -11,7 +11,7 @@ from broker_config.priorities import Priority
 from broker_config.queues import Queue, QueueRecord
 from broker_config.runs import Hold, Reason, Run, State, new_run_id
 from broker_config.store import Store
-from broker_config.store.runs import Claimed
+from broker_config.store.claims import Claimed
 from tests.broker_config.conftest import MAX_BYTES, Hand, launch_of, spec_of
 
 

@@ -19,7 +19,7 @@ from broker_config.queues import Queue
 from broker_config.runs import Run, State, may_change
 from broker_config.settings import Settings
 from broker_config.store import Store
-from broker_config.store.runs import Claimed
+from broker_config.store.claims import Claimed
 from tests.broker_config.conftest import Hand
 
 QUEUE = "gpu-queue"

@@ -10,9 +10,9 @@ import pytest
 
 from broker_config.runs import Event, Reason, RunId, State
 from broker_config.store import Store
+from broker_config.store.changes import Change
 from broker_config.store.feed import Place
 from broker_config.store.logs import LogEntry
-from broker_config.store.runs import Change
 from tests.broker_config.conftest import Hand
 
 RUN = RunId("abcabcabcabc")

@@ -9,7 +9,7 @@ import pytest
 from broker_config.queues import QueueRecord
 from broker_config.runs import FailureClass, Hold, Reason, State, now
 from broker_config.store import Store
-from broker_config.store.runs import Change
+from broker_config.store.changes import Change
 from tests.producer.cli.conftest import Call
 
 

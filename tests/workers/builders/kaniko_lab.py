@@ -12,7 +12,7 @@ from tests.cluster import registry
 from workers.builders.kaniko import KanikoBuilder
 from workers.builders.protocol import BuildOrder
 from workers.building.pushing import PushingBuilder
-from workers.config.builder import KanikoBuilderConfig
+from workers.config.kaniko import KanikoBuilderConfig
 from workers.config.registry import RegistryConfig
 from workers.registries.oci import OciRegistry
 from workers.sources.protocol import Fetched

@@ -30,7 +30,7 @@ from tests.services import require
 from workers.builders.buildkit import BuildkitBuilder
 from workers.builders.protocol import Artifact, BuildOrder, Push
 from workers.check import Status, check
-from workers.config.builder import BuildkitBuilderConfig
+from workers.config.buildkit import BuildkitBuilderConfig
 from workers.failures import RunCancelled, RunFailed
 from workers.images.buildx.program import find
 from workers.sources.protocol import Fetched

@@ -22,7 +22,7 @@ from workers.builders.kaniko import verdict
 from workers.builders.kaniko.job import JOBS
 from workers.builders.protocol import Artifact, BuildOrder
 from workers.building.pushing import PushingBuilder
-from workers.config.builder import KanikoBuilderConfig
+from workers.config.kaniko import KanikoBuilderConfig
 from workers.failures import RunCancelled, RunFailed
 from workers.kubernetes.resource import CONFIG_MAPS, PODS, SECRETS, Resource
 

@@ -13,7 +13,7 @@ from workers.builders.kaniko.context import Context, Contexts
 from workers.builders.kaniko.credentials import Credentials
 from workers.builders.kaniko.render import Build, config_map, job, name_of, secret
 from workers.builders.protocol import Push
-from workers.config.builder import KanikoBuilderConfig
+from workers.config.kaniko import KanikoBuilderConfig
 from workers.failures import RunFailed
 from workers.images.recipe import Recipe
 

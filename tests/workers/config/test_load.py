@@ -9,8 +9,9 @@ import pytest
 from broker_config.errors import ConfigError
 from workers.clouds import registry_of
 from workers.config import AgentConfig, load_config
-from workers.config.builder import KanikoBuilderConfig, VenvConfig
+from workers.config.builder import VenvConfig
 from workers.config.git import GitConfig
+from workers.config.kaniko import KanikoBuilderConfig
 from workers.config.registry import OtherRegistryConfig
 from workers.registries.stub import StubRegistry
 

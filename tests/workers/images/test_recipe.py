@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from broker_config.jobs import CodeSource, ImageSource, Job
 from broker_config.runs import FailureClass
-from workers.config.builder import DockerBuilderConfig, ImageBuilderConfig, KanikoBuilderConfig
+from workers.config.builder import DockerBuilderConfig
+from workers.config.image_builder import ImageBuilderConfig
+from workers.config.kaniko import KanikoBuilderConfig
 from workers.failures import RunFailed
 from workers.images.bases import Base, Bases
 from workers.images.recipe import KEY_LABEL, Code, Recipe, Recipes

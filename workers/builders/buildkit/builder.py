@@ -11,7 +11,7 @@ from broker_config.errors import ConfigError
 from broker_config.runs import FailureClass, Reason
 from workers.builders.buildkit.daemon import introduce
 from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder
-from workers.config.builder import BuildkitBuilderConfig
+from workers.config.buildkit import BuildkitBuilderConfig
 from workers.failures import RunFailed
 from workers.images.bases import Bases
 from workers.images.buildx import build as buildx

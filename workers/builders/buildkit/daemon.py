@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from broker_config.errors import ConfigError
-from workers.config.builder import BuildkitTls
+from workers.config.buildkit import BuildkitTls
 from workers.images.buildx.login import with_own_environment
 
 _ANSWER_SECONDS = 30

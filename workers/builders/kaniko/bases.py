@@ -6,7 +6,7 @@ from broker_config.errors import LaunchyardError
 from broker_config.oci.distribution import Distribution
 from broker_config.oci.logins import docker_login
 from broker_config.oci.references import Reference, host_of
-from workers.config.builder import KanikoBuilderConfig
+from workers.config.kaniko import KanikoBuilderConfig
 from workers.images.bases import Base, Bases
 
 _MIRRORS = ("--registry-mirror=", "--registry-map=")

@@ -15,7 +15,7 @@ from workers.builders.kaniko.job import BuildJob
 from workers.builders.kaniko.render import Build, name_of
 from workers.builders.kaniko.verdict import of_kaniko
 from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder
-from workers.config.builder import KanikoBuilderConfig
+from workers.config.kaniko import KanikoBuilderConfig
 from workers.failures import RunCancelled, RunFailed
 from workers.images.output import follow
 from workers.images.recipe import Code, Recipe, Recipes

@@ -15,8 +15,9 @@ from typing import Any
 from broker_config.oci.logins import Login, docker_config
 from broker_config.oci.references import host_of
 from broker_config.runs import FailureClass, Reason
-from workers.config.builder import BuildSecret, KanikoBuilderConfig, cloud_of
+from workers.config.image_builder import BuildSecret
 from workers.config.images import CLOUDS, RegistryKind, kind_of
+from workers.config.kaniko import KanikoBuilderConfig, cloud_of
 from workers.failures import RunFailed
 
 Object = dict[str, Any]

@@ -17,7 +17,7 @@ from workers.builders.kaniko import verdict
 from workers.builders.kaniko.context import Contexts
 from workers.builders.kaniko.credentials import Credentials
 from workers.builders.kaniko.render import IMAGE_ANNOTATION, Build, config_map, job, secret
-from workers.config.builder import KanikoBuilderConfig
+from workers.config.kaniko import KanikoBuilderConfig
 from workers.failures import RunFailed
 from workers.images.recipe import KEY_LABEL
 from workers.kubernetes.cluster import MERGE_PATCH, Cluster, Object, Refused

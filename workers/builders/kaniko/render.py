@@ -17,7 +17,7 @@ from broker_config.overrides import merge
 from workers.builders.kaniko.context import INPUT, Context
 from workers.builders.kaniko.credentials import SECRETS, Credentials
 from workers.builders.protocol import Push
-from workers.config.builder import KanikoBuilderConfig
+from workers.config.kaniko import KanikoBuilderConfig
 from workers.images.recipe import KEY_LABEL, Recipe
 
 Object = dict[str, Any]
