@@ -12,7 +12,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tests.cluster import cluster, has_condition, until
+from tests.cluster import cluster, has_condition, registry, until
+from tests.ports import free_port
 from tests.services import require
 from workers.kubernetes.resource import NODES
 
@@ -49,12 +50,21 @@ def fake_nodes(count: int = 1) -> Iterator[dict[str, Any]]:
 def _kwok(mark: str) -> Iterator[None]:
     """The program that speaks for the nodes with that label."""
     command = ["kwok", "--kubeconfig", os.environ["KUBECONFIG"], "--config", str(_STAGES)]
-    process = subprocess.Popen([*command, "--manage-nodes-with-label-selector", f"{_LABEL}={mark}", "-v", "ERROR"])
+    chosen = ["--manage-nodes-with-label-selector", f"{_LABEL}={mark}", "-v", "ERROR"]
+    process = subprocess.Popen([*command, *chosen, *_address()])
     try:
         yield
     finally:
         process.terminate()
         process.wait(_STOP_SECONDS)
+
+
+def _address() -> list[str]:
+    """Where it answers for logs, as the kubelet of the lab's real node does."""
+    host, port = registry().partition(":")[0], free_port()
+    node = os.environ["LAUNCHYARD_TEST_CLUSTER_NODE"]
+    certificate = ["--tls-cert-file", f"{node}.crt", "--tls-private-key-file", f"{node}.key"]
+    return ["--node-ip", host, "--node-port", str(port), "--server-address", f"{host}:{port}", *certificate]
 
 
 def _is_ready(name: str) -> bool:

@@ -106,8 +106,7 @@ class Collector:
                 self._again(tail, LONGEST_PERIOD_SECONDS)
             except LaunchyardError as error:
                 logger.warning("log-retry run=%s: %s", tail.run.id, error)
-                doublings = min(max(tail.failures - 1, 0), 10)
-                self._again(tail, min(LONGEST_PERIOD_SECONDS * 2**doublings, LONGEST_PAUSE_SECONDS))
+                self._again(tail, self._pause(tail))
             except Exception:
                 logger.exception("log-fault run=%s", tail.run.id)
                 self._again(tail, LONGEST_PERIOD_SECONDS)
@@ -139,6 +138,12 @@ class Collector:
         tail.failures = 0
         tail.period = SHORTEST_PERIOD_SECONDS if chunk.lines else min(tail.period * 1.5, self._longest())
         self._again(tail, tail.period)
+
+    def _pause(self, tail: _Tail) -> float:
+        """How long a log that could not be read is left alone: no less than one that has nothing new."""
+        doublings = min(max(tail.failures - 1, 0), 10)
+        pause = min(LONGEST_PERIOD_SECONDS * 2.0**doublings, LONGEST_PAUSE_SECONDS)
+        return pause if tail.end is not None else max(pause, self._longest())
 
     def _longest(self) -> float:
         return max(LONGEST_PERIOD_SECONDS, len(self._tails) / QUIET_READS_PER_SECOND)

@@ -366,6 +366,7 @@ write_env() {
     cat >"$dir/env" <<ENV
 export KUBECONFIG=$dir/pki/admin.kubeconfig
 export LAUNCHYARD_TEST_CLUSTER_REGISTRY=$registry
+export LAUNCHYARD_TEST_CLUSTER_NODE=$dir/pki/node
 ENV
 }
 

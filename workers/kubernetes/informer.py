@@ -109,8 +109,9 @@ class Informer(Generic[State]):
         return self._known.get(owner, {})
 
     def put(self, kept: Kept[State]) -> None:
-        """Know an object that was just made or read, before the watch tells of it."""
-        _keep(self._known, kept)
+        """Know an object that was just made or read, unless the watch has told of it, whose word is newer."""
+        if not self.is_current or kept.name not in self.of(kept.owner):
+            _keep(self._known, kept)
 
     def drop(self, owner: str) -> None:
         """Keep nothing of an owner any more."""

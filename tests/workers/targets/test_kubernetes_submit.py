@@ -55,7 +55,7 @@ def let_go(lab: Lab, request: Request) -> None:
 def complaint(lab: Lab, request: Request) -> str:
     """What holds up a request; empty when the server would take it."""
     try:
-        return lab.target.rehearse(request)
+        return "; ".join(map(str, lab.target.rehearse(request)))
     except TemporaryError as error:
         return str(error)
 

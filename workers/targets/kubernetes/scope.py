@@ -44,7 +44,7 @@ class Scope:
         self._lock = threading.Lock()
         self._objects: dict[str, Informer[ObjectState]] = {}
         self._pods = self._informer(PODS, self._read_pod)
-        self._handles: dict[str, str] = {}  # by the run's name
+        self._gone: dict[str, str] = {}  # the handles of objects that were deleted a moment ago, by the run's name
         self._is_watching = False
         self._explained_at = float("-inf")
         self._explained: Mapping[str, str] = {}
@@ -108,7 +108,6 @@ class Scope:
         """Forget a run's object and its pods."""
         self._of(resource).drop(owner)
         self._pods.drop(owner)
-        self._handles.pop(owner, None)
 
     def _look(self, resource: Resource, informer: Informer[ObjectState], unknown: Mapping[str, str]) -> None:
         """Ask the server for objects of which the watch says nothing."""
@@ -153,11 +152,11 @@ class Scope:
     def _tell(self, owner: str | None) -> None:
         if owner is None:
             self._changed(None)
-        elif (handle := self._handles.get(owner)) is not None:
-            if not self._states(owner):
-                # Somebody has deleted it.
-                self._pods.drop(owner)
-                self._handles.pop(owner, None)
+        elif states := self._states(owner):
+            self._changed(states[0].handle)
+        elif (handle := self._gone.pop(owner, None)) is not None:
+            # Somebody has deleted it. Only the word of that counts: its pods may be told of before it is.
+            self._pods.drop(owner)
             self._changed(handle)
 
     def _states(self, owner: str) -> Sequence[ObjectState]:
@@ -168,7 +167,8 @@ class Scope:
         if owner is None:
             return None
         state = states.read(found)
-        self._handles[owner] = state.handle
+        if is_deleted:
+            self._gone[owner] = state.handle
         return Kept(owner, found["metadata"]["name"], None if is_deleted else state)
 
     def _read_pod(self, found: Object, is_deleted: bool) -> Kept[PodState] | None:
