@@ -29,7 +29,7 @@ from broker_config.store.agents import AgentInfo
 from workers import families
 from workers.session import site
 from workers.sweep import OBJECT_NAME
-from workers.targets.protocol import Phase, Target
+from workers.targets.protocol import Phase, Target, Unlisted
 
 
 class Outcome(StrEnum):
@@ -39,7 +39,7 @@ class Outcome(StrEnum):
     LOST = "lost"  # a dry run's word for what would be recovered
     KNOWN = "known"  # there is a record, which stays as it is
     UNREADABLE = "unreadable"
-    UNREACHABLE = "unreachable"  # the target itself: none of its objects was looked at
+    UNREACHABLE = "unreachable"  # the target itself, or places of it: none of the objects there was looked at
 
 
 class Finding(Frozen):
@@ -66,11 +66,14 @@ class Recovery:
         """One finding for each run of which the target has an object, or one for a target that does not answer."""
         try:
             target: Target = families.load("targets", resource)(self.settings.home)
-            names = _newest_attempts(target.inventory())
+            listed, unlisted = _inventory(target)
+            names = _newest_attempts(listed)
             seen = target.observe(names)
         except LaunchyardError as error:
             yield Finding(outcome=Outcome.UNREACHABLE, resource=resource, text=str(error))
             return
+        if unlisted:
+            yield Finding(outcome=Outcome.UNREACHABLE, resource=resource, text=unlisted)
         for name in (name for name in names if name in seen):
             finding = self._finding(resource, name, target, seen[name].phase)
             if not self.queues or finding.queue in self.queues:
@@ -126,6 +129,16 @@ class Recovery:
             started_at=run.since,
             seen_at=run.since,
         )
+
+
+def _inventory(target: Target) -> tuple[Sequence[str], str]:
+    """The target's objects; and what is told of its places that do not say which they have."""
+    try:
+        return target.inventory(), ""
+    except Unlisted as error:
+        if not error.names:
+            raise
+        return error.names, str(error)
 
 
 def _newest_attempts(names: Iterable[str]) -> list[str]:

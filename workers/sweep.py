@@ -17,7 +17,7 @@ from broker_config.errors import LaunchyardError
 from broker_config.runs import Run, now
 from broker_config.store import Store
 from broker_config.store.orphans import Orphan, Removal
-from workers.targets.protocol import Target
+from workers.targets.protocol import Target, Unlisted
 
 logger = logging.getLogger(__name__)
 
@@ -49,22 +49,30 @@ class Sweeper:
         known = {(orphan.resource, orphan.name): orphan for orphan in self._store.orphans.seen_by(self._agent)}
         found: list[Orphan] = []
         for resource, target in self._targets().items():
-            try:
-                names = self._sweep(target)
-            except LaunchyardError as error:
-                logger.warning("sweep-retry target=%s: %s", type(target).__name__, error)
+            before = {name: orphan for (of, name), orphan in known.items() if of == resource}
+            names, are_all = self._orphans_of(target)
+            found += [self._orphan(resource, name, before.get(name)) for name in names]
+            if not are_all:
                 # What was there before is not known to be gone.
-                found += [orphan for orphan in known.values() if orphan.resource == resource]
-                continue
-            found += [self._orphan(resource, name, known.get((resource, name))) for name in names]
+                found += [orphan for name, orphan in before.items() if name not in names]
         self._store.orphans.report(self._agent, found)
         self._store.orphans.forget_unseen(TOLD)
 
-    def _sweep(self, target: Target) -> list[str]:
-        """The objects that belong to no run, when everything else was seen to."""
-        for name in target.released(RELEASED_SECONDS):
-            _attempt(target.forget, name)
-        objects = [match for name in target.inventory() if (match := OBJECT_NAME.fullmatch(name))]
+    def _orphans_of(self, target: Target) -> tuple[list[str], bool]:
+        """The objects that belong to no run, when everything else was seen to; and whether all places were heard."""
+        try:
+            for name in target.released(RELEASED_SECONDS):
+                _attempt(target.forget, name)
+            return self._sweep(target, target.inventory()), True
+        except Unlisted as error:
+            logger.warning("sweep-retry target=%s: %s", type(target).__name__, error)
+            return self._sweep(target, error.names), False
+        except LaunchyardError as error:
+            logger.warning("sweep-retry target=%s: %s", type(target).__name__, error)
+            return [], False
+
+    def _sweep(self, target: Target, names: Iterable[str]) -> list[str]:
+        objects = [match for name in names if (match := OBJECT_NAME.fullmatch(name))]
         runs = self._runs(match[1] for match in objects)
         for match in objects:
             run = runs.get(match[1])

@@ -18,7 +18,7 @@ from tests.agents import eventually
 from tests.integration.conftest import Runs
 from workers import sweep
 from workers.sweep import Sweeper
-from workers.targets.protocol import Phase, Request
+from workers.targets.protocol import Phase, Request, Unlisted
 from workers.targets.stub import StubTarget
 
 ORPHAN, OTHER = "launchyard-aaaaaaaaaaaa-1", "launchyard-bbbbbbbbbbbb-1"
@@ -30,6 +30,20 @@ class Silent(StubTarget):
 
     def inventory(self) -> Sequence[str]:
         raise TemporaryError("the platform does not answer")
+
+
+class Partial(StubTarget):
+    """A target with a place that may be silent."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(home)
+        self.silent: set[str] = set()
+
+    def inventory(self) -> Sequence[str]:
+        found = super().inventory()
+        if self.silent:
+            raise Unlisted([name for name in found if name not in self.silent], ["the place does not answer"])
+        return found
 
 
 class Stuck(StubTarget):
@@ -220,6 +234,29 @@ def test_an_orphan_stays_told_of_while_its_target_does_not_answer(store: Store, 
 
     # Then it is not taken for gone
     assert [orphan.name for orphan in store.orphans.list()] == [ORPHAN]
+
+
+def test_what_some_places_of_a_target_have_is_seen_to_while_others_are_silent(
+    store: Store, queue: QueueRecord, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given two orphans that are known
+    monkeypatch.setattr(sweep, "SETTLED", timedelta(0))
+    target = Partial(home)
+    for name in (ORPHAN, OTHER):
+        target.submit(Request(name, BODY))
+    sweeper = sweeper_of(store, target)
+    sweeper.sweep()
+
+    # When the place of one of them is silent, and a run has ended elsewhere
+    (run_id,) = Runs(store).enqueue(queue)
+    run = store.runs.request_cancel(store.runs.get(run_id), "tester")
+    target.submit(Request(run.object_name, BODY))
+    target.silent = {OTHER}
+    sweeper.sweep()
+
+    # Then
+    assert run.object_name not in StubTarget(home).inventory()
+    assert {orphan.name for orphan in store.orphans.seen_by("agent@test")} == {ORPHAN, OTHER}
 
 
 def test_an_orphan_that_runs_is_ended_and_removed_when_an_operator_wants_it(store: Store, stub: StubTarget) -> None:

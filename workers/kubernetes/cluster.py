@@ -103,12 +103,17 @@ class Cluster:
         self._api: client.ApiClient | None = None
         self._loaded = float("-inf")
         self._paused_until = float("-inf")
-        self._is_silent = False
+        self._silence = ""
         self._sleepers: set[threading.Event] = set()
         self._plurals: dict[tuple[str, str], Resource] = {}
 
     def __str__(self) -> str:
         return self.name or "the Kubernetes cluster"
+
+    @property
+    def silence(self) -> str:
+        """Why the last that was asked got no answer; empty when it got one."""
+        return self._silence
 
     @property
     def namespace(self) -> str:
@@ -257,8 +262,8 @@ class Cluster:
             OSError,
             ValueError,
         ) as error:
-            self._is_silent = True
-            raise TemporaryError(f"{self} does not answer: {error}") from error
+            self._silence = f"{self} does not answer: {error}"
+            raise TemporaryError(self._silence) from error
 
     def _request(
         self,
@@ -274,8 +279,8 @@ class Cluster:
         headers = {"Accept": "application/json", **({"Content-Type": content_type} if body is not None else {})}
         request = api.param_serialize(method, url, header_params=headers, body=body, auth_settings=["BearerToken"])
         response: urllib3.BaseHTTPResponse = api.call_api(*request, _request_timeout=timeout).response
-        if self._is_silent:
-            self._is_silent = False
+        if self._silence:
+            self._silence = ""
             for woken in list(self._sleepers):
                 woken.set()
         if response.status < 400:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -104,6 +104,14 @@ class Unanswered(TemporaryError):
         self.silent = silent  # by the object's name, why there is no answer
 
 
+class Unlisted(TemporaryError):
+    """Some of a platform's places do not say which objects they have."""
+
+    def __init__(self, names: Sequence[str], silent: Iterable[str]) -> None:
+        super().__init__("; ".join(sorted(set(silent))))
+        self.names = names  # of the objects at the others
+
+
 @dataclass(frozen=True, slots=True)
 class LogChunk:
     """Whole lines of a job's output, and the position from which to read on."""
@@ -135,7 +143,8 @@ class Target(Protocol):
        raises `TemporaryError` for one that runs. The name stays taken, also one that was never submitted: a `submit`
        that comes later, from an agent that was frozen before it, makes nothing.
     8. `released` names the objects that were released longer ago, and `forget` gives such a name free.
-    9. `inventory` names every object of ours that the platform has and that was not released, whoever submitted it.
+    9. `inventory` names every object of ours that the platform has and that was not released, whoever submitted it. It
+       raises `Unlisted` with what it has heard when some of the platform's places do not answer.
     10. `passport` gives back the text that came with an object's request, which is no part of its digest; "" when the
         object is gone or has none.
     11. All calls come from several threads. Errors: `RunFailed` when trying again cannot help, with the platform's own

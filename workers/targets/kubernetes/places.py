@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from broker_config.errors import ConfigError, LaunchyardError
 from workers.kubernetes.cluster import MERGE_PATCH, Cluster
+from workers.kubernetes.probe import Probe
 from workers.kubernetes.resource import Resource
 from workers.kubernetes.room import Room
 from workers.targets.kubernetes.handles import Handle
@@ -77,6 +79,7 @@ class Places:
         self._lock = threading.RLock()
         self._clusters: dict[tuple[str, str], Cluster] = {}
         self._rooms: dict[Cluster, Room] = {}
+        self._probes: dict[Cluster, Probe] = {}
         self._scopes: dict[tuple[Cluster, str], tuple[Scope, Marks, Logs]] = {}
         self._places: dict[tuple[str, ...], Place] = {}
         self._is_watching = False
@@ -91,24 +94,42 @@ class Places:
         """
         key = (handle.config_file, handle.context, handle.namespace, handle.api_version, handle.kind)
         with self._lock:
+            if key in self._places:
+                return self._places[key]
+            cluster = self._cluster(handle)
+        # Without the lock: nobody is to wait here for another cluster than his own.
+        self._probes[cluster].expect_answer()
+        resource = cluster.resource(handle.api_version, handle.kind)
+        with self._lock:
             if key not in self._places:
-                self._places[key] = self._made(handle)
+                self._places[key] = self._made(handle, cluster, resource)
                 self._memory.mkdir(parents=True, exist_ok=True)
                 (self._memory / quote(str(replace(handle, run="", name="")), safe="")).touch()
             return self._places[key]
 
-    def all(self) -> Sequence[Place]:
-        """Every place known, those of earlier agents in the same home, and the one of a queue that names none."""
+    def all(self) -> tuple[Sequence[Place], Sequence[str]]:
+        """Every place known, those of earlier agents in the same home, and the one of a queue that names none.
+
+        And of those that cannot be told now, why not.
+        """
         remembered = [path.name for path in self._memory.iterdir()] if self._memory.is_dir() else []
+        unknown: list[str] = []
         for name in ["", *remembered]:
-            self.of(Handle.parse(unquote(name)))
+            try:
+                self.of(Handle.parse(unquote(name)))
+            except LaunchyardError as error:
+                # Where all queues name their cluster, there need be no other.
+                if not (isinstance(error, ConfigError) and not name and remembered):
+                    unknown.append(str(error))
         with self._lock:
-            return list(self._places.values())
+            return list(self._places.values()), unknown
 
     def watch(self) -> None:
         """Have all places followed, and those that come."""
         with self._lock:
             self._is_watching = True
+            for probe in self._probes.values():
+                probe.start()
             for scope, _, _ in self._scopes.values():
                 scope.watch()
 
@@ -117,14 +138,22 @@ class Places:
         with self._lock:
             for scope, _, _ in self._scopes.values():
                 scope.stop()
+            for probe in self._probes.values():
+                probe.stop()
 
-    def _made(self, handle: Handle) -> Place:
+    def _cluster(self, handle: Handle) -> Cluster:
         chosen = (handle.config_file, handle.context)
-        cluster = self._clusters.setdefault(chosen, Cluster(*(part or None for part in chosen)))
-        resource = cluster.resource(handle.api_version, handle.kind)
+        if chosen not in self._clusters:
+            self._clusters[chosen] = cluster = Cluster(*(part or None for part in chosen))
+            self._rooms[cluster], self._probes[cluster] = Room(cluster), Probe(cluster)
+            if self._is_watching:
+                self._probes[cluster].start()
+        return self._clusters[chosen]
+
+    def _made(self, handle: Handle, cluster: Cluster, resource: Resource) -> Place:
         namespace = handle.namespace or cluster.namespace
         if (cluster, namespace) not in self._scopes:
-            scope = Scope(cluster, namespace, self._changed, self._rooms.setdefault(cluster, Room(cluster)))
+            scope = Scope(cluster, namespace, self._changed, self._rooms[cluster], self._probes[cluster])
             if self._is_watching:
                 scope.watch()
             self._scopes[cluster, namespace] = (scope, Marks(cluster, namespace), Logs(cluster, namespace))

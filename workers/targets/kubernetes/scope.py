@@ -14,6 +14,7 @@ from workers.kubernetes import pods
 from workers.kubernetes.cluster import Cluster, Refused
 from workers.kubernetes.informer import Informer, Kept
 from workers.kubernetes.pods import PodState
+from workers.kubernetes.probe import Probe
 from workers.kubernetes.resource import EVENTS, PODS, Resource
 from workers.kubernetes.room import Room
 from workers.targets.kubernetes import states
@@ -35,12 +36,15 @@ _KUEUE = "kueue.x-k8s.io"
 class Scope:
     """One namespace of a cluster."""
 
-    def __init__(self, cluster: Cluster, namespace: str, changed: Callable[[str | None], None], room: Room) -> None:
+    def __init__(
+        self, cluster: Cluster, namespace: str, changed: Callable[[str | None], None], room: Room, probe: Probe
+    ) -> None:
         """`changed` is told the handle of an object that may have changed, and None after any gap."""
         self.cluster = cluster
         self.namespace = namespace
         self._changed = changed
         self._room = room
+        self._probe = probe
         self._lock = threading.Lock()
         self._objects: dict[str, Informer[ObjectState]] = {}
         self._pods = self._informer(PODS, self._read_pod)
@@ -71,6 +75,8 @@ class Scope:
         """
         informer = self._of(resource)
         unknown = {owner: name for owner, name in owners.items() if not (informer.is_current and informer.of(owner))}
+        if unknown:
+            self._probe.expect_answer()
         try:
             self._look(resource, informer, unknown)
         except Refused as error:
@@ -86,6 +92,7 @@ class Scope:
         if self._pods.is_lost:
             # Asked for each log and each run, that would be a storm on a server that comes back.
             raise TemporaryError(f"{self.cluster} does not answer; its pods are looked at again when it does")
+        self._probe.expect_answer()
         if not self._pods.is_current or self._lags(owner):
             try:
                 self._look_at_pods(selector_of(owner), [owner])

@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
-from broker_config.errors import ConfigError, TemporaryError
+from broker_config.errors import ConfigError, LaunchyardError, TemporaryError
 from broker_config.findings import Finding, error
 from broker_config.runs import Reason
 from workers.builders.protocol import ArtifactKind
@@ -22,7 +24,7 @@ from workers.targets.kubernetes.rehearsal import rehearse
 from workers.targets.kubernetes.render import render
 from workers.targets.kubernetes.scope import selector_of
 from workers.targets.kubernetes.sending import PASSPORT, create
-from workers.targets.protocol import LogChunk, Observation, Phase, Request, Unanswered, Workload
+from workers.targets.protocol import LogChunk, Observation, Phase, Request, Unanswered, Unlisted, Workload
 
 CANCELLED = Observation(
     Phase.CANCELLED,
@@ -81,17 +83,20 @@ class KubernetesTarget:
 
     def _by_place(self, names: Sequence[str]) -> tuple[Mapping[Place, Mapping[str, Handle]], dict[str, str]]:
         """The handles at each place; and of those whose place cannot be told, why not."""
-        found: defaultdict[Place, dict[str, Handle]] = defaultdict(dict)
-        silent: dict[str, str] = {}
+        handles: defaultdict[Handle, dict[str, Handle]] = defaultdict(dict)
         for name in names:
             handle = Handle.parse(name)
+            handles[replace(handle, run="", name="")][name] = handle
+        found: dict[Place, Mapping[str, Handle]] = {}
+        silent: dict[str, str] = {}
+        for where, those in handles.items():
             try:
-                found[self._places.of(handle)][name] = handle
+                found[self._places.of(where)] = those
             except Refused as error:
                 if not error.is_not_found:
-                    silent[name] = str(error)
+                    silent |= dict.fromkeys(those, str(error))
             except (TemporaryError, ConfigError) as error:
-                silent[name] = str(error)
+                silent |= dict.fromkeys(those, str(error))
         return found, silent
 
     def watch(self, changed: Callable[[str | None], None], stop: threading.Event) -> None:
@@ -140,15 +145,31 @@ class KubernetesTarget:
         place.scope.drop(place.resource, handle.run)
 
     def released(self, older_than_seconds: float) -> Sequence[str]:
-        marks = {(place.cluster, place.namespace): place.marks for place in self._places.all()}
-        return [name for one in marks.values() for name in one.handles(Mark.RELEASED, older_than_seconds)]
+        places, _ = self._places.all()
+        marks = {(place.cluster, place.namespace): place.marks for place in places}
+        found: list[str] = []
+        for one in marks.values():
+            # Those of a cluster that is silent stay taken for longer.
+            with suppress(LaunchyardError):
+                found += one.handles(Mark.RELEASED, older_than_seconds)
+        return found
 
     def forget(self, name: str) -> None:
         handle = Handle.parse(name)
         self._places.of(handle).marks.remove(handle, Mark.RELEASED)
 
     def inventory(self) -> Sequence[str]:
-        return sorted({name for place in self._places.all() for name in place.handles()})
+        places, unknown = self._places.all()
+        silent = list(unknown)
+        found: set[str] = set()
+        for place in places:
+            try:
+                found |= {*place.handles()}
+            except LaunchyardError as error:
+                silent.append(str(error))
+        if silent:
+            raise Unlisted(sorted(found), silent)
+        return sorted(found)
 
     def passport(self, name: str) -> str:
         handle = Handle.parse(name)
