@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
 
-from benchmarks import dispatch, enqueue, images, imports
+import pytest
+
+from benchmarks import dispatch, enqueue, images, imports, live_runs
 from benchmarks.stock import QUEUE as STOCK_QUEUE
 from benchmarks.yard import QUEUE, worker, yard
 from broker_config.celery_app import create_app
@@ -26,7 +29,10 @@ class Row:
 
 
 def main() -> None:
-    """Run all measurements on one embedded broker."""
+    """Run all measurements on one embedded broker, and those that need more where there is more."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--live-runs", type=int, default=1000, help="on fake nodes of a Kubernetes cluster")
+    runs = parser.parse_args().live_runs
     with yard() as client:
         rows = _enqueue(client)
     with yard() as client:
@@ -37,6 +43,10 @@ def main() -> None:
             _print("docker buildx", _images(lab))
     except ConfigError as error:
         print(f"images are not measured: {error}")
+    try:
+        _print("client, one by one", _live(runs))
+    except pytest.skip.Exception as missing:
+        print(f"live runs are not measured: {missing}")
 
 
 def _print(peer: str, rows: list[Row]) -> None:
@@ -83,6 +93,18 @@ def _images(lab: images.Lab) -> list[Row]:
     return [
         Row(what, f"{ours * 1000:,.0f} ms", f"{peer * 1000:,.0f} ms", f"{peer / ours:.1f}x", aim)
         for what, (ours, peer), aim in measured
+    ]
+
+
+def _live(runs: int) -> list[Row]:
+    cost = live_runs.cost(runs)
+    submits, peers = cost.submits_per_second, cost.peers_per_second
+    what = f"{runs:,} live runs"
+    return [
+        Row("Jobs made a second, eight threads", f"{submits:.0f}/s", f"{peers:.0f}/s", f"{submits / peers:.1f}x", ""),
+        Row(f"{what}: memory of each", f"{cost.kib_per_run:.1f} KiB", "", "", "20 KB"),
+        Row(f"{what}: API calls a minute", f"{cost.calls_per_minute:.0f}", "", "", "no more than one has"),
+        Row(f"{what}: CPU", f"{cost.cpu_percent:.2f} %", "", "", ""),
     ]
 
 

@@ -60,9 +60,10 @@ def _kwok(mark: str) -> Iterator[None]:
 
 
 def _address() -> list[str]:
-    """Where it answers for logs, as the kubelet of the lab's real node does."""
+    """Where it answers for logs, as the kubelet of the lab's real node does; on other clusters there are none."""
+    if (node := os.environ.get("LAUNCHYARD_TEST_CLUSTER_NODE")) is None:
+        return []
     host, port = registry().partition(":")[0], free_port()
-    node = os.environ["LAUNCHYARD_TEST_CLUSTER_NODE"]
     certificate = ["--tls-cert-file", f"{node}.crt", "--tls-private-key-file", f"{node}.key"]
     return ["--node-ip", host, "--node-port", str(port), "--server-address", f"{host}:{port}", *certificate]
 

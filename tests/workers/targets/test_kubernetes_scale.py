@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import threading
 import tracemalloc
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from broker_config.runs import new_run_id
+from tests.calls import calls
 from tests.cluster import JOBS, namespace, until
 from tests.contract.targets import workload_of
 from tests.fake_nodes import fake_nodes
@@ -29,30 +29,6 @@ BYTES_OF_A_RUN = 4000
 """Of the 20 KB that a live run may take of an agent."""
 
 IMAGE = Artifact(ArtifactKind.IMAGE, "registry.example.com/team/train:1")
-
-
-class _Calls(logging.Handler):
-    """The requests to the API server, of which urllib3 logs each one that was answered."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.DEBUG)
-        self.count = 0
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.count += '"%s %s %s"' in record.msg
-
-
-@contextmanager
-def _calls() -> Iterator[_Calls]:
-    logger, calls = logging.getLogger("urllib3.connectionpool"), _Calls()
-    level = logger.level
-    logger.setLevel(logging.DEBUG)
-    logger.addHandler(calls)
-    try:
-        yield calls
-    finally:
-        logger.removeHandler(calls)
-        logger.setLevel(level)
 
 
 @contextmanager
@@ -72,7 +48,7 @@ def _workload(config: dict[str, Any]) -> Workload:
 
 
 def test_runs_that_do_nothing_cost_no_calls_however_many_there_are(home: Path) -> None:
-    with fake_nodes() as where, namespace() as space, _calls() as calls:
+    with fake_nodes() as where, namespace() as space, calls() as counted:
         target = KubernetesTarget(home)
         config = {"metadata": {"namespace": space}, "spec": {"template": {"spec": where}}}
         names: list[str] = []
@@ -91,13 +67,13 @@ def test_runs_that_do_nothing_cost_no_calls_however_many_there_are(home: Path) -
                 with ThreadPoolExecutor(8) as threads:
                     names += threads.map(submit, range(count - len(names)))
                 until(all_run)
-                before = calls.count
+                before = counted.count
                 # When
                 seen = target.observe(names)
                 # Then
                 assert len(seen) == count
-                assert calls.count - before <= 2  # a watch of a minute that ends in this moment
-        assert calls.count > 3 * MANY  # so they are counted
+                assert counted.count - before <= 2  # a watch of a minute that ends in this moment
+        assert counted.count > 3 * MANY  # so they are counted
 
 
 def test_of_each_run_only_what_is_needed_is_kept(home: Path) -> None:
