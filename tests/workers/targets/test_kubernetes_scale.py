@@ -18,6 +18,7 @@ from tests.contract.targets import workload_of
 from tests.fake_nodes import fake_nodes
 from workers.builders.protocol import Artifact, ArtifactKind
 from workers.kubernetes.cluster import Cluster
+from workers.kubernetes.probe import Probe
 from workers.kubernetes.room import Room
 from workers.targets.kubernetes.scope import Scope
 from workers.targets.kubernetes.target import KubernetesTarget
@@ -83,7 +84,7 @@ def test_of_each_run_only_what_is_needed_is_kept(home: Path) -> None:
     rendered["spec"]["template"]["spec"]["containers"][0]["env"] = env
     text = json.dumps({**rendered, "status": {"active": 1, "ready": 1}})
     unasked = Cluster()
-    scope = Scope(unasked, "default", lambda _: None, Room(unasked))
+    scope = Scope(unasked, "default", lambda _: None, Room(unasked), Probe(unasked))
     tracemalloc.start()
     try:
         before = tracemalloc.get_traced_memory()[0]
