@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,19 @@ def test_what_json_wrote_is_read_as_it_was(data: Any, indent: int | str | None, 
     assert read(json.dumps(data, indent=indent, ensure_ascii=ascii_only), "x").data == data
 
 
-@given(JSON, st.booleans())
+# PyYAML writes texts without quotes that are numbers for YAML 1.2 alone, and for us: 1e3, 0o17.
+NUMBERS_OF_1_2 = re.compile(r"[-+]?(0o[0-7_]+|[0-9_.]+[eE][-+]?[0-9]+)")
+
+
+def has_none_of(data: Any) -> bool:
+    if isinstance(data, dict):
+        return has_none_of([*data, *data.values()])
+    if isinstance(data, list):
+        return all(map(has_none_of, data))
+    return not (isinstance(data, str) and NUMBERS_OF_1_2.fullmatch(data))
+
+
+@given(JSON.filter(has_none_of), st.booleans())
 def test_what_yaml_wrote_is_read_as_it_was(data: Any, flow: bool) -> None:
     assert read(yaml.safe_dump(data, default_flow_style=flow, allow_unicode=True), "x").data == data
 
