@@ -201,7 +201,9 @@ class Agent:
         self._pulse.stop()
         for run in held:
             self._recorder.release(run)
-        if not held:
+        if held:
+            self.store.agents.announce(self._info().model_copy(update={"stopped": True}))
+        else:
             self.store.agents.forget(self.name)
 
     def take(self, spec: RunSpec) -> None:
@@ -265,20 +267,21 @@ class Agent:
             self._gate.close()
             self._intake.abort(f"another process has taken the name {self.name}")
             return
-        self.store.agents.announce(
-            AgentInfo(
-                name=self.name,
-                queues=self._config.queues,
-                max_jobs=self._config.max_jobs,
-                live=self._gate.live,
-                host=socket.gethostname(),
-                site=self._site,
-                pid=os.getpid(),
-                version=__version__,
-                started_at=self._started_at,
-                seen_at=now(),
-                wish=self._serving.wish,
-            )
+        self.store.agents.announce(self._info())
+
+    def _info(self) -> AgentInfo:
+        return AgentInfo(
+            name=self.name,
+            queues=self._config.queues,
+            max_jobs=self._config.max_jobs,
+            live=self._gate.live,
+            host=socket.gethostname(),
+            site=self._site,
+            pid=os.getpid(),
+            version=__version__,
+            started_at=self._started_at,
+            seen_at=now(),
+            wish=self._serving.wish,
         )
 
     def _tell_status(self) -> None:

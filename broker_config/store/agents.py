@@ -51,6 +51,7 @@ class AgentInfo(Frozen):
     started_at: datetime
     seen_at: datetime  # the time of its last heartbeat
     wish: Wish = Wish()  # as the agent has heard it
+    stopped: bool = False  # it ended in order, and others are to adopt the runs that it left
 
 
 class AgentStore:
@@ -134,10 +135,13 @@ class AgentStore:
         return Wish.model_validate_json(text) if text else Wish()
 
     def forget_gone(self) -> None:
-        """Remove from the list who is gone for long, holds no run, and is not wished to be paused at its return."""
+        """Remove from the list who has stopped or is gone for long.
+
+        One that still holds a run, or is wished to be paused at its return, stays.
+        """
         for info, is_alive in self.list():
             is_empty = not info.live and self.wish(info.name).mode is Mode.SERVING
-            if not is_alive and is_empty and now() - info.seen_at > LISTED:
+            if not is_alive and is_empty and (info.stopped or now() - info.seen_at > LISTED):
                 self.forget(info.name)
 
     def list(self) -> list[tuple[AgentInfo, bool]]:

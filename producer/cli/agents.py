@@ -35,7 +35,7 @@ def agents(session: Session) -> None:
                 info.name,
                 ",".join(info.queues),
                 f"{info.live}/{'any' if info.max_jobs < 0 else info.max_jobs}",
-                str(info.wish.mode) if alive else "silent",
+                str(info.wish.mode) if alive else "stopped" if info.stopped else "silent",
                 f"{output.age(info.seen_at)} ago",
                 info.host,
                 str(info.pid),

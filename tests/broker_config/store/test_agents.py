@@ -149,6 +149,28 @@ def test_what_a_gone_agent_holds_is_what_nobody_has_taken_over(store: Store, han
     assert [(info.live, alive) for info, alive in store.agents.list()] == [(1, False)]
 
 
+def test_an_agent_that_stopped_is_listed_until_others_have_its_runs(store: Store, hand: Hand) -> None:
+    # Given
+    run = hand.run_in(State.RUNNING)
+    stopped = agent_info().model_copy(update={"stopped": True})
+    for name in (hand.name, "empty@host"):
+        store.agents.announce(stopped.model_copy(update={"name": name}))
+    store.agents.release(hand.name, hand.session)
+
+    # When
+    store.agents.forget_gone()
+
+    # Then
+    assert [info.name for info, _ in store.agents.list()] == [hand.name]
+
+    # When
+    hand.move(run, State.SUCCEEDED)
+    store.agents.forget_gone()
+
+    # Then
+    assert store.agents.list() == []
+
+
 def test_an_agent_that_is_gone_for_long_is_forgotten_unless_it_holds_a_run_or_is_paused(
     store: Store, hand: Hand
 ) -> None:
