@@ -20,7 +20,7 @@ from kubernetes import client
 from kubernetes import config as kubeconfig
 from kubernetes.client.exceptions import ApiException
 
-from broker_config.errors import ConfigError, TemporaryError
+from broker_config.errors import ConfigError, TemporaryError, did_you_mean
 from broker_config.runs import FailureClass, Reason
 from workers.failures import RunFailed
 from workers.kubernetes.resource import Resource, root_of
@@ -322,13 +322,26 @@ class Cluster:
             )
         except kubeconfig.ConfigException as error:
             if self.name:
-                raise ConfigError(f"kubeconfig {self.name}: {error}") from error
+                raise ConfigError(self._unknown_context() or f"kubeconfig {self.name}: {error}") from error
             try:
                 kubeconfig.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
             except kubeconfig.ConfigException:
                 raise ConfigError(
                     f"there is no Kubernetes cluster: {error}; let KUBECONFIG name a file, or run the agent in a pod"
                 ) from error
+
+    def _unknown_context(self) -> str:
+        """What is wrong with the context that is wanted; empty where something else is."""
+        known: list[str] = []
+        with suppress(kubeconfig.ConfigException):
+            contexts, _ = kubeconfig.list_kube_config_contexts(self._config_file)  # type: ignore[no-untyped-call]
+            known = [one["name"] for one in contexts]
+        if not (self._context and known) or self._context in known:
+            return ""
+        where = self._config_file or "the kubeconfig of this machine"
+        return (
+            f"{where} has no context {self._context!r} (it has {', '.join(known)}){did_you_mean(self._context, known)}"
+        )
 
 
 def _url(path: str, query: Query | None) -> str:

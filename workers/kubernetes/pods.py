@@ -134,7 +134,7 @@ def _taken_away(status: Object, conditions: dict[str, Object]) -> Iterator[Troub
     disrupted = conditions.get("DisruptionTarget", {})
     if disrupted.get("status") == "True":
         words = f"{disrupted.get('reason')}{_colon(disrupted.get('message'))}"
-        yield Trouble(Reason.PREEMPTED, f"The cluster took the pod's node away: {words}.", FailureClass.PREEMPTED)
+        yield Trouble(Reason.PREEMPTED, f"The cluster took the pod away: {words}.", FailureClass.PREEMPTED)
     elif status.get("phase") == PodPhase.FAILED and status.get("reason") in {"Evicted", "Preempting", "NodeShutdown"}:
         words = f"{status['reason']}{_colon(status.get('message'))}"
         yield Trouble(Reason.PREEMPTED, f"The node put the pod out: {words}.", FailureClass.PREEMPTED)

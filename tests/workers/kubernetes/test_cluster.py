@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from broker_config.errors import TemporaryError
+from broker_config.errors import ConfigError, TemporaryError
 from workers.kubernetes import cluster as clusters
 from workers.kubernetes.cluster import Cluster, Refused, Unauthorized
 
@@ -61,22 +61,50 @@ def address(keeper: Gatekeeper) -> Iterator[str]:
         http.shutdown()
 
 
-def connected(address: str, folder: Path, **user: Any) -> Cluster:
-    """A cluster that knows its user from a kubeconfig."""
+def connected(address: str, folder: Path, context: str | None = None, **user: Any) -> Cluster:
+    """A cluster that knows its user from a kubeconfig. Its current context leads nowhere, if another one is wanted."""
     content = {
-        "clusters": [{"name": "c", "cluster": {"server": address}}],
-        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [
+            {"name": "c", "cluster": {"server": address}},
+            {"name": "gone", "cluster": {"server": "http://127.0.0.1:9"}},
+        ],
+        "contexts": [
+            {"name": "gone", "context": {"cluster": "gone", "user": "u", "namespace": "gone"}},
+            {"name": "lab", "context": {"cluster": "c", "user": "u", "namespace": "team-a"}},
+        ],
         "users": [{"name": "u", "user": user}],
-        "current-context": "c",
+        "current-context": "gone" if context else "lab",
     }
     config = folder / "kubeconfig"
     config.write_text(json.dumps(content))
-    return Cluster(str(config))
+    return Cluster(str(config), context)
 
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clusters, "RELOAD_SECONDS", 0.0)
+
+
+def test_the_context_that_is_named_is_used_and_not_the_current_one(
+    keeper: Gatekeeper, address: str, tmp_path: Path
+) -> None:
+    # Given
+    keeper.token = "first"
+    # When
+    cluster = connected(address, tmp_path, "lab", token="first")
+    # Then
+    assert cluster.get("/") == {"is": "there"}
+    assert cluster.namespace == "team-a"
+
+
+def test_a_context_that_is_not_there_is_told_with_those_that_are(address: str, tmp_path: Path) -> None:
+    # Given
+    cluster = connected(address, tmp_path, "labb")
+    # Then
+    with pytest.raises(ConfigError) as refused:
+        cluster.get("/")
+    kubeconfig = tmp_path / "kubeconfig"
+    assert str(refused.value) == f"{kubeconfig} has no context 'labb' (it has gone, lab); did you mean 'lab'?"
 
 
 def test_a_token_that_expired_is_read_from_its_file_again(keeper: Gatekeeper, address: str, tmp_path: Path) -> None:

@@ -131,6 +131,17 @@ def test_a_job_tells_itself_that_it_was_preempted_or_too_late_whatever_its_pods_
     assert seen.reason is expected
 
 
+def test_a_pod_that_was_taken_away_says_by_whom_also_where_the_job_has_failed_first() -> None:
+    # Given
+    why = "Pod ns/x has condition DisruptionTarget matching FailJob rule"
+    state = read(found("Job", "batch/v1", conditions("Failed", reason="PodFailurePolicy", message=why)))
+    trouble = Trouble(Reason.PREEMPTED, "The cluster took the pod away: PreemptionByScheduler.", FailureClass.PREEMPTED)
+    # When
+    seen = observation(state, [PodState("p-0", PodPhase.FAILED, False, False, (), trouble)])
+    # Then
+    assert (seen.reason, seen.failure, seen.text) == (Reason.PREEMPTED, FailureClass.PREEMPTED, trouble.text)
+
+
 def test_an_object_that_is_being_deleted_has_not_ended_yet() -> None:
     # Given
     state = read(found("Job", "batch/v1", conditions("Failed"), deletionTimestamp="2026-01-01T00:00:00Z"))

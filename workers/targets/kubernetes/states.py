@@ -85,7 +85,10 @@ def _live(state: ObjectState, pods: Sequence[PodState], held_up_by: str) -> Obse
 
 def _failed(said: Observation, trouble: Trouble | None) -> Observation:
     """The end of an object, explained by the pod that explains most."""
-    if trouble is None or said.reason in {Reason.PREEMPTED, Reason.RUN_TIMEOUT}:
+    if trouble is None or said.reason is Reason.RUN_TIMEOUT:
+        return said
+    # A pod that was taken away says by whom. One that got SIGTERM before may only say how it ended.
+    if said.reason is Reason.PREEMPTED and trouble.reason is not Reason.PREEMPTED:
         return said
     failure = trouble.failure
     if trouble.reason is Reason.EXITED and trouble.exit_code is not None:
@@ -109,7 +112,8 @@ def _said(kind: str, words: Sequence[tuple[str, str]]) -> Observation | None:
     if "DisruptionTarget" in why:
         return Observation(phase, Reason.PREEMPTED, text, failure=FailureClass.PREEMPTED)
     if "DeadlineExceeded" in why:
-        return Observation(phase, Reason.RUN_TIMEOUT, text, failure=FailureClass.TIMEOUT)
+        cure = "its activeDeadlineSeconds, of the queue config or the run's overrides, says how long it may take"
+        return Observation(phase, Reason.RUN_TIMEOUT, f"{text[:-1]}; {cure}.", failure=FailureClass.TIMEOUT)
     # How its pods ended is not known: with one of those that are there, this is not used.
     return Observation(phase, Reason.EXITED, text, failure=FailureClass.INFRA)
 
