@@ -16,16 +16,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from broker_config import resources
 from broker_config.errors import ConfigError, LaunchyardError
 from broker_config.places import open_place
 from broker_config.queues import Queue
 from broker_config.settings import Settings, load_settings
 from broker_config.store import Store
+from broker_config.trials import trial_of
 from workers import families
 from workers.clouds import environment_of, registry_of
 from workers.config import AgentConfig, load_config
 from workers.members import BUILDER_PREFERENCE, runs_images
 from workers.queues import queue_of
+from workers.rehearsal import rehearse
 from workers.sources.git.credentials import look
 
 EXIT_FAILED = 6  # as the command line ends for a config that cannot work
@@ -64,14 +67,17 @@ def check(settings: Settings, path: Path | None, **flags: Any) -> Iterator[Line]
         queues = yield from _queues(store, loaded.config)
     finally:
         store.close()
-    resources = sorted({queue.resource for queue in queues})
-    yield from _builder(loaded.config, settings.home, any(runs_images(resource) for resource in resources))
+    platforms = sorted({queue.resource for queue in queues})
+    yield from _builder(loaded.config, settings.home, any(runs_images(platform) for platform in platforms))
     yield from _environment(loaded.config)
     yield from _registry(loaded.config)
     yield from (_line(f"git {one.host}", partial(look, one)) for one in loaded.config.git.credentials)
     yield from _code_store(settings)
-    for resource in resources:
-        yield from _target(resource, settings.home)
+    for queue in queues:
+        if resources.load(queue.resource).is_rehearsed:
+            yield from _jobs(queue, settings)
+    for platform in platforms:
+        yield _target(platform, settings.home)
 
 
 def _queues(store: Store, config: AgentConfig) -> Generator[Line, None, list[Queue]]:
@@ -145,13 +151,25 @@ def _code_store(settings: Settings) -> Iterator[Line]:
         yield _line(f"code store {url}", look)
 
 
-def _target(resource: str, home: Path) -> Iterator[Line]:
+def _target(resource: str, home: Path) -> Line:
     # Asks the platform with the credentials that submit will have.
     def look() -> str:
         held = families.load("targets", resource)(home).inventory()
         return f"answers, and has {_count(len(held), 'object')} of ours"
 
-    yield _line(f"target {resource}", look)
+    return _line(f"target {resource}", look)
+
+
+def _jobs(queue: Queue, settings: Settings) -> Iterator[Line]:
+    """What the platform says to jobs on a queue, which may name a cluster of its own."""
+    subject = f"jobs on queue {queue.full_name}"
+    heard = rehearse(trial_of(queue, settings.author).specs, settings.home)
+    if heard.unasked:
+        yield Line(Status.FAILED, subject, heard.unasked)
+    # What is said against a stand-in need not be said against a job.
+    yield from (Line(Status.WARNING, subject, note.text) for note in heard.notes)
+    if not (heard.unasked or heard.notes):
+        yield Line(Status.OK, subject, "the platform would take them")
 
 
 def _count(number: int, noun: str) -> str:

@@ -8,7 +8,8 @@ from broker_config.errors import InvalidRequest
 from broker_config.findings import Finding, warning
 from broker_config.queues import Queue
 from broker_config.settings import Settings
-from producer.rehearsing import IMAGE, rehearse
+from broker_config.trials import IMAGE
+from producer.rehearsing import rehearse
 
 
 def sends_otherwise(before: Queue, after: Queue) -> bool:

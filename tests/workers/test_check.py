@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from broker_config.queues import Queue
 from broker_config.settings import Settings
 from broker_config.store import Store
 from tests import clouds
+from tests.cluster import cluster, namespace
 from tests.moto_server import aws
 from tests.oci_registry import registry
 from workers.check import Line, Status, check, main
@@ -77,11 +80,44 @@ def test_queues_that_cannot_be_served_are_named_each_with_its_cure(
 
     # Then
     failed = {line.subject: line.text for line in lines if line.status is Status.FAILED}
-    assert set(failed) == {"queue vision/gpu", "queue language/gpu", "queue vision/clusterr", "target kubernetes"}
+    assert set(failed) == {
+        "queue vision/gpu",
+        "queue language/gpu",
+        "queue vision/clusterr",
+        "jobs on queue vision/cluster",
+        "target kubernetes",
+    }
     assert "there is 'language/gpu', of another entity" in failed["queue vision/gpu"]
     assert "set the agent's entity to 'language'" in failed["queue language/gpu"]
     assert "did you mean 'vision/cluster'?" in failed["queue vision/clusterr"]
-    assert "there is no Kubernetes cluster" in failed["target kubernetes"]
+    for subject in ("jobs on queue vision/cluster", "target kubernetes"):
+        assert "there is no Kubernetes cluster" in failed[subject]
+
+
+def test_each_queue_has_its_own_cluster_asked_by_an_agent_that_has_none(
+    settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given
+    cluster()
+    monkeypatch.setattr("kubernetes.config.kube_config.KUBE_CONFIG_DEFAULT_LOCATION", str(settings.home / "absent"))
+    way = os.environ["KUBECONFIG"]
+    silent = settings.home / "silent"
+    silent.write_text(re.sub(r'https://[^",}\s]+', "https://127.0.0.1:1", Path(way).read_text()))
+    with namespace() as space:
+        own = {"near": {"configFile": way, "namespace": space}, "far": {"configFile": str(silent), "namespace": space}}
+        for name, config in own.items():
+            store.queues.create(Queue(name=name, resource="kubernetes", config=config))
+
+        # When
+        near = by_subject(checked(settings, "queues: [near]\nbuilder: {type: stub}\n"))
+        both = checked(settings, "queues: [near, far]\nbuilder: {type: stub}\n")
+
+    # Then
+    assert (near["jobs on queue near"], near["target kubernetes"]) == (Status.OK, Status.OK)
+    assert by_subject(both)["jobs on queue near"] is Status.OK
+    failed = {line.subject: line.text for line in both if line.status is Status.FAILED}
+    assert list(failed) == ["jobs on queue far"]
+    assert f"{silent} does not answer" in failed["jobs on queue far"]
 
 
 def test_a_builder_that_is_not_there_fails_and_one_that_was_not_named_is_passed_over(

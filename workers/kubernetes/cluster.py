@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
+import yaml
 from kubernetes import client
 from kubernetes import config as kubeconfig
 from kubernetes.client.exceptions import ApiException
@@ -320,6 +321,8 @@ class Cluster:
             kubeconfig.load_kube_config(  # type: ignore[no-untyped-call]
                 self._config_file, self._context, configuration, persist_config=False
             )
+        except yaml.YAMLError as error:
+            raise ConfigError(f"the kubeconfig of {self} is no YAML: {' '.join(str(error).split())}") from error
         except kubeconfig.ConfigException as error:
             if self.name:
                 raise ConfigError(self._unknown_context() or f"kubeconfig {self.name}: {error}") from error

@@ -176,3 +176,13 @@ def test_the_pause_that_a_server_wants_ends(keeper: Gatekeeper, address: str, tm
         cluster.get("/")
     # Then
     assert cluster.get("/") == {"is": "there"}
+
+
+def test_a_kubeconfig_that_is_no_yaml_is_one_clear_error(tmp_path: Path) -> None:
+    # Given
+    path = tmp_path / "kubeconfig"
+    path.write_text("clusters: [{name: x\nusers: []\n")
+
+    # Then
+    with pytest.raises(ConfigError, match=r"kubeconfig of .*/kubeconfig is no YAML: .* line 2"):
+        Cluster(str(path)).get("/version")
