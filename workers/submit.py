@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from broker_config import queue_builder
-from broker_config.errors import InvalidRequest, TemporaryError
+from broker_config.errors import ConfigError, InvalidRequest, TemporaryError
 from broker_config.oci.logins import Login
 from broker_config.runs import FailureClass, Reason, Run, State, now
 from workers.failures import RunCancelled, RunFailed
@@ -130,6 +130,9 @@ class Submitter:
 def _submit(request: Request, target: Target) -> None:
     try:
         target.submit(request)
+    except ConfigError as error:
+        # This machine has no way to it, so there is nothing to release either.
+        raise RunFailed(FailureClass.CONFIG, Reason.CONFIG_INVALID, str(error)) from error
     except RunFailed as error:
         if error.reason is not Reason.NAME_TAKEN:
             # The run ends here, and an agent that was frozen before its own `submit` may come when it is not refused

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from broker_config.errors import StaleWrite, TemporaryError
+from broker_config.errors import ConfigError, StaleWrite, TemporaryError
 from broker_config.queues import QueueRecord
 from broker_config.runs import FailureClass, Reason, Run
 from broker_config.store import Store
@@ -52,6 +52,16 @@ class Foreign(Refusing):
     """Has another object of that name."""
 
     reason = Reason.NAME_TAKEN
+
+
+class Unreachable(StubTarget):
+    """Is nowhere that this machine knows of."""
+
+    def submit(self, request: Request) -> None:
+        raise ConfigError("the kubeconfig has no context 'prod'; known: lab")
+
+    def release(self, name: str) -> None:
+        raise ConfigError("the kubeconfig has no context 'prod'; known: lab")
 
 
 def claimed(store: Store, queue: QueueRecord) -> tuple[Recorder, Run]:
@@ -111,6 +121,20 @@ def test_the_name_of_a_run_that_its_target_refused_stays_taken(store: Store, que
 
     # Then
     assert StubTarget(home).inventory() == []
+
+
+def test_a_target_that_this_machine_has_no_way_to_fails_the_run_for_its_config(
+    store: Store, queue: QueueRecord, home: Path
+) -> None:
+    # Given
+    recorder, run = claimed(store, queue)
+
+    # When
+    with pytest.raises(RunFailed, match="no context 'prod'; known: lab") as failed:
+        Submitter(recorder, lambda _: False, Wandb(), Macros()).submit(prepared(run), Unreachable(home), lambda: False)
+
+    # Then
+    assert (failed.value.failure, failed.value.reason) == (FailureClass.CONFIG, Reason.CONFIG_INVALID)
 
 
 def test_the_object_of_another_program_that_has_the_runs_name_is_left_alone(

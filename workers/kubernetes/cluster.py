@@ -342,9 +342,7 @@ class Cluster:
         if not (self._context and known) or self._context in known:
             return ""
         where = self._config_file or "the kubeconfig of this machine"
-        return (
-            f"{where} has no context {self._context!r} (it has {', '.join(known)}){did_you_mean(self._context, known)}"
-        )
+        return f"{where} has no context {self._context!r}{did_you_mean(self._context, known)}"
 
 
 def _url(path: str, query: Query | None) -> str:

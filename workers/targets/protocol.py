@@ -128,6 +128,7 @@ class Target(Protocol):
        CONFIG) when the config cannot work. It is the one place that reads the queue config.
     2. `submit` is idempotent by the request's name, also against another agent that does the same at this moment. An
        object of that name and digest is adopted silently; one with another digest raises `RunFailed` (NAME_TAKEN).
+       Where this machine has no way to the platform that the request names, it raises `ConfigError`.
        After it returned, `observe` knows the object for ever, or until `release`. Where an image has to be pulled, it
        asks the request's `login` for what that needs, at that moment, and keeps the answer nowhere but where the
        platform has to find it. The digest knows nothing of it, so agents with other logins adopt each other's objects.

@@ -107,6 +107,23 @@ def test_everything_is_listed_anew_when_the_version_is_not_kept_any_more(watched
     assert watched.told.count(None) == 2
 
 
+def test_a_version_that_is_lost_again_and_again_is_listed_anew_each_time(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a server that answers each watch with 410
+    monkeypatch.setattr(informers, "_FIRST_WAIT_SECONDS", 0.01)
+    watched.server.put("pod", owner="a", state="1")
+    watched.server.oldest = watched.server.version + 10
+    watched.informer.start()
+    eventually(lambda: watched.server.calls["list"] == 3)
+    # When
+    watched.server.oldest = 0
+    eventually(lambda: watched.informer.is_current)
+    watched.server.put("pod", owner="a", state="2")
+    # Then
+    eventually(lambda: watched.informer.of("a") == {"pod": "2"})
+
+
 def test_a_server_that_fails_is_asked_less_and_less_often(watched: Watched) -> None:
     # Given
     watched.server.put("pod", owner="a")

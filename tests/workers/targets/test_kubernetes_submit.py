@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,16 +9,14 @@ from typing import Any
 import pytest
 
 from broker_config.errors import TemporaryError
-from broker_config.runs import FailureClass, Reason
+from broker_config.runs import Reason
 from tests.cluster import JOBS, NAMESPACES, cluster, namespace
 from tests.contract.waiting import eventually
-from tests.golden.requests import workload
 from tests.workers.targets.test_kubernetes import Lab, pod_spec
 from workers.failures import RunFailed
 from workers.kubernetes.cluster import MERGE_PATCH
 from workers.kubernetes.resource import Resource
 from workers.targets.kubernetes.handles import Handle
-from workers.targets.kubernetes.target import KubernetesTarget
 from workers.targets.protocol import Request
 
 WEBHOOKS = Resource(
@@ -115,25 +112,6 @@ def test_ones_own_object_is_adopted_also_while_somebody_deletes_it(lab: Lab) -> 
 def test_a_namespace_that_is_not_there_is_told_with_its_cure(lab: Lab) -> None:
     with pytest.raises(RunFailed, match="kubectl create namespace nowhere-at-all"):
         lab.target.submit(rendered(lab, namespace="nowhere-at-all"))
-
-
-def test_a_run_for_a_context_that_this_machine_has_not_fails_for_its_config(home: Path, tmp_path: Path) -> None:
-    # Given
-    kubeconfig = tmp_path / "kubeconfig"
-    content = {
-        "clusters": [{"name": "c", "cluster": {"server": "http://127.0.0.1:9"}}],
-        "users": [{"name": "u", "user": {}}],
-        "contexts": [{"name": "lab", "context": {"cluster": "c", "user": "u"}}],
-        "current-context": "lab",
-    }
-    kubeconfig.write_text(json.dumps(content))
-    target = KubernetesTarget(home)
-    request = target.render(workload({"config": {"configFile": str(kubeconfig), "context": "prod"}}))
-    # When
-    with pytest.raises(RunFailed, match=r"has no context 'prod' \(it has lab\)") as failed:
-        target.submit(request)
-    # Then
-    assert (failed.value.failure, failed.value.reason) == (FailureClass.CONFIG, Reason.CONFIG_INVALID)
 
 
 def test_a_namespace_that_is_going_away_takes_nothing(lab: Lab) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from broker_config.errors import ConfigError, LaunchyardError, TemporaryError
 from broker_config.findings import Finding, error
-from broker_config.runs import FailureClass, Reason
+from broker_config.runs import Reason
 from workers.builders.protocol import ArtifactKind
 from workers.failures import RunFailed
 from workers.kubernetes.cluster import Refused
@@ -51,10 +51,7 @@ class KubernetesTarget:
 
     def submit(self, request: Request) -> None:
         handle = Handle.parse(request.name)
-        try:
-            place = self._places.of(handle)
-        except ConfigError as error:
-            raise RunFailed(FailureClass.CONFIG, Reason.CONFIG_INVALID, str(error)) from error
+        place = self._places.of(handle)
         if place.marks.has(handle, Mark.RELEASED):
             return
         made = create(place, request)
