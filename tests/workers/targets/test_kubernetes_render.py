@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -52,6 +53,23 @@ def test_a_golden_request_has_only_fields_that_kubernetes_knows(golden: Golden) 
     assert not unknown
     assert re.fullmatch(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", manifest["metadata"]["name"])
     assert len(manifest["metadata"]["name"]) <= kind.name_limit
+
+
+@pytest.mark.parametrize("golden", golden_requests("kubernetes"))
+def test_a_secret_reaches_each_kind_by_reference_alone(golden: Golden) -> None:
+    # Given
+    secret = replace(golden.workload(), secrets=("WANDB_API_KEY",))
+
+    # When
+    manifest = render(secret).body["object"]
+
+    # Then
+    pods = [pod for pod in kind_of(manifest).find_pods(manifest) if pod.is_named]
+    written = [one for pod in pods for container in pod.containers for one in container.get("env", [])]
+    given = [one for one in written if one["name"] == "WANDB_API_KEY"]
+    reference = {"secretKeyRef": {"name": manifest["metadata"]["name"], "key": "WANDB_API_KEY"}}
+    assert all(one == {"name": "WANDB_API_KEY", "valueFrom": reference} for one in given)
+    assert bool(given) == bool(pods)
 
 
 @pytest.mark.parametrize("golden", golden_requests("kubernetes"))
