@@ -11,7 +11,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -66,6 +66,7 @@ class Informer(Generic[State]):
         self._selector = selector
         self._read = read
         self._changed = changed
+        self._lock = threading.Lock()  # of what is known: the watch tells of it, and others read objects themselves
         self._known: dict[str, dict[str, State]] = {}
         self._heard = float("-inf")
         self._lost: float | None = None  # since when nothing but errors comes
@@ -110,12 +111,29 @@ class Informer(Generic[State]):
 
     def put(self, kept: Kept[State]) -> None:
         """Know an object that was just made or read, unless the watch has told of it, whose word is newer."""
-        if not self.is_current or kept.name not in self.of(kept.owner):
-            _keep(self._known, kept)
+        with self._lock:
+            if not self.is_current or kept.name not in self.of(kept.owner):
+                _keep(self._known, kept)
+
+    def replace(self, owners: Iterable[str], found: Iterable[Kept[State]]) -> None:
+        """Know of these owners what a list has just said, unless the watch has come meanwhile, whose word is newer."""
+        with self._lock:
+            if not self.is_current:
+                for owner in owners:
+                    self._known.pop(owner, None)
+                for kept in found:
+                    _keep(self._known, kept)
+
+    def correct(self, found: Iterable[Kept[State]]) -> None:
+        """Know what a list has just said, because the watch is late; what that tells then is the same again."""
+        with self._lock:
+            for kept in found:
+                _keep(self._known, kept)
 
     def drop(self, owner: str) -> None:
         """Keep nothing of an owner any more."""
-        self._known.pop(owner, None)
+        with self._lock:
+            self._known.pop(owner, None)
 
     def _work(self) -> None:
         wait = _FIRST_WAIT_SECONDS
@@ -159,9 +177,10 @@ class Informer(Generic[State]):
             for one in page["items"]:
                 if (kept := self._read(one, False)) is not None:
                     _keep(known, kept)
-        self._known = known
-        self._version = version
-        self._hear()
+        with self._lock:
+            self._known = known
+            self._version = version
+            self._hear()
         self._changed(None)
 
     def _hear(self) -> None:
@@ -191,7 +210,8 @@ class Informer(Generic[State]):
         self._hear()
         self._version = told["metadata"]["resourceVersion"]
         if kind != "BOOKMARK" and (kept := self._read(told, kind == "DELETED")) is not None:
-            _keep(self._known, kept)
+            with self._lock:
+                _keep(self._known, kept)
             self._changed(kept.owner)
 
 

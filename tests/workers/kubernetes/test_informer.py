@@ -179,3 +179,18 @@ def test_an_informer_that_waits_for_events_ends_at_once(watched: Watched) -> Non
     watched.informer.stop()
     # Then
     eventually(lambda: not watched.informer.is_alive, seconds=3.0)
+
+
+def test_a_list_of_somebody_else_counts_until_the_watch_has_come(watched: Watched) -> None:
+    # When
+    watched.informer.replace(["a"], [Kept("a", "pod", "old")])
+    # Then
+    assert watched.informer.of("a") == {"pod": "old"}
+    # When: the watch has come while that somebody listed
+    watched.server.put("pod", owner="a", state="new")
+    watched.informer.start()
+    eventually(lambda: watched.informer.is_current)
+    watched.informer.replace(["a"], [])
+    watched.informer.replace(["a"], [Kept("a", "pod", "old")])
+    # Then
+    assert watched.informer.of("a") == {"pod": "new"}

@@ -138,12 +138,13 @@ class Scope:
             self._look_at_pods(selector, unknown)
 
     def _look_at_pods(self, selector: str, owners: Iterable[str]) -> None:
-        found = list(self.cluster.listed(PODS.path(self.namespace), selector))
-        for owner in owners:
-            self._pods.drop(owner)
-        for one in found:
-            if (kept := self._read_pod(one, False)) is not None:
-                self._pods.put(kept)
+        is_late = self._pods.is_current
+        listed = self.cluster.listed(PODS.path(self.namespace), selector)
+        found = [kept for one in listed if (kept := self._read_pod(one, False)) is not None]
+        if is_late:
+            self._pods.correct(found)
+        else:
+            self._pods.replace(owners, found)
 
     def _of(self, resource: Resource) -> Informer[ObjectState]:
         with self._lock:
