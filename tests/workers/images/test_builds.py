@@ -135,9 +135,8 @@ def test_a_frozen_package_that_cannot_be_installed_is_told_and_left_out(lab: Lab
 
 def test_an_accelerators_image_is_built_upon_with_its_own_python(lab: Lab) -> None:
     # Given an image with a package, whose Python has no other name than python3, and whose user may write nothing
-    text = (
-        f"FROM {BASE_IMAGE}\nRUN pip install iniconfig && rm /usr/local/bin/python\nENV BROUGHT=libraries\nUSER 12345\n"
-    )
+    steps = 'RUN pip install iniconfig && rm "$(command -v python)"\nENV BROUGHT=libraries\nUSER 12345\n'
+    text = f"FROM {BASE_IMAGE}\n{steps}"
     made = subprocess.run(["docker", "build", "-q", "-"], input=text, text=True, capture_output=True, check=True)
     lab.images.append("lab/accelerator:1")
     subprocess.run(["docker", "tag", made.stdout.strip(), lab.images[0]], check=True)
