@@ -59,6 +59,14 @@ GONE = 410
 _TOO_MANY_REQUESTS = 429
 _PASSING = frozenset({408, 425, _TOO_MANY_REQUESTS})
 
+_NO_ANSWER = (
+    ApiException,
+    urllib3.exceptions.HTTPError,
+    kubeconfig.ConfigException,  # of credentials that are being refreshed
+    OSError,
+    ValueError,
+)
+
 _NOBODY = "system:anonymous"
 """Who the server takes a client for that has shown no credentials, such as one whose exec plug-in has failed."""
 
@@ -206,15 +214,18 @@ class Cluster:
     def stream(self, path: str, query: Query, silence_seconds: float) -> Iterator[urllib3.BaseHTTPResponse]:
         """An answer that goes on, such as a watch or a log that is followed.
 
-        It may be closed by another thread. Errors are raised as by `call`, also for those of the reading inside.
+        It may be shut down by another thread. Errors are raised as by `call`, also for those of the reading inside.
         """
         with self.answering():
             timeout = (ANSWER_SECONDS[0], silence_seconds)
             response = self._request("GET", _url(path, query), timeout=timeout)
-            try:
-                yield response
-            finally:
-                response.close()
+        try:
+            yield response
+        except _NO_ANSWER as error:
+            # This is no silence: a log may be quiet for long, and a watch may have been shut down here.
+            raise TemporaryError(f"what {self} was telling broke off: {error}") from error
+        finally:
+            response.close()
 
     def resource(self, api_version: str, kind: str) -> Resource:
         """Where objects of a kind are, as the cluster itself says.
@@ -256,13 +267,7 @@ class Cluster:
         """Translate the client's exceptions."""
         try:
             yield
-        except (
-            ApiException,
-            urllib3.exceptions.HTTPError,
-            kubeconfig.ConfigException,  # of credentials that are being refreshed
-            OSError,
-            ValueError,
-        ) as error:
+        except _NO_ANSWER as error:
             self._silence = f"{self} does not answer: {error}"
             raise TemporaryError(self._silence) from error
 

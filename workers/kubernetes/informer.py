@@ -86,8 +86,8 @@ class Informer(Generic[State]):
         self._woken.set()
         # What reads from it is woken by its end alone.
         if (stream := self._stream) is not None:
-            # One that has ended says so with a ValueError.
-            with suppress(OSError, ValueError):
+            # One that has ended meanwhile says so.
+            with suppress(OSError, ValueError, RuntimeError):
                 stream.shutdown()
 
     @property

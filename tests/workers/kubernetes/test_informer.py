@@ -179,6 +179,19 @@ def test_an_informer_that_waits_for_events_ends_at_once(watched: Watched) -> Non
     watched.informer.stop()
     # Then
     eventually(lambda: not watched.informer.is_alive, seconds=3.0)
+    assert not watched.cluster.silence
+
+
+def test_an_informer_ends_between_two_watches(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a watch that has ended, so that its connection is others'
+    watched.server.is_leaving = True
+    watched.informer.start()
+    eventually(lambda: watched.server.calls["watch"] > 1)
+    # When
+    watched.informer.stop()
+    # Then
+    eventually(lambda: not watched.informer.is_alive, seconds=3.0)
+    assert watched.cluster.get(PATH, {"limit": 1})
 
 
 def test_a_list_of_somebody_else_counts_until_the_watch_has_come(watched: Watched) -> None:
