@@ -1,7 +1,4 @@
-"""One cluster, and the one place where the Kubernetes client's exceptions become ours.
-
-The client brings what is hard: kubeconfig files, exec plug-ins, tokens that change, proxies and certificates.
-"""
+"""One cluster, and the one place where the Kubernetes client's exceptions become ours."""
 
 from __future__ import annotations
 
@@ -11,19 +8,17 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
-import yaml
-from kubernetes import client
 from kubernetes import config as kubeconfig
 from kubernetes.client.exceptions import ApiException
 
-from broker_config.errors import ConfigError, TemporaryError, did_you_mean
+from broker_config.errors import TemporaryError
 from broker_config.runs import FailureClass, Reason
 from workers.failures import RunFailed
+from workers.kubernetes.access import Access
 from workers.kubernetes.resource import Resource, root_of
 
 Object = dict[str, Any]
@@ -32,18 +27,10 @@ Query = Mapping[str, str | int | bool]
 ANSWER_SECONDS = (5.0, 30.0)
 """To connect, and for an answer."""
 
-CONNECTIONS = 32
-"""Kept open at most; more are made when needed and closed after use."""
-
 PAGE = 500
 """Objects in one answer to a list."""
 
 MERGE_PATCH = "application/merge-patch+json"
-
-_SERVICE_ACCOUNT_NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-
-RELOAD_SECONDS = 5.0
-"""Credentials that the server does not take are read anew no sooner than this: an exec plug-in is a program."""
 
 LONGEST_PAUSE_SECONDS = 60.0
 """However long the server wants to be left alone, it is asked again after that."""
@@ -99,30 +86,22 @@ class Refused(RunFailed):
 
 
 class Cluster:
-    """An API server with the agent's credentials for it, for all threads of this process.
-
-    It is connected at first use, because an agent that starts before its cluster has to live.
-    """
+    """An API server with the agent's credentials for it, for all threads of this process."""
 
     def __init__(self, config_file: str | None = None, context: str | None = None) -> None:
-        self.name = "#".join(filter(None, (config_file, context)))  # empty: the one that kubectl would speak to
-        self._config_file = config_file
-        self._context = context
-        self._lock = threading.Lock()
-        self._api: client.ApiClient | None = None
-        self._loaded = float("-inf")
+        self._access = Access(config_file, context)
         self._paused_until = float("-inf")
         self._silence = ""
         self._sleepers: set[threading.Event] = set()
         self._plurals: dict[tuple[str, str], Resource] = {}
 
     def __str__(self) -> str:
-        return self.name or "the Kubernetes cluster"
+        return str(self._access)
 
     @property
-    def silence(self) -> str:
-        """Why the last that was asked got no answer; empty when it got one."""
-        return self._silence
+    def name(self) -> str:
+        """The kubeconfig's path and the context; empty for the cluster that kubectl would speak to."""
+        return self._access.name
 
     @property
     def namespace(self) -> str:
@@ -131,13 +110,12 @@ class Cluster:
         Raises:
             ConfigError: when there is no such cluster.
         """
-        with suppress(kubeconfig.ConfigException):
-            contexts, active = kubeconfig.list_kube_config_contexts(self._config_file)  # type: ignore[no-untyped-call]
-            chosen = next((one for one in contexts if one["name"] == self._context), active)
-            return str(chosen["context"].get("namespace") or "default")
-        with suppress(OSError):
-            return _SERVICE_ACCOUNT_NAMESPACE.read_text().strip()
-        return "default"
+        return self._access.namespace
+
+    @property
+    def silence(self) -> str:
+        """Why the last that was asked got no answer; empty when it got one."""
+        return self._silence
 
     def get(self, path: str, query: Query | None = None) -> Object:
         """The object or the list at a path of the API. Raises as `call` does."""
@@ -281,7 +259,7 @@ class Cluster:
     ) -> urllib3.BaseHTTPResponse:
         """The answer, of which only an error's body is read."""
         self._keep_pause()
-        api = self._connected()
+        api = self._access.api()
         headers = {"Accept": "application/json", **({"Content-Type": content_type} if body is not None else {})}
         request = api.param_serialize(method, url, header_params=headers, body=body, auth_settings=["BearerToken"])
         response: urllib3.BaseHTTPResponse = api.call_api(*request, _request_timeout=timeout).response
@@ -293,7 +271,7 @@ class Cluster:
             return response
         error = _said(response)
         if isinstance(error, Unauthorized):
-            self._drop(api)
+            self._access.renew(api)
         elif response.status == _TOO_MANY_REQUESTS and isinstance(error, TemporaryError):
             self._paused_until = time.monotonic() + error.delay_seconds
         raise error
@@ -303,51 +281,6 @@ class Cluster:
         if (left := self._paused_until - time.monotonic()) > 0:
             text = f"{self} has too many requests, and is asked again in {left:.0f} s"
             raise TemporaryError(text, delay_seconds=left)
-
-    def _drop(self, api: client.ApiClient) -> None:
-        """Have credentials that are not taken read anew: the client itself reads only those that say when they end."""
-        with self._lock:
-            if self._api is api and time.monotonic() - self._loaded > RELOAD_SECONDS:
-                self._api = None
-
-    def _connected(self) -> client.ApiClient:
-        with self._lock:
-            if self._api is None:
-                configuration = client.Configuration()
-                self._load(configuration)
-                configuration.connection_pool_maxsize = CONNECTIONS
-                configuration.retries = False
-                self._api = client.ApiClient(configuration)
-                self._loaded = time.monotonic()
-            return self._api
-
-    def _load(self, configuration: client.Configuration) -> None:
-        try:
-            kubeconfig.load_kube_config(  # type: ignore[no-untyped-call]
-                self._config_file, self._context, configuration, persist_config=False
-            )
-        except yaml.YAMLError as error:
-            raise ConfigError(f"the kubeconfig of {self} is no YAML: {' '.join(str(error).split())}") from error
-        except kubeconfig.ConfigException as error:
-            if self.name:
-                raise ConfigError(self._unknown_context() or f"kubeconfig {self.name}: {error}") from error
-            try:
-                kubeconfig.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
-            except kubeconfig.ConfigException:
-                raise ConfigError(
-                    f"there is no Kubernetes cluster: {error}; let KUBECONFIG name a file, or run the agent in a pod"
-                ) from error
-
-    def _unknown_context(self) -> str:
-        """What is wrong with the context that is wanted; empty where something else is."""
-        known: list[str] = []
-        with suppress(kubeconfig.ConfigException):
-            contexts, _ = kubeconfig.list_kube_config_contexts(self._config_file)  # type: ignore[no-untyped-call]
-            known = [one["name"] for one in contexts]
-        if not (self._context and known) or self._context in known:
-            return ""
-        where = self._config_file or "the kubeconfig of this machine"
-        return f"{where} has no context {self._context!r}{did_you_mean(self._context, known)}"
 
 
 def _url(path: str, query: Query | None) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from broker_config.errors import ConfigError, TemporaryError
-from workers.kubernetes import cluster as clusters
+from workers.kubernetes import access
 from workers.kubernetes.cluster import Cluster, Refused, Unauthorized
 
 
@@ -82,7 +82,7 @@ def connected(address: str, folder: Path, context: str | None = None, **user: An
 
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clusters, "RELOAD_SECONDS", 0.0)
+    monkeypatch.setattr(access, "RELOAD_SECONDS", 0.0)
 
 
 def test_the_context_that_is_named_is_used_and_not_the_current_one(
