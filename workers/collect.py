@@ -20,17 +20,42 @@ from workers.targets.protocol import LogChunk, Observation, Target
 logger = logging.getLogger(__name__)
 
 SHORTEST_PERIOD_SECONDS = 0.2
-LONGEST_PERIOD_SECONDS = 2.0
-"""A job that prints nothing is asked less and less often."""
+"""Between two reads of a log that grows."""
 
-QUIET_READS_PER_SECOND = 50
-"""Of all jobs that print nothing together: however many there are, they cost the platform no more than that."""
+GROWTH = 1.5
+"""A quiet log is read less and less often: a line comes no later than half as long as it was quiet before."""
 
+REQUESTS_PER_SECOND = 50
+"""To the platform for all logs together. Those of jobs that have ended are read at once, whatever that leaves."""
+
+CHUNKS_OF_A_TURN = 8
+"""Of one log; then come the others that are due."""
+
+RETRY_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 30.0
 """A target that gives no log is asked less and less often."""
 
 LAST_READ_ATTEMPTS = 7
 """Of the rest of an ended job's log: one and a half minutes, in which most outages of a target are over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often the logs of jobs that print nothing are read."""
+
+    longest_seconds: float  # one of few
+    per_second: float  # all together, however many there are
+
+    def period(self, logs: int) -> float:
+        """Seconds between two reads of one of so many, at last."""
+        return max(self.longest_seconds, logs / self.per_second)
+
+
+HERE = Pace(longest_seconds=2.0, per_second=50)
+"""On the agent's machine a read costs little."""
+
+REMOTE = Pace(longest_seconds=60.0, per_second=10)
+"""Of a platform that others use too. There, news of the job has its log read soon."""
 
 
 @dataclass
@@ -55,6 +80,8 @@ class Collector:
         self._target = target
         self._logs = logs
         self._finish = finish
+        self._pace = HERE if target.is_local else REMOTE
+        self._free_at = float("-inf")  # when the next log may be read
         self._tails: dict[str, _Tail] = {}
         self._schedule: list[_Tail] = []
         self._condition = threading.Condition()
@@ -74,6 +101,17 @@ class Collector:
             self._tails[run.id] = tail
             heapq.heappush(self._schedule, tail)
             self._condition.notify()
+
+    def wake(self, run: Run) -> None:
+        """Read this run's log soon: something has happened to its job."""
+        soon = time.monotonic() + SHORTEST_PERIOD_SECONDS
+        with self._condition:
+            held = self._tails.get(run.id)
+            # One that cannot be read keeps its pause: while a target is away there is much news of no worth.
+            if held is not None and held.end is None and not held.failures:
+                self._tails[run.id] = tail = _Tail(min(held.due, soon), held.run, held.place)
+                heapq.heappush(self._schedule, tail)
+                self._condition.notify()
 
     def finish(self, run: Run, end: Observation) -> None:
         """The job has ended: read the rest of its log, then finish the run."""
@@ -103,18 +141,18 @@ class Collector:
                 self._read(tail)
             except BrokerFull as error:
                 logger.warning("log-retry run=%s: %s", tail.run.id, error)
-                self._again(tail, LONGEST_PERIOD_SECONDS)
+                self._again(tail, RETRY_SECONDS)
             except LaunchyardError as error:
                 logger.warning("log-retry run=%s: %s", tail.run.id, error)
                 self._again(tail, self._pause(tail))
             except Exception:
                 logger.exception("log-fault run=%s", tail.run.id)
-                self._again(tail, LONGEST_PERIOD_SECONDS)
+                self._again(tail, RETRY_SECONDS)
 
     def _next(self) -> _Tail | None:
         with self._condition:
             while not self._stopped:
-                wait = self._schedule[0].due - time.monotonic() if self._schedule else None
+                wait = self._wait(self._schedule[0]) if self._schedule else None
                 if wait is not None and wait <= 0:
                     tail = heapq.heappop(self._schedule)
                     # `finish` and `drop` leave the earlier entry in the schedule.
@@ -124,29 +162,36 @@ class Collector:
                     self._condition.wait(wait)
         return None
 
+    def _wait(self, tail: _Tail) -> float:
+        due = tail.due if tail.end is not None else max(tail.due, self._free_at)
+        return due - time.monotonic()
+
     def _read(self, tail: _Tail) -> None:
-        while True:
+        for _ in range(CHUNKS_OF_A_TURN):
             chunk = self._next_chunk(tail)
             if chunk.lines and not self._store(tail, chunk):
                 break
             # Where the log was at another place than this thread believed, what follows that place is still to be read.
             if not chunk.more and (not chunk.lines or tail.place.position == chunk.position):
                 break
+        else:
+            self._again(tail, 0)
+            return
         if tail.end is not None:
             self._end(tail, tail.end)
             return
         tail.failures = 0
-        tail.period = SHORTEST_PERIOD_SECONDS if chunk.lines else min(tail.period * 1.5, self._longest())
+        tail.period = SHORTEST_PERIOD_SECONDS if chunk.lines else min(tail.period * GROWTH, self._longest())
         self._again(tail, tail.period)
 
     def _pause(self, tail: _Tail) -> float:
         """How long a log that could not be read is left alone: no less than one that has nothing new."""
         doublings = min(max(tail.failures - 1, 0), 10)
-        pause = min(LONGEST_PERIOD_SECONDS * 2.0**doublings, LONGEST_PAUSE_SECONDS)
+        pause = min(RETRY_SECONDS * 2.0**doublings, LONGEST_PAUSE_SECONDS)
         return pause if tail.end is not None else max(pause, self._longest())
 
     def _longest(self) -> float:
-        return max(LONGEST_PERIOD_SECONDS, len(self._tails) / QUIET_READS_PER_SECOND)
+        return self._pace.period(len(self._tails))
 
     def _store(self, tail: _Tail, chunk: LogChunk) -> bool:
         """Whether the lines are in the run's log, where there is room for them."""
@@ -163,14 +208,19 @@ class Collector:
         return True
 
     def _next_chunk(self, tail: _Tail) -> LogChunk:
+        began, requests = time.monotonic(), 1
         try:
-            return self._target.read_logs(tail.run.submission, tail.place.position)
+            chunk = self._target.read_logs(tail.run.submission, tail.place.position)
+            requests = chunk.requests
+            return chunk
         except LaunchyardError as error:
             tail.failures += 1
             if tail.end is None or tail.failures < LAST_READ_ATTEMPTS:
                 raise
             # The run's end is worth more than the end of its log.
             return LogChunk((f"--- launchyard: the rest of the log cannot be read: {error} ---",), tail.place.position)
+        finally:
+            self._free_at = max(began, self._free_at) + requests / REQUESTS_PER_SECOND
 
     def _end(self, tail: _Tail, end: Observation) -> None:
         self._finish(tail.run, end)

@@ -107,6 +107,9 @@ class Watcher:
             changed |= self._silent.keys() or {None}
         while not self._changes.empty():
             changed.add(self._changes.get())
+        for name in changed:
+            if name is not None and (run := self._runs.get(name)) is not None:
+                self._collector.wake(run)
         if time.monotonic() >= self._ask_again:
             changed |= self._silent.keys()
         return list(self._runs) if None in changed else [name for name in changed if name in self._runs]

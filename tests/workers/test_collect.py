@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
@@ -14,7 +17,7 @@ from broker_config.runs import Reason, Run, RunSpec, State, new_run_id, now
 from broker_config.store import Store
 from tests.agents import eventually
 from workers import collect as collect_module
-from workers.collect import Collector
+from workers.collect import Collector, Pace
 from workers.targets.protocol import LogChunk, Observation, Phase
 from workers.targets.stub import StubTarget
 
@@ -55,6 +58,52 @@ def submitted_run() -> Run:
         reason=Reason.SUBMITTING,
         submission=f"object-{run_id}",
     )
+
+
+class Elsewhere(StubTarget):
+    """Jobs on a platform that others use too: some are quiet, and the log of others never ends."""
+
+    is_local = False
+
+    def __init__(self) -> None:
+        self.reads: Counter[str] = Counter()
+        self.endless: set[str] = set()
+        self.requests = 1
+
+    def read_logs(self, name: str, position: str) -> LogChunk:
+        self.reads[name] += 1
+        if name not in self.endless:
+            return LogChunk((), position, requests=self.requests)
+        return LogChunk(["a line"], str(self.reads[name]), more=True, requests=self.requests)
+
+    def has_read_all(self, runs: list[Run], times: int = 1) -> bool:
+        return all(self.reads[run.submission] >= times for run in runs)
+
+
+@pytest.fixture
+def elsewhere() -> Elsewhere:
+    return Elsewhere()
+
+
+@pytest.fixture
+def finished() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.fixture
+def collector(store: Store, elsewhere: Elsewhere, finished: threading.Event) -> Iterator[Collector]:
+    """One for jobs elsewhere, made when the test has set its pace."""
+    collector = Collector(elsewhere, store.logs, lambda run, end: finished.set())
+    collector.start()
+    yield collector
+    collector.stop()
+
+
+@pytest.fixture
+def at_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A log that was found quiet once is read as seldom as any."""
+    monkeypatch.setattr(collect_module, "GROWTH", 1e9)
+    monkeypatch.setattr(collect_module, "REMOTE", Pace(longest_seconds=0.1, per_second=20))
 
 
 def collect(store: Store, target: Talking, run: Run) -> list[list[str]]:
@@ -134,7 +183,7 @@ def test_lines_that_are_being_stored_when_the_job_ends_are_not_stored_again(stor
 
 def test_a_log_of_which_the_rest_cannot_be_had_says_so(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     # Given
-    monkeypatch.setattr(collect_module, "LONGEST_PERIOD_SECONDS", 0.01)
+    monkeypatch.setattr(collect_module, "RETRY_SECONDS", 0.01)
 
     class Silent(Talking):
         def read_logs(self, name: str, position: str) -> LogChunk:
@@ -148,3 +197,61 @@ def test_a_log_of_which_the_rest_cannot_be_had_says_so(store: Store, monkeypatch
     # Then
     assert lines == ["line 0", "line 1"]
     assert "cannot be read: the node does not answer" in last
+
+
+@pytest.mark.usefixtures("at_pace")
+def test_quiet_logs_elsewhere_cost_the_same_however_many_there_are(collector: Collector, elsewhere: Elsewhere) -> None:
+    # Given sixty that would each be read ten times a second if they were alone
+    runs = [submitted_run() for _ in range(60)]
+    for run in runs:
+        collector.attach(run)
+    eventually(lambda: elsewhere.has_read_all(runs), "all are read once")
+    # When
+    before, began = elsewhere.reads.total(), time.monotonic()
+    eventually(lambda: elsewhere.has_read_all(runs, 2), "all are read again")
+    # Then
+    rate = (elsewhere.reads.total() - before) / (time.monotonic() - began)
+    assert rate < 30
+
+
+@pytest.mark.usefixtures("at_pace")
+def test_news_of_a_job_has_its_quiet_log_read_soon(
+    collector: Collector, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given
+    monkeypatch.setattr(collector, "_pace", Pace(longest_seconds=3600, per_second=20))
+    run = submitted_run()
+    collector.attach(run)
+    eventually(lambda: elsewhere.has_read_all([run]), "it is read once")
+    # When
+    collector.wake(run)
+    # Then
+    eventually(lambda: elsewhere.has_read_all([run], 2), "it is read again")
+
+
+def test_a_log_that_does_not_end_keeps_no_other_from_being_read(collector: Collector, elsewhere: Elsewhere) -> None:
+    # Given
+    endless, other = submitted_run(), submitted_run()
+    elsewhere.endless.add(endless.submission)
+    collector.attach(endless)
+    eventually(lambda: elsewhere.has_read_all([endless], 100), "it is being read")
+    # When
+    collector.attach(other)
+    # Then
+    eventually(lambda: elsewhere.has_read_all([other], 3), "the other is read")
+
+
+def test_the_log_of_a_job_that_has_ended_is_read_at_once_whatever_the_others_take(
+    collector: Collector, elsewhere: Elsewhere, finished: threading.Event
+) -> None:
+    # Given others that have taken what a hundred minutes have
+    run, other = submitted_run(), submitted_run()
+    elsewhere.requests = 100 * 60 * collect_module.REQUESTS_PER_SECOND
+    collector.attach(other)
+    collector.attach(run)
+    eventually(lambda: elsewhere.reads.total() == 1, "one is read")
+    # When
+    collector.finish(run, END)
+    # Then
+    assert finished.wait(10)
+    assert elsewhere.reads.total() == 2

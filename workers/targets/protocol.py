@@ -119,6 +119,7 @@ class LogChunk:
     lines: Sequence[str] = ()
     position: str = ""
     more: bool = field(default=False)  # the next call would bring more at once
+    requests: int = 1  # to the platform, that it took
 
 
 class Target(Protocol):
