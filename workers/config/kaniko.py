@@ -91,7 +91,7 @@ class KanikoBuilderConfig(ImageBuilderConfig):
     login for its destination."""
 
     build_job_name: str = Field(
-        default="wandb-launch-container-build", alias="build-job-name", pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"
+        default="launchyard-build", alias="build-job-name", pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$"
     )
     """How the names of build Jobs begin."""
 

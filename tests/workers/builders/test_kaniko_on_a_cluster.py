@@ -257,7 +257,7 @@ def test_code_comes_through_a_bucket_and_is_gone_from_it_afterwards(
         artifact = builder.build(order, builder.key(order), look, lambda: False)
         # Then
         assert "@sha256:" in artifact.reference
-        assert seen[0].startswith("builds/wandb-launch-container-build-")
+        assert seen[0].startswith("builds/launchyard-build-")
         assert not list(bucket.objects.all())
 
 

@@ -38,7 +38,7 @@ TAKEN = {
     "builder noop": Case("builder:\n  type: noop\n", {"builder.type": "noop"}),
     "kaniko on EKS": Case(
         f"queues: [gpu]\nmax_jobs: 5\n{AWS}registry:\n  type: ecr\n  uri: {ECR}\n{KANIKO_ON_S3}",
-        {"registry.uri": ECR, "destination.uri": ECR, "builder.build_job_name": "wandb-launch-container-build"},
+        {"registry.uri": ECR, "destination.uri": ECR, "builder.build_job_name": "launchyard-build"},
     ),
     "kaniko on GKE": Case(
         "environment:\n  type: gcp\n  region: us-central1\n  project: ml\n"
@@ -54,10 +54,11 @@ TAKEN = {
     ),
     "kaniko with a secret and a config of its own": Case(
         f"{KANIKO_ON_S3}  destination: {ECR}\n  secret-name: aws\n  secret-key: credentials\n"
+        "  build-job-name: wandb-launch-container-build\n"
         "  kaniko-image: registry.example.com/kaniko:v1\n"
         "  kaniko-config:\n    spec:\n      template:\n        spec:\n          containers:\n"
         '            - args: ["--cache=false"]\n              env: [{name: A, value: b}]\n',
-        {"builder.secret_key": "credentials", "builder.kaniko_image": "registry.example.com/kaniko:v1"},
+        {"builder.secret_key": "credentials", "builder.build_job_name": "wandb-launch-container-build"},
     ),
     "keys without a value": Case(
         "environment:\nregistry:\n  type:\n  uri:\nbuilder:\n  type: noop\n  build-context-store:\n",
