@@ -169,11 +169,11 @@ class Watcher:
             return
         if seen.phase is Phase.RUNNING:
             run = self._recorder.reach(run, State.RUNNING, seen.reason, seen.text, started_at=now())
-            is_news = _is_doubted(run)
+            is_news = _is_doubted(run) or run.reason is Reason.NOT_ADMITTED
         else:
             run = self._recorder.reach(run, State.STARTING, seen.reason, seen.text)
-            # What holds it up may have changed.
-            is_news = run.state is State.STARTING
+            # What holds it up may have changed; and one that ran may be taken back into the platform's own queue.
+            is_news = run.state is State.STARTING or seen.reason is Reason.NOT_ADMITTED
         if is_news and not _is_ending(run):
             run = self._recorder.note(run, seen.reason, seen.text, anew=self._may_repeat(run, seen))
         self._keep(run)

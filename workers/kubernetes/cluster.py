@@ -228,10 +228,18 @@ class Cluster:
             if one["kind"] == kind and "/" not in one["name"]:
                 return Resource(api_version, kind, one["name"], bool(one["namespaced"]))
         known = ", ".join(sorted(one["kind"] for one in listed if "/" not in one["name"]))
-        cure = f"{api_version} has: {known}" if known else f"it has no {api_version}"
+        cure = f"{api_version} has: {known}" if known else self._served_instead(api_version)
         raise Refused(
             _NOT_FOUND, "NotFound", f"the cluster has no kind {kind} in {api_version}; {cure}; is its operator there?"
         )
+
+    def _served_instead(self, api_version: str) -> str:
+        """Of a group and version that is not served, which versions or groups are."""
+        group, _, version = api_version.rpartition("/")
+        served = {one["name"]: [each["version"] for each in one["versions"]] for one in self.get("/apis")["groups"]}
+        if group in served:
+            return f"it serves no {version} of {group}, but {', '.join(served[group])}"
+        return f"it has no {api_version}{did_you_mean(group, served)}"
 
     def sleep(self, woken: threading.Event, seconds: float) -> None:
         """Wait until the event is set: by its owner, or when the server that gave no answer gives one to anybody."""

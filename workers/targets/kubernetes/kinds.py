@@ -42,6 +42,9 @@ class Kind:
     words: Sequence[str] = ("phase", "state", "state.phase")
     """Where in its status a word says how far it is, besides its conditions."""
 
+    ends_by_first_word: bool = False
+    """Whether the first of these words alone says that it has ended; the others then say how."""
+
     name_limit: int = 63
     """Its name is also the value of a label of its pods, or the beginning of their names."""
 
@@ -95,7 +98,9 @@ KINDS: Mapping[str, Kind] = {
         suspend="spec.suspend",
         # The containers start Ray, which then runs the job's command on the head.
         shell_line="spec.entrypoint",
+        # The second is of Ray's own job, which has failed also where KubeRay is about to try it again.
         words=("jobDeploymentStatus", "jobStatus"),
+        ends_by_first_word=True,
         name_limit=47,
     ),
     "jobset.x-k8s.io/JobSet": Kind(

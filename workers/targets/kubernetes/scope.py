@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,9 +14,10 @@ from workers.kubernetes.cluster import Cluster, Refused
 from workers.kubernetes.informer import Informer, Kept
 from workers.kubernetes.pods import PodState
 from workers.kubernetes.probe import Probe
-from workers.kubernetes.resource import EVENTS, PODS, Resource
+from workers.kubernetes.resource import PODS, Resource
 from workers.kubernetes.room import Room
 from workers.targets.kubernetes import states
+from workers.targets.kubernetes.holdups import HoldUps
 from workers.targets.kubernetes.manifest import PREFIX
 from workers.targets.kubernetes.pods import Object
 from workers.targets.kubernetes.states import ObjectState
@@ -26,11 +26,6 @@ from workers.targets.protocol import Observation
 MANAGED = f"{PREFIX}managed=true"
 FEW = 4
 """Up to so many objects are asked for one by one; more are listed."""
-
-EXPLAINED_SECONDS = 15.0
-"""How long an answer on why objects have no pods is good for: it costs a list of the namespace."""
-
-_KUEUE = "kueue.x-k8s.io"
 
 
 class Scope:
@@ -50,8 +45,7 @@ class Scope:
         self._pods = self._informer(PODS, self._read_pod)
         self._gone: dict[str, str] = {}  # the handles of objects that were deleted a moment ago, by the run's name
         self._is_watching = False
-        self._explained_at = float("-inf")
-        self._explained: Mapping[str, str] = {}
+        self._hold_ups = HoldUps(cluster, namespace)
 
     def watch(self) -> None:
         """Have all that is known kept up to date from now on."""
@@ -185,16 +179,20 @@ class Scope:
             return None
         state = pods.read(found)
         if is_deleted:
-            # While its object is there, how a pod went says why the object will end.
+            # While its object is there, how a pod went says why the object will end. One that is suspended goes on.
             gone = replace(state, phase=pods.PodPhase.FAILED, is_running=False)
-            return Kept(owner, state.name, gone if self._states(owner) else None)
+            says_why = any(not one.is_suspended for one in self._states(owner))
+            return Kept(owner, state.name, gone if says_why else None)
         return Kept(owner, state.name, state)
 
     def _observation(self, state: ObjectState, owner: str) -> Observation:
         if state.said is not None and state.said.phase.is_end:
             return states.observation(state, self.pods_of(owner))
         found = [*self._pods.of(owner).values()]
-        held_up_by = "" if found or state.is_leaving else self._explanations(state.is_suspended).get(state.uid, "")
+        # What was suspended again has pods that are gone.
+        has_pods = any(not pod.has_ended for pod in found) if state.is_suspended else bool(found)
+        is_held_up = not (has_pods or state.is_leaving)
+        held_up_by = self._hold_ups.of(state.uid, is_suspended=state.is_suspended) if is_held_up else ""
         return self._counted(states.observation(state, found, held_up_by), found)
 
     def _counted(self, seen: Observation, found: Sequence[PodState]) -> Observation:
@@ -203,40 +201,6 @@ class Scope:
         if seen.reason is not Reason.UNSCHEDULABLE or not demands or (reading := self._room.reading()) is None:
             return seen
         return replace(seen, text=" ".join(filter(None, [seen.text, *map(reading.words, demands)])))
-
-    def _explanations(self, is_suspended: bool) -> Mapping[str, str]:
-        """By an object's uid, what the cluster says against its pods."""
-        if time.monotonic() - self._explained_at > EXPLAINED_SECONDS:
-            self._explained_at = time.monotonic()
-            self._explained = self._warnings() | (self._admissions() if is_suspended else {})
-        return self._explained
-
-    def _warnings(self) -> dict[str, str]:
-        """Warnings about objects themselves: a quota, an admission webhook or a missing account tells nowhere else."""
-        try:
-            found = self.cluster.get(EVENTS.path(self.namespace), {"fieldSelector": "type=Warning", "limit": 500})
-        except (Refused, TemporaryError):
-            return {}
-        return {
-            one["involvedObject"]["uid"]: f"{one.get('reason')}: {str(one.get('message')).strip()}"
-            for one in found["items"]
-            if one["involvedObject"].get("uid") and one["involvedObject"].get("kind") != "Pod"
-        }
-
-    def _admissions(self) -> dict[str, str]:
-        """What Kueue says of the objects that it has not admitted."""
-        try:
-            version = self.cluster.get(f"/apis/{_KUEUE}")["preferredVersion"]["groupVersion"]
-            found = self.cluster.get(self.cluster.resource(version, "Workload").path(self.namespace))
-        except (Refused, TemporaryError):
-            return {}
-        return {
-            owner["uid"]: f"Kueue has not admitted it: {condition.get('message')}"
-            for one in found["items"]
-            for condition in (one.get("status") or {}).get("conditions") or []
-            if condition["type"] in {"QuotaReserved", "Admitted"} and condition["status"] == "False"
-            for owner in one["metadata"].get("ownerReferences") or []
-        }
 
 
 def owner_of(found: Object) -> str | None:

@@ -19,11 +19,12 @@ from workers.targets.kubernetes.pods import Object
 from workers.targets.protocol import Observation, Phase
 
 _WORDS: Mapping[str, Phase] = {
-    **dict.fromkeys(("created", "pending", "inqueue", "initializing", "starting", "waiting"), Phase.STARTING),
-    **dict.fromkeys(("suspended", "suspending", "retrying", "restarting"), Phase.STARTING),
-    **dict.fromkeys(("running", "completing"), Phase.RUNNING),
+    **dict.fromkeys(("created", "submitted", "queued", "pending", "inqueue", "initializing"), Phase.STARTING),
+    **dict.fromkeys(("starting", "waiting", "suspended", "suspending", "retrying", "restarting"), Phase.STARTING),
+    **dict.fromkeys(("running", "ready", "completing", "aborting", "terminating"), Phase.RUNNING),
     **dict.fromkeys(("succeeded", "success", "complete", "completed"), Phase.SUCCEEDED),
     **dict.fromkeys(("failed", "failure", "error", "errored", "aborted", "terminated", "stopped"), Phase.FAILED),
+    **dict.fromkeys(("validationfailed", "cancelled", "canceled"), Phase.FAILED),
 }
 """By a word in small letters. What is not here says nothing."""
 
@@ -80,6 +81,8 @@ def _live(state: ObjectState, pods: Sequence[PodState], held_up_by: str) -> Obse
         return Observation(Phase.STARTING, reason, held_up_by or "The object is suspended until something admits it.")
     if live:
         return Observation(Phase.STARTING, Reason.STARTING, f"{_count(live)} made and not running yet.")
+    if pods and said is None:
+        return Observation(Phase.RUNNING, Reason.RUNNING, "All its pods have ended; how it ended is not told yet.")
     return said if said is not None and said.phase is Phase.STARTING else _BY_PODS
 
 
@@ -124,13 +127,21 @@ def _words(found: Object) -> Iterator[tuple[str, str]]:
     for condition in status.get("conditions") or []:
         if isinstance(condition, dict) and condition.get("status") == "True":
             yield str(condition.get("type")), _why(condition)
-    for path in kind_of(found).words:
+    kind = kind_of(found)
+    for path in kind.words:
         holder: Any = status
         *above, last = path.split(".")
         for name in above:
             holder = holder.get(name) if isinstance(holder, dict) else None
         if isinstance(holder, dict) and isinstance(word := holder.get(last), str):
             yield word, _why(holder)
+            if kind.ends_by_first_word and not _is_end(word):
+                return
+
+
+def _is_end(word: str) -> bool:
+    phase = _WORDS.get(word.lower())
+    return phase is not None and phase.is_end
 
 
 def _why(holder: Object) -> str:
