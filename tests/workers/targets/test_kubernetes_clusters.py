@@ -13,7 +13,7 @@ import pytest
 from tests.cluster import namespace
 from tests.contract.waiting import eventually
 from tests.faults.api_server import ClusterProxy
-from tests.workers.targets.test_kubernetes import Lab
+from tests.workers.targets.kubernetes_lab import Lab
 from workers.kubernetes import cluster as clusters
 from workers.targets.kubernetes.target import KubernetesTarget
 from workers.targets.protocol import Phase, Unanswered, Unlisted

@@ -12,7 +12,8 @@ from broker_config.errors import TemporaryError
 from broker_config.runs import Reason
 from tests.cluster import JOBS, NAMESPACES, cluster, namespace
 from tests.contract.waiting import eventually
-from tests.workers.targets.test_kubernetes import Lab, pod_spec
+from tests.workers.targets.kubernetes_lab import Lab
+from tests.workers.targets.test_kubernetes import pod_spec
 from workers.failures import RunFailed
 from workers.kubernetes.cluster import MERGE_PATCH
 from workers.kubernetes.resource import Resource
