@@ -33,8 +33,8 @@ _OURS = "launchyard-test"
 _LOOK_SECONDS = 0.2
 
 
-def install(name: str) -> str:
-    """Define a kind by our file of that name. Returns the definition's name.
+def install(name: str) -> None:
+    """Define a kind by our file of that name. It stays, as tests beside this one may use it.
 
     The test is skipped where the cluster has the kind from somebody else: its operator would fight with ours.
     """
@@ -50,7 +50,6 @@ def install(name: str) -> str:
         if _OURS not in (held["metadata"].get("labels") or {}):
             pytest.skip(f"the cluster has an operator for {found} already")
     until(lambda: has_condition(cluster().get(DEFINITIONS.path(None, found)), "Established"))
-    return found
 
 
 class Operator(Protocol):
@@ -123,7 +122,7 @@ def _has_ended(found: Object) -> bool:
 
 
 def _phases(pods: Sequence[Object]) -> list[str]:
-    return [one["status"].get("phase", "Pending") for one in pods]
+    return [one["status"].get("phase", "Pending") for one in pods if not one["metadata"].get("deletionTimestamp")]
 
 
 class TrainingOperator:
@@ -137,7 +136,7 @@ class TrainingOperator:
         own = found["metadata"]["name"]
         return {
             f"{own}-{role.lower()}-{index}": _labelled(
-                replica["template"],
+                _with_policy(replica),
                 {
                     "training.kubeflow.org/job-name": own,
                     "training.kubeflow.org/operator-name": "pytorchjob-controller",
@@ -156,7 +155,9 @@ class TrainingOperator:
         is_suspended = bool(found["spec"]["runPolicy"].get("suspend"))
         if is_suspended or has_condition(found, "Suspended"):
             said += [_condition("Suspended", f"PyTorchJob {name} is suspended.", is_true=is_suspended)]
-        if "Failed" in phases:
+        if is_suspended:
+            said += [_condition("Running", "", is_true=False)]
+        elif "Failed" in phases:
             text = f"PyTorchJob {name} is failing because {phases.count('Failed')} replica(s) failed."
             said += [_condition("Running", "", is_true=False), _condition("Failed", text)]
         elif masters == ["Succeeded"]:
@@ -275,6 +276,12 @@ class Kueue:
         for name in reversed(self._path[:-1]):
             body = {name: body}
         cluster().call("PATCH", self._job, body=body, content_type=MERGE_PATCH)
+
+
+def _with_policy(replica: Object) -> Object:
+    """A replica's template. How often its pods are started again is said beside it."""
+    template: Object = replica["template"]
+    return {**template, "spec": {**template["spec"], "restartPolicy": replica["restartPolicy"]}}
 
 
 def _labelled(template: Object, labels: Mapping[str, str]) -> Object:

@@ -14,7 +14,6 @@ from broker_config.runs import FailureClass, Reason
 from tests.cluster import JOBS, cluster, namespace
 from tests.contract.waiting import eventually
 from tests.operators.operators import (
-    DEFINITIONS,
     PYTORCH_JOBS,
     SIMULATIONS,
     VOLCANO_JOBS,
@@ -32,17 +31,15 @@ from workers.targets.kubernetes import holdups
 from workers.targets.kubernetes.handles import Handle
 from workers.targets.protocol import Phase
 
+PHYSICS = "physics.launchyard.example"
 BY_ROLE = 'case "$HOSTNAME" in *{role}*) {those};; *) {others};; esac'
 
 
 @pytest.fixture(scope="module")
-def kinds() -> Iterator[None]:
+def kinds() -> None:
     """The kinds, defined in the cluster."""
-    with ExitStack() as stack:
-        for name in ("pytorch_job", "volcano_job", "simulation", "workload"):
-            definition = install(name)
-            stack.callback(cluster().delete, DEFINITIONS.path(None, definition))
-        yield
+    for name in ("pytorch_job", "volcano_job", "simulation", "workload"):
+        install(name)
 
 
 @pytest.fixture
@@ -68,7 +65,8 @@ def of_pytorch(**policy: Any) -> dict[str, Any]:
 
 
 def of_volcano() -> dict[str, Any]:
-    tasks = [{"name": name, "replicas": 1, "template": {"spec": {"containers": [{}]}}} for name in ("chief", "worker")]
+    template: dict[str, Any] = {"spec": {"containers": [{}]}}
+    tasks: list[Any] = [{"name": name, "replicas": 1, "template": template} for name in ("chief", "worker")]
     spec = {"minAvailable": 2, "tasks": tasks}
     return {"apiVersion": "batch.volcano.sh/v1alpha1", "kind": "Job", "spec": spec}
 
