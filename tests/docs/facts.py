@@ -50,6 +50,7 @@ from workers.config.load import FILE_VARIABLE, VARIABLES, WANDB_VARIABLES
 from workers.config.registry import RegistryConfig
 from workers.targets.kubernetes.kinds import KINDS
 from workers.targets.kubernetes.rights import OF_OBJECTS, OF_OTHERS
+from workers.targets.kubernetes.states import WORDS
 from workers.targets.sagemaker.render import SPLIT
 from workers.targets.vertex.config import RunOptions, Spec
 
@@ -233,6 +234,7 @@ FACTS: Mapping[str, Callable[[], Facts]] = {
     "docker-refused": lambda: _names(flags.REFUSED),
     "kubernetes-keys": lambda: _names(kubernetes.OWN_KEYS),
     "kubernetes-kinds": lambda: _names(KINDS),
+    "kubernetes-words": lambda: {word: f"`{phase.value}`" for word, phase in WORDS.items()},
     "kubernetes-rights": _kubernetes_rights,
     "sagemaker-keys": lambda: _names((*sagemaker.SESSION_KEYS, sagemaker.PROCESSING_KEY, sagemaker.DROPPED)),
     "sagemaker-split": lambda: _names(SPLIT),

@@ -18,7 +18,7 @@ from workers.targets.kubernetes.manifest import HANDLE
 from workers.targets.kubernetes.pods import Object
 from workers.targets.protocol import Observation, Phase
 
-_WORDS: Mapping[str, Phase] = {
+WORDS: Mapping[str, Phase] = {
     **dict.fromkeys(("created", "submitted", "queued", "pending", "inqueue", "initializing"), Phase.STARTING),
     **dict.fromkeys(("starting", "waiting", "suspended", "suspending", "retrying", "restarting"), Phase.STARTING),
     **dict.fromkeys(("running", "ready", "completing", "aborting", "terminating"), Phase.RUNNING),
@@ -101,7 +101,7 @@ def _failed(said: Observation, trouble: Trouble | None) -> Observation:
 
 def _said(kind: str, words: Sequence[tuple[str, str]]) -> Observation | None:
     """What the words mean together: an end stays an end, whatever else is said; of the others the last one counts."""
-    phases = [(_WORDS[word.lower()], word, why) for word, why in words if word.lower() in _WORDS]
+    phases = [(WORDS[word.lower()], word, why) for word, why in words if word.lower() in WORDS]
     ends = [one for one in phases if one[0].is_end]
     failed = [one for one in ends if one[0] is Phase.FAILED]
     if not phases:
@@ -140,7 +140,7 @@ def _words(found: Object) -> Iterator[tuple[str, str]]:
 
 
 def _is_end(word: str) -> bool:
-    phase = _WORDS.get(word.lower())
+    phase = WORDS.get(word.lower())
     return phase is not None and phase.is_end
 
 
