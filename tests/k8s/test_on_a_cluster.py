@@ -34,6 +34,7 @@ def of_everything(place: str) -> dict[str, Any]:
         "launchConfig": {"queues": ["gpu"], "builder": builder},
         "agent": {"rbac": {"kueue": True, "gpus": True}, "homeSizeLimit": "1Gi", "startTimeout": 600},
         "flower": {"enabled": True},
+        "buildkit": {"enabled": True, "persistence": {"enabled": True}},
         "gitCreds": "https://user:token@git.example.com\n",
         "sshAuthSecrets": [{"name": "deploy-key", "host": "github.com"}],
         "customCABundle": {"configMap": {"name": "authorities", "key": "all.pem"}},
@@ -54,8 +55,8 @@ def test_the_server_takes_every_object_of_the_chart(place: str) -> None:
 
 
 def test_every_pod_passes_the_level_restricted(place: str) -> None:
-    # Given: no claim, which only a StatefulSet's own controller brings into a pod
-    values = {**of_everything(place), "valkey": {"persistence": {"enabled": False}}}
+    # Given: no claim, which only a StatefulSet's own controller brings into a pod, and no BuildKit, which cannot pass
+    values = {**of_everything(place), "valkey": {"persistence": {"enabled": False}}, "buildkit": {"enabled": False}}
     specs = list(pod_specs(rendered(values, place)))
     assert len(specs) == 3
 
@@ -70,23 +71,25 @@ def test_every_pod_passes_the_level_restricted(place: str) -> None:
         taken({**pod, "spec": {**spec, "serviceAccountName": "default"}}, place)
 
 
-def test_an_upgrade_keeps_the_passwords_that_the_installation_made(place: str) -> None:
+def test_an_upgrade_keeps_the_passwords_and_certificates_that_the_installation_made(place: str) -> None:
     # Given
-    def passwords() -> dict[str, str]:
-        found = [cluster().get(SECRETS.path(place, f"{RELEASE}-launchyard-{name}")) for name in ("broker", "flower")]
+    def secrets() -> dict[str, str]:
+        of = ("broker", "flower", "buildkit-daemon", "buildkit-agent")
+        found = [cluster().get(SECRETS.path(place, f"{RELEASE}-launchyard-{name}")) for name in of]
         return {f"{n} {key}": value for n, one in enumerate(found) for key, value in one["data"].items()}
 
     def done(*arguments: str) -> None:
-        values = {"flower": {"enabled": True}, "valkey": {"persistence": {"enabled": False}}}
+        parts = {"flower": {"enabled": True}, "buildkit": {"enabled": True}}
+        values = {**parts, "valkey": {"persistence": {"enabled": False}}}
         said = helm(*arguments, RELEASE, str(CHART), "--namespace", place, values=values)
         assert said.returncode == 0, said.stderr
 
     done("install")
-    made = passwords()
+    made = secrets()
 
     # When
     done("upgrade")
 
     # Then
-    assert passwords() == made
+    assert secrets() == made
     assert len(b64decode(made["0 password"])) == 32

@@ -55,6 +55,9 @@
 {{- if .Values.kanikoPvcName }}
 - {name: kaniko, mountPath: /var/lib/kaniko}
 {{- end }}
+{{- if .Values.buildkit.enabled }}
+- {name: buildkit, mountPath: /etc/launchyard/buildkit, readOnly: true}
+{{- end }}
 {{- end }}
 
 {{- define "launchyard.agentVolumes" -}}
@@ -75,5 +78,9 @@
 {{- with .Values.kanikoPvcName }}
 - name: kaniko
   persistentVolumeClaim: {claimName: {{ . }}}
+{{- end }}
+{{- if .Values.buildkit.enabled }}
+- name: buildkit
+  secret: {secretName: {{ default (printf "%s-buildkit-agent" (include "launchyard.fullname" .)) .Values.buildkit.agentSecret }}, defaultMode: 0440}
 {{- end }}
 {{- end }}

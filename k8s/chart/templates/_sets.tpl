@@ -24,7 +24,7 @@
 {{- toYaml $sets -}}
 {{- end }}
 
-{{/* One set's launch config as YAML, with what other values say of git. */}}
+{{/* One set's launch config as YAML, with what other values say of git, and where the chart's BuildKit is. */}}
 {{- define "launchyard.launchConfig" -}}
 {{- $config := .given -}}
 {{- if kindIs "string" $config -}}
@@ -52,6 +52,12 @@
 {{- if $git -}}
 {{- $_ := set $config "git" $git -}}
 {{- end -}}
+{{- if and .root.Values.buildkit.enabled (include "launchyard.lacksDaemon" $config) -}}
+{{- $address := printf "tcp://%s-buildkit.%s.svc:1234" (include "launchyard.fullname" .root) .root.Release.Namespace -}}
+{{- $folder := "/etc/launchyard/buildkit" -}}
+{{- $tls := dict "ca" (printf "%s/ca.crt" $folder) "cert" (printf "%s/tls.crt" $folder) "key" (printf "%s/tls.key" $folder) -}}
+{{- $_ := set $config "builder" (merge $config.builder (dict "address" $address "tls" $tls)) -}}
+{{- end -}}
 {{- toYaml $config -}}
 {{- end }}
 
@@ -70,6 +76,12 @@
 {{- $part := default dict (coalesce (get $builder "kaniko-config") $builder.kaniko_config) -}}
 {{- default (dig "metadata" "namespace" (first .set.namespaces) $part) $builder.namespace -}}
 {{- end -}}
+{{- end }}
+
+{{/* Says something when a launch config builds with BuildKit, and does not say with which. */}}
+{{- define "launchyard.lacksDaemon" -}}
+{{- $builder := default dict .builder -}}
+{{- if and (eq (default "" $builder.type) "buildkit") (not $builder.address) -}}yes{{- end -}}
 {{- end }}
 
 {{/* The account of a set. */}}
