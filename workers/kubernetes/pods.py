@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from broker_config.runs import FailureClass, Reason
 from workers.kubernetes.demands import Demand, demand_of
@@ -36,6 +37,16 @@ class Trouble:
     exit_code: int | None = None
 
 
+class Started(NamedTuple):
+    """A container of which there may be a log: the newest of its starts that there was."""
+
+    name: str
+    restarts: int  # before it
+    has_ended: bool
+    has_earlier: bool  # whether the node still tells of the one before
+    began_at: int = 0  # seconds since 1970; 0: not known
+
+
 @dataclass(frozen=True, slots=True)
 class PodState:
     """What is kept of a pod: some hundred bytes."""
@@ -44,7 +55,7 @@ class PodState:
     phase: PodPhase
     is_running: bool  # one of its own containers runs
     is_leaving: bool  # it was deleted, and its containers are being ended
-    containers: tuple[tuple[str, int], ...]  # of which there may be a log, and how often each was started again
+    containers: tuple[Started, ...]
     trouble: Trouble | None = None
     demand: Demand | None = None  # of one that no node takes: what it asks for
 
@@ -95,16 +106,23 @@ def read(pod: Object) -> PodState:
     )
 
 
-def _with_log(spec: Object, status: Object) -> Iterator[tuple[str, int]]:
+def _with_log(spec: Object, status: Object) -> Iterator[Started]:
     """The containers that have started at least once, in the order in which they start."""
     told = {
         one["name"]: one for part in ("initContainerStatuses", "containerStatuses") for one in status.get(part) or []
     }
     for container in [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]:
         one = told.get(container["name"], {})
-        restarts = int(one.get("restartCount") or 0)
-        if restarts or not {"running", "terminated"}.isdisjoint(one.get("state") or {}):
-            yield container["name"], restarts
+        state, restarts = one.get("state") or {}, int(one.get("restartCount") or 0)
+        if (now := state.get("running", state.get("terminated"))) is not None:
+            yield Started(container["name"], restarts, "terminated" in state, restarts > 0, _seconds(now))
+        # While it waits to be started again, the last start is the newest.
+        elif "terminated" in (one.get("lastState") or {}):
+            yield Started(container["name"], restarts, has_ended=True, has_earlier=False)
+
+
+def _seconds(state: Object) -> int:
+    return int(datetime.fromisoformat(state["startedAt"]).timestamp()) if state.get("startedAt") else 0
 
 
 def _troubles(pod: Object) -> Iterator[Trouble]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from broker_config.runs import FailureClass, Reason
-from workers.kubernetes.pods import PodPhase, read, worst
+from workers.kubernetes.pods import PodPhase, Started, read, worst
 
 
 def pod(phase: str = "Pending", *containers: dict[str, Any], **status: Any) -> dict[str, Any]:
@@ -47,9 +47,23 @@ def test_containers_that_have_started_have_a_log_in_the_order_of_their_start() -
     # When
     state = read(sent)
     # Then
-    assert state.containers == (("fetch", 0), ("main", 0))
+    assert state.containers == (Started("fetch", 0, True, False), Started("main", 0, False, False))
     assert state.is_running
     assert state.trouble is None
+
+
+def test_a_container_that_waits_to_be_started_again_has_the_log_of_its_last_start_alone() -> None:
+    # Given
+    began = "2026-11-23T09:00:00Z"
+    waits = {"name": "main", "restartCount": 2, "lastState": {"terminated": {"exitCode": 1, "startedAt": began}}}
+    runs = {"name": "side", "restartCount": 1, "state": {"running": {"startedAt": began}}}
+    sent = pod("Running", {**waits, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}, runs)
+    sent["spec"]["containers"] = [{"name": "main"}, {"name": "side"}]
+    # When
+    state = read(sent)
+    # Then
+    seconds = 1_795_424_400
+    assert state.containers == (Started("main", 2, True, False), Started("side", 1, False, True, seconds))
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ from tests.workers.targets.kubernetes_lab import Lab
 from workers.failures import RunFailed
 from workers.kubernetes.resource import CONFIG_MAPS, PODS, SECRETS, Resource
 from workers.targets.kubernetes.handles import Handle
+from workers.targets.kubernetes.logs import CHUNK_CHARACTERS
+from workers.targets.kubernetes.output import LINE_BYTES
 from workers.targets.kubernetes.target import KubernetesTarget
 from workers.targets.protocol import Phase
 
@@ -320,6 +322,86 @@ def test_what_a_job_prints_while_it_is_being_ended_is_not_lost(lab: Lab) -> None
     # Then
     assert ended.phase is Phase.CANCELLED
     assert list(lab.target.read_logs(name, "").lines) == ["first", "last words"]
+
+
+def test_a_job_that_prints_more_than_a_node_keeps_says_which_part_is_lost(watched: Lab) -> None:
+    # Given one that prints 50 MB at once, and waits until the node has put that away
+    lines = 500_000
+    script = (
+        "import time; print('begin', flush=True); time.sleep(3)\n"
+        f"for i in range({lines}): print(i, 'x' * 93)\n"
+        "print('y' * 10**6, flush=True); time.sleep(12); print('end')"
+    )
+    name = watched.submit("python", "-c", script)
+    chunk = eventually(lambda: (first := watched.target.read_logs(name, "")).lines and first, 30)
+    assert list(chunk.lines) == ["begin"]
+    # When
+    watched.end_of(name)
+    read: list[str] = []
+    while chunk.lines and (not read or chunk.more):
+        chunk = watched.target.read_logs(name, chunk.position)
+        assert sum(map(len, chunk.lines)) < CHUNK_CHARACTERS + 2 * LINE_BYTES
+        read += chunk.lines
+    # Then what there is comes once and in order, and what there is not is told
+    numbers = [int(line.split()[0]) for line in read if line[0].isdigit()]
+    assert numbers == list(range(lines - len(numbers), lines))
+    assert "container launch0" in read[0]
+    assert "may be lost" in read[0]
+    assert read[-1] == "end"
+
+
+def test_what_a_pod_prints_that_somebody_else_deletes_is_not_lost(watched: Lab) -> None:
+    # Given
+    script = "trap 'sleep 1; echo last words; exit 0' TERM; echo first; while true; do sleep 0.1; done"
+    name = watched.submit("sh", "-c", script)
+    eventually(lambda: list(watched.target.read_logs(name, "").lines) == ["first"], 30)
+    # When
+    (pod,) = cluster().get(PODS.path(watched.space))["items"]
+    cluster().delete(PODS.path(watched.space, pod["metadata"]["name"]))
+    # Then
+    position, lines = "", list[str]()
+
+    def read() -> list[str]:
+        nonlocal position
+        chunk = watched.target.read_logs(name, position)
+        position = chunk.position
+        lines.extend(chunk.lines)
+        return lines
+
+    eventually(lambda: read() and (seen := watched.observe(name)) is not None and seen.phase.is_end)
+    assert read() == ["first", "last words"]
+
+
+def test_each_start_of_a_container_that_fails_again_and_again_is_read_once(watched: Lab) -> None:
+    # Given helpers before and beside it, and a node that waits before the third start
+    script = "echo run >> /shared/runs; wc -l < /shared/runs; test $(wc -l < /shared/runs) = 3"
+    mounts = {"volumeMounts": [{"name": "shared", "mountPath": "/shared"}]}
+    image = watched.workload().artifact.reference
+    helper = {"name": "before", "image": image, "command": ["echo", "prepared"]}
+    command = ["sh", "-c", "echo here; sleep 100"]
+    beside = {"name": "beside", "image": image, "command": command, "restartPolicy": "Always"}
+    pod = pod_spec(
+        restartPolicy="OnFailure",
+        terminationGracePeriodSeconds=0,
+        initContainers=[helper, beside],
+        containers=[mounts],
+        volumes=[{"name": "shared", "emptyDir": {}}],
+    )
+    name = watched.submit("sh", "-c", script, spec={**pod, "backoffLimit": 5})
+    position, words = "", list[str]()
+
+    def read() -> list[str]:
+        nonlocal position
+        chunk = watched.target.read_logs(name, position)
+        position = chunk.position
+        words.extend(line.rpartition(" ")[2] for line in chunk.lines)
+        return words
+
+    # When
+    eventually(lambda: "3" in read(), 60)
+    watched.end_of(name)
+    # Then
+    assert sorted(read()) == ["1", "2", "3", "here", "prepared"]
 
 
 # --- release ----------------------------------------------------------------------------------------------------------

@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from broker_config.runs import FailureClass, Reason
-from workers.kubernetes.pods import PodPhase, PodState, Trouble
+from workers.kubernetes.pods import PodPhase, PodState, Started, Trouble
 from workers.targets.kubernetes.states import observation, read
 from workers.targets.protocol import Phase
 
-RUNNING = PodState("p-0", PodPhase.RUNNING, True, False, (("main", 0),))
+RUNNING = PodState("p-0", PodPhase.RUNNING, True, False, (Started("main", 0, False, False),))
 PENDING = PodState("p-1", PodPhase.PENDING, False, False, ())
 
 

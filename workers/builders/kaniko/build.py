@@ -148,7 +148,7 @@ class KanikoBuild:
 
 def _has_begun(pod: PodState) -> bool:
     """A cluster may put containers of its own beside kaniko, and before it."""
-    return any(name == CONTAINER for name, _ in pod.containers)
+    return any(one.name == CONTAINER for one in pod.containers)
 
 
 def _last_words(pod: Object) -> str:

@@ -1,4 +1,4 @@
-"""The output of an object's pods, container by container, from a position on: no line twice, none left out.
+"""The output of an object's pods, container by container, from a position on: no line twice, none left out unsaid.
 
 The server finds lines by the second at which they were written. So the lines of the last second are read again, and
 those that were taken are left out: by their time in nanoseconds, and by their number where times repeat.
@@ -7,80 +7,80 @@ those that were taken are left out: by their time in nanoseconds, and by their n
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from broker_config.errors import LaunchyardError
-from workers.kubernetes.cluster import Cluster, Refused
-from workers.kubernetes.lines import lines as lines_of
+from broker_config.errors import TemporaryError
+from workers.kubernetes.cluster import ANSWER_SECONDS, Cluster, Refused
 from workers.kubernetes.pods import PodState
 from workers.kubernetes.resource import PODS
+from workers.targets.kubernetes.last_words import Followers, Held
+from workers.targets.kubernetes.output import LINE_BYTES, PIECE_BYTES, Place, Taken, behind, moment, read, split, take
 from workers.targets.protocol import LogChunk
 
-CHUNK_BYTES = 1024 * 1024
-HELD_LINES = 20_000
-"""Kept of each container that is being ended, in case its last lines are asked for when it is gone."""
+CHUNK_CHARACTERS = 4 * 1024 * 1024
+"""Read of all containers together in one call."""
 
-_HELD_SECONDS = 600
-_SILENCE_SECONDS = 300.0
+_LAST_WORDS_SECONDS = 2.0
+"""How long the end of a log is waited for that is followed, once its pod is gone."""
+
+_MUCH_CHARACTERS = 1024 * 1024
+"""A node begins a new file after 10 MiB, unless it is told otherwise."""
+
+_SOON_NS = 3 * 10**9
+"""How long after its start the first line of a container may come that prints much."""
+
 _BAD_REQUEST = 400
 """The server's answer for a container that has not started, or has no earlier instance."""
 
-NO_LOG = "--- launchyard: the pods are gone, and their log with them ---"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One line of a container."""
-
-    at_ns: int
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Up to where one container's log was read: all before a time, and so many lines of that time."""
-
-    at_ns: int = 0
-    taken: int = 0
-
-    def rest(self, lines: Sequence[Line]) -> Sequence[Line]:
-        """Those that were not read yet."""
-        left = self.taken
-        rest = []
-        for line in lines:
-            if line.at_ns < self.at_ns:
-                continue
-            if line.at_ns == self.at_ns and left:
-                left -= 1
-                continue
-            rest.append(line)
-        return rest
-
-    def after(self, lines: Sequence[Line]) -> Place:
-        """The place behind lines that were not read before."""
-        if not lines:
-            return self
-        last = lines[-1].at_ns
-        taken = sum(line.at_ns == last for line in lines) + (self.taken if last == self.at_ns else 0)
-        return Place(last, taken)
+NO_LOG = "the pods are gone, and their log with them"
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One instance of a container."""
+    """One start of a container."""
 
     pod: str
     container: str
     restart: int
-    is_current: bool
+    is_current: bool = False  # the node has no later one
+    has_ended: bool = True
+    is_leaving: bool = True  # its pod
+    is_gone: bool = True  # nobody but a position tells of it
+    began_ns: int = 0  # 0: not known
 
     @property
     def key(self) -> str:
         return f"{self.pod}/{self.container}#{self.restart}"
+
+    @classmethod
+    def parse(cls, key: str) -> Source:
+        """Of one that is gone."""
+        name, _, restart = key.rpartition("#")
+        pod, _, container = name.partition("/")
+        return cls(pod, container, int(restart))
+
+    def __str__(self) -> str:
+        return f"container {self.container} of pod {self.pod}"
+
+
+@dataclass
+class _Reading:
+    """What one call has found."""
+
+    places: dict[str, Place]
+    share: int  # of each container, in characters
+    run_has_ended: Callable[[], bool]
+    lines: list[str] = field(default_factory=list)
+    has_more: bool = False
+    requests: int = 0
+    failure: TemporaryError | None = None
+
+    def say(self, what: str) -> None:
+        """A line of our own."""
+        self.lines.append(f"--- launchyard: {what} ---")
 
 
 class Logs:
@@ -89,107 +89,172 @@ class Logs:
     def __init__(self, cluster: Cluster, namespace: str) -> None:
         self._cluster = cluster
         self._namespace = namespace
-        self._held: dict[str, dict[Source, list[Line]]] = {}  # by the run's name
+        self._followers = Followers(cluster)
+        self._held: dict[str, dict[str, Held]] = {}  # by the run's name, and the source's key
+        self._ends: defaultdict[str, set[str]] = defaultdict(set)  # the same: those found to have nothing more
 
     def read(self, run: str, pods: Sequence[PodState], position: str, has_ended: Callable[[], bool]) -> LogChunk:
-        """The next chunk from a position on."""
+        """The next chunk from a position on.
+
+        Raises:
+            TemporaryError: when the cluster does not tell of one, and there is nothing new of the others.
+        """
         places = {key: Place(*place) for key, place in json.loads(position or "{}").items()}
-        lines: list[str] = []
-        more = False
-        held = self._held.get(run, {})
-        sources = list(dict.fromkeys([*_sources(pods), *held]))
-        for source in sources:
-            fresh, was_cut = self._fresh(source, places.get(source.key, Place()), held.get(source, []))
-            places[source.key] = places.get(source.key, Place()).after(fresh)
+        self.hold(run, [pod for pod in pods if pod.is_leaving])
+        sources = _sources(pods, places, self._held.get(run, {}))
+        live = [one for one in sources if not places.get(one.key, Place()).is_end and one.key not in self._ends[run]]
+        reading = _Reading(places, max(CHUNK_CHARACTERS // max(len(live), 1), LINE_BYTES), has_ended)
+        _tell_skipped(pods, reading)
+        for source in live:
             prefix = f"[{source.pod} {source.container}] " if len(sources) > 1 else ""
-            lines += [prefix + line.text for line in fresh]
-            more = more or was_cut
+            self._take(run, source, prefix, reading)
         if not sources and not places and has_ended():
-            return LogChunk((NO_LOG,), json.dumps({"": (0, 0)}))
-        if not lines:
-            return LogChunk((), position)
-        return LogChunk(lines, json.dumps({key: (one.at_ns, one.taken) for key, one in places.items()}), more)
+            reading.say(NO_LOG)
+            reading.places[""] = Place(is_end=True)
+        if not reading.lines:
+            if reading.failure is not None:
+                raise reading.failure
+            return LogChunk((), position, requests=reading.requests)
+        kept = {key: (one.at_ns, one.taken, *[1] * one.is_end) for key, one in reading.places.items()}
+        return LogChunk(reading.lines, json.dumps(kept), reading.has_more, reading.requests)
 
     def hold(self, run: str, pods: Sequence[PodState]) -> None:
         """Keep what the pods still print: they are about to be deleted, and their logs with them."""
-        held = self._held.setdefault(run, {})
-        for source in _sources(pods):
-            if source.is_current and source not in held:
-                held[source] = []
-                name = f"log {source.key}"
-                threading.Thread(target=self._follow, args=(source, held[source]), name=name, daemon=True).start()
+        for source in _of(pods):
+            if source.is_current and not source.has_ended and source.key not in self._held.get(run, {}):
+                path = PODS.path(self._namespace, source.pod, "log")
+                if (held := self._followers.follow(path, source.container)) is not None:
+                    self._held.setdefault(run, {})[source.key] = held
 
     def drop(self, run: str) -> None:
         """Keep nothing of a run's pods any more."""
         self._held.pop(run, None)
+        self._ends.pop(run, None)
 
-    def _fresh(self, source: Source, place: Place, held: Sequence[Line]) -> tuple[Sequence[Line], bool]:
-        """What a container has printed since, and whether there is more."""
-        limit = CHUNK_BYTES
-        while True:
-            try:
-                said = self._read(source, place, limit)
-            except Refused as error:
-                if not error.is_not_found and error.status != _BAD_REQUEST:
-                    raise
-                return place.rest(held), False
-            was_cut = len(said) >= limit
-            # A line that was cut comes whole with the next chunk.
-            whole = said[: said.rfind(b"\n") + 1] if was_cut else said
-            fresh = place.rest(_read(whole.decode(errors="replace").split("\n")))
-            if fresh or not was_cut:
-                return fresh, was_cut
-            # More than that was printed within the last second that was read.
-            limit *= 4
+    def _take(self, run: str, source: Source, prefix: str, reading: _Reading) -> None:
+        """Add what a container has printed since, and what of it is lost."""
+        place = reading.places.get(source.key, Place())
+        try:
+            found, is_end, lost = self._fresh(source, place, reading) or self._last_words(run, source, place, reading)
+        except TemporaryError as error:
+            # What the others print is worth something; the end of this one is asked for again.
+            reading.failure = error
+            reading.has_more = reading.has_more or reading.run_has_ended()
+            return
+        if lost:
+            reading.say(lost)
+        reading.lines += [prefix + line.text for line in found.lines]
+        reading.has_more = reading.has_more or found.has_more
+        if found.lines or lost:
+            reading.places[source.key] = behind(place, found.lines, is_end=is_end)
+        elif is_end:
+            self._ends[run].add(source.key)
 
-    def _read(self, source: Source, place: Place, limit: int) -> bytes:
+    def _fresh(self, source: Source, place: Place, reading: _Reading) -> tuple[Taken, bool, str] | None:
+        """What a container has printed since, whether that is all, and what is lost; None where its log is gone."""
+        if source.is_gone:
+            return None
+        reading.requests += 1
+        try:
+            found = self._asked(source, place, reading.share)
+        except Refused as error:
+            if not error.is_not_found and error.status != _BAD_REQUEST:
+                raise
+            is_coming = source.is_current and not source.is_leaving
+            if is_coming and not (error.is_not_found and reading.run_has_ended()):
+                return Taken(), False, ""
+            return None
+        is_end = source.has_ended and not found.has_more
+        if is_end and found.words:
+            return found, True, f"the node of {source} says: {found.words}; what it printed after {place} may be lost"
+        is_cut = not found.joins and (found.lines or is_end)
+        if is_cut or (not place.at_ns and _is_late(source, found)):
+            until = _begin(found)
+            return (
+                found,
+                is_end,
+                f"{source} has a new log file; what it printed between {place} and {until} may be lost",
+            )
+        return found, is_end, ""
+
+    def _last_words(self, run: str, source: Source, place: Place, reading: _Reading) -> tuple[Taken, bool, str]:
+        """What was kept of a container whose log is gone."""
+        held = self._held.get(run, {}).get(source.key)
+        if held is None:
+            return Taken(), True, _gone(source, place)
+        held.over.wait(_LAST_WORDS_SECONDS)
+        found = held.behind(place, reading.share)
+        is_end = not found.has_more
+        if not found.joins:
+            until = _begin(found)
+            return found, is_end, f"{source} printed too much; what it printed between {place} and {until} is lost"
+        is_whole = held.over.is_set() and held.is_whole
+        return found, is_end, _gone(source, behind(place, found.lines, is_end=True)) if is_end and not is_whole else ""
+
+    def _asked(self, source: Source, place: Place, most: int) -> Taken:
         query: dict[str, str | int | bool] = {
             "container": source.container,
             "timestamps": True,
-            "limitBytes": limit,
             "previous": not source.is_current,
         }
         if place.at_ns:
             query["sinceTime"] = f"{datetime.fromtimestamp(place.at_ns // 10**9, UTC):%Y-%m-%dT%H:%M:%SZ}"
-        return self._cluster.text(PODS.path(self._namespace, source.pod, "log"), query)
-
-    def _follow(self, source: Source, held: list[Line]) -> None:
-        query: dict[str, str | int | bool] = {
-            "container": source.container,
-            "timestamps": True,
-            "follow": True,
-            "sinceSeconds": _HELD_SECONDS,
-        }
         path = PODS.path(self._namespace, source.pod, "log")
-        # Without it the log ends where it was read last.
-        with suppress(LaunchyardError), self._cluster.stream(path, query, _SILENCE_SECONDS) as stream:
-            for line in lines_of(stream):
-                held.extend(_read([line]))
-                del held[:-HELD_LINES]
+        with self._cluster.stream(path, query, ANSWER_SECONDS[1]) as stream:
+            texts = split(stream.stream(PIECE_BYTES, decode_content=True), is_over=source.has_ended)
+            return take(read(texts), place, most)
 
 
-def _sources(pods: Sequence[PodState]) -> Iterator[Source]:
-    """What is to be read, in order. Of earlier instances of a container the node keeps the last one."""
+def _gone(source: Source, place: Place) -> str:
+    return f"{source} was gone before its log was read to the end; what it printed after {place}, if anything, is lost"
+
+
+def _is_late(source: Source, found: Taken) -> bool:
+    """Whether what is the first that is read of a container is hardly the first that it has printed."""
+    is_much = found.has_more or found.size >= _MUCH_CHARACTERS
+    return is_much and bool(source.began_ns) and found.lines[0].at_ns - source.began_ns > _SOON_NS
+
+
+def _begin(found: Taken) -> str:
+    return moment(found.lines[0].at_ns) if found.lines else "its end"
+
+
+def _of(pods: Sequence[PodState]) -> Iterator[Source]:
+    """What the nodes tell of, in order. Of earlier starts of a container they keep the last one."""
     for pod in pods:
-        for container, restarts in pod.containers:
-            if restarts:
-                yield Source(pod.name, container, restarts - 1, is_current=False)
-            yield Source(pod.name, container, restarts, is_current=True)
+        is_leaving = pod.is_leaving or pod.has_ended
+        for one in pod.containers:
+            if one.has_earlier:
+                yield Source(pod.name, one.name, one.restarts - 1, is_leaving=is_leaving, is_gone=False)
+            yield Source(
+                *(pod.name, one.name, one.restarts),
+                is_current=True,
+                has_ended=one.has_ended,
+                is_leaving=is_leaving,
+                is_gone=False,
+                began_ns=one.began_at * 10**9,
+            )
 
 
-def _read(said: Iterable[str]) -> list[Line]:
-    found = []
-    for line in said:
-        stamp, _, text = line.partition(" ")
-        # What has no time is the node's own word, for instance that it has removed the container.
-        with suppress(ValueError):
-            found.append(Line(_nanoseconds(stamp), text))
-    return found
+def _sources(pods: Sequence[PodState], places: Mapping[str, Place], held: Mapping[str, Held]) -> Sequence[Source]:
+    """These, and those that were there before and are gone."""
+    found = {one.key: one for one in _of(pods)}
+    newest = {(one.pod, one.container): one.restart for one in found.values()}
+    there = {pod.name for pod in pods}
+    before = [Source.parse(key) for key in dict.fromkeys([*places, *held]) if key and key not in found]
+    # Of a container whose pod is there and that is not told of, nothing is known at this moment.
+    gone = [one for one in before if one.pod not in there or one.restart < newest.get((one.pod, one.container), 0)]
+    return [*found.values(), *gone]
 
 
-def _nanoseconds(stamp: str) -> int:
-    """A time as the node writes it: with up to nine digits of a second, and any offset."""
-    whole, _, rest = stamp.partition(".")
-    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
-    moment = datetime.fromisoformat(whole + rest[len(digits) :] if rest else whole)
-    return int(moment.timestamp()) * 10**9 + int(digits.ljust(9, "0") or 0)
+def _tell_skipped(pods: Sequence[PodState], reading: _Reading) -> None:
+    """Say which starts of a container came and went between two calls."""
+    read = [Source.parse(key) for key in reading.places if key]
+    for pod in pods:
+        for one in pod.containers:
+            first = one.restarts - one.has_earlier
+            last = max((at.restart for at in read if (at.pod, at.container) == (pod.name, one.name)), default=-1)
+            if first > last + 1:
+                what = f"{first - last - 1} starts" if first > last + 2 else "a start"
+                reading.say(f"the log of {what} of container {one.name} of pod {pod.name} was gone before it was read")
+                reading.places[Source(pod.name, one.name, first - 1).key] = Place(is_end=True)
