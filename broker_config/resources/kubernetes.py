@@ -21,8 +21,9 @@ OWN_KEYS: Mapping[str, Shape] = {
     "version": TEXT,
     "wait_for_ready": BOOLEAN,
     "wait_timeout": NUMBER,
+    "ttlSecondsAfterFailed": NUMBER,
 }
-"""Keys of W&B Launch beside those of the manifest: the cluster, the namespace, parts of `apiVersion`, and waiting."""
+"""Beside the manifest; all but the last are of W&B Launch: cluster, namespace, parts of `apiVersion`, waiting."""
 
 _HOST = "it can let the job out of its pod, onto the node"
 _POWERS = "it can give the job more rights than a pod has"

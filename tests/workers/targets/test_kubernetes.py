@@ -418,6 +418,34 @@ def test_an_object_stays_as_long_as_the_queue_says_and_is_then_removed_by_its_co
     eventually(lambda: cluster().find(JOBS.path(lab.space, Handle.parse(name).name)) is None)
 
 
+def test_what_a_failed_run_leaves_stays_for_longer_than_what_the_others_leave(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given
+    monkeypatch.setenv("API_KEY", "very-secret")
+
+    def ended(command: str) -> str:
+        workload = lab.workload("sh", "-c", command, ttlSecondsAfterFailed=600)
+        request = lab.target.render(replace(workload, secrets=("API_KEY",)))
+        lab.target.submit(request)
+        lab.end_of(request.name)
+        return request.name
+
+    good, bad = ended("exit 0"), ended("exit 3")
+    # When both are released, and what is left is looked for as a sweep does
+    for name in (good, bad):
+        lab.target.release(name)
+    left = lab.target.inventory()
+    lab.target.release(bad)
+    # Then
+    assert not left
+    eventually(lambda: cluster().find(JOBS.path(lab.space, Handle.parse(good).name)) is None)
+    kept = lab.object(bad)
+    assert kept["spec"]["ttlSecondsAfterFinished"] == 600
+    (owner,) = cluster().get(SECRETS.path(lab.space, Handle.parse(bad).name))["metadata"]["ownerReferences"]
+    assert owner["uid"] == kept["metadata"]["uid"]
+
+
 def test_nothing_is_left_when_a_release_is_forgotten(lab: Lab) -> None:
     # Given
     name = lab.submit("sleep", "100", spec=pod_spec(terminationGracePeriodSeconds=0))

@@ -14,6 +14,7 @@ from tests.golden.requests import Golden, workload
 from tests.workers.targets.workloads import golden_requests, refusal
 from workers.builders.protocol import ArtifactKind
 from workers.targets.kubernetes import render
+from workers.targets.kubernetes.keeping import seconds
 from workers.targets.kubernetes.kinds import kind_of
 
 CORE = {"Job": "V1Job", "CronJob": "V1CronJob", "Pod": "V1Pod"}
@@ -128,6 +129,7 @@ def test_a_field_that_is_null_is_a_field_that_is_absent() -> None:
 
 
 _CONTAINERS = {"spec": {"template": {"spec": {"containers": "one"}}}}
+_POD = {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{}]}}
 _VOLCANO = {"apiVersion": "batch.volcano.sh/v1alpha1", "kind": "Job"}
 
 
@@ -143,6 +145,8 @@ _VOLCANO = {"apiVersion": "batch.volcano.sh/v1alpha1", "kind": "Job"}
         (_CONTAINERS, "'containers' must be a list of objects"),
         ({"spec": {"template": {"spec": {"containers": [{"env": {"A": "1"}}]}}}}, "list of variables"),
         ({"spec": {"ttlSecondsAfterFinished": "1h"}}, "number of seconds"),
+        ({"ttlSecondsAfterFailed": -1}, "'ttlSecondsAfterFailed' must be a number of seconds"),
+        ({**_POD, "ttlSecondsAfterFailed": 60}, "nothing removes a Pod some time after its end"),
         ({**_VOLCANO, "spec": {"tasks": 3, "image": "registry.example/team/train:1"}}, "'tasks' must be objects"),
         ({**_VOLCANO, "spec": {"tasks": []}}, "no containers"),
         ({"apiVersion": "example.com/v1", "kind": "Thing"}, "write ${image_uri}"),
@@ -152,6 +156,17 @@ _VOLCANO = {"apiVersion": "batch.volcano.sh/v1alpha1", "kind": "Job"}
 )
 def test_a_config_that_cannot_work_is_refused_with_the_cure(config: dict[str, Any], why: str) -> None:
     assert why in refusal(render, config)
+
+
+def test_argo_says_for_each_way_to_end_how_long_a_workflow_stays() -> None:
+    # Given
+    spec = {"templates": [{"container": {}}], "ttlStrategy": {"secondsAfterCompletion": 60, "secondsAfterFailure": 900}}
+    config = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "spec": spec}
+    # When
+    made = render(workload({"config": config})).body["object"]
+    # Then
+    assert "ttlStrategy" not in made["spec"]
+    assert (seconds(made, has_succeeded=True), seconds(made, has_succeeded=False)) == (60, 900)
 
 
 def test_pods_with_images_of_their_own_leave_no_place_for_the_job() -> None:

@@ -13,9 +13,6 @@ from workers.targets.kubernetes.pods import Object, Pod, section
 from workers.targets.protocol import Workload
 
 PREFIX = "launchyard/"
-KEEP_SECONDS = f"{PREFIX}keep-seconds"
-"""Annotation: how long the object is to be there after its end was recorded."""
-
 HANDLE = f"{PREFIX}handle"
 """Annotation: how Launchyard names the object."""
 
@@ -81,7 +78,7 @@ def label(manifest: Object, pods: list[Pod], workload: Workload) -> None:
 
 
 def submit_once(manifest: Object, kind: Kind) -> None:
-    """Have the object's controller try nothing again, remove nothing, and start nothing before Kueue admits it."""
+    """Have the object's controller try nothing again, and start nothing before Kueue admits it."""
     for path, value in kind.once.items():
         for holder in holders(manifest, path.split(".")):
             holder.setdefault(path.rpartition(".")[2], value)
@@ -91,8 +88,6 @@ def submit_once(manifest: Object, kind: Kind) -> None:
     if kind.suspend and KUEUE in metadata["labels"]:
         for holder in holders(manifest, kind.suspend.split(".")):
             holder.setdefault(kind.suspend.rpartition(".")[2], True)
-    if kind.clean_up and (seconds := _take(manifest, kind.clean_up)) is not None:
-        section(metadata, "annotations")[KEEP_SECONDS] = str(seconds)
 
 
 def _tell_preemption(spec: Object) -> None:
@@ -100,21 +95,6 @@ def _tell_preemption(spec: Object) -> None:
     if spec["backoffLimit"] == 0 and section(section(spec, "template"), "spec")["restartPolicy"] == "Never":
         rule = {"action": "FailJob", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
         spec.setdefault("podFailurePolicy", {"rules": [rule]})
-
-
-def _take(manifest: Object, path: str) -> int | None:
-    """Take out how long the object may stay after its end.
-
-    An agent that is away for longer would not see how a run ended, so it removes the object, and not the controller.
-    """
-    name = path.rpartition(".")[2]
-    values = [holder.pop(name) for holder in holders(manifest, path.split(".")) if name in holder]
-    # Argo has a number for each way to end.
-    given = [one for value in values for one in (value.values() if isinstance(value, dict) else [value])]
-    seconds = [one for one in given if one is not None]
-    if not all(isinstance(one, int) and one >= 0 for one in seconds):
-        raise ValueError(f"{path!r} must be a number of seconds")
-    return max(seconds, default=None)
 
 
 def _label_value(text: str) -> str:

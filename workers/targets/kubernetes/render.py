@@ -14,6 +14,7 @@ from broker_config.runs import FailureClass, Reason
 from workers.failures import RunFailed
 from workers.targets.containers import Container, image_of, literal, place_command, place_env, place_image
 from workers.targets.kubernetes.handles import Handle
+from workers.targets.kubernetes.keeping import keep
 from workers.targets.kubernetes.kinds import Kind, holders, kind_of
 from workers.targets.kubernetes.manifest import HANDLE, label, manifest_of, name_object, submit_once
 from workers.targets.kubernetes.pods import Object, Pod, section
@@ -52,6 +53,7 @@ def _body(workload: Workload) -> dict[str, Any]:
     _place(manifest, pods, kind, workload)
     label(manifest, pods, workload)
     submit_once(manifest, kind)
+    keep(manifest, kind, config)
     return {"cluster": cluster, "object": manifest, "secrets": list(workload.secrets)}
 
 

@@ -17,7 +17,7 @@ from workers.failures import RunFailed
 from workers.kubernetes.cluster import Refused
 from workers.kubernetes.resource import PODS
 from workers.targets.kubernetes.handles import Handle
-from workers.targets.kubernetes.manifest import KEEP_SECONDS
+from workers.targets.kubernetes.keeping import seconds
 from workers.targets.kubernetes.marks import Mark
 from workers.targets.kubernetes.places import Place, Places
 from workers.targets.kubernetes.rehearsal import rehearse
@@ -133,12 +133,13 @@ class KubernetesTarget:
         handle = Handle.parse(name)
         place = self._places.of(handle)
         found = place.find(handle)
-        if found is not None and not found["metadata"].get("deletionTimestamp") and not self._end_of(name):
+        end = self._end_of(name) if found is not None else None
+        if found is not None and not found["metadata"].get("deletionTimestamp") and end is None:
             raise TemporaryError(f"{handle.name} still runs in namespace {place.namespace}; cancel it first")
         place.marks.put(handle, Mark.RELEASED)
         if (found := place.find(handle)) is not None:
-            keep = (found["metadata"].get("annotations") or {}).get(KEEP_SECONDS)
-            if keep is None or not place.leave(found, int(keep)):
+            keep = seconds(found, has_succeeded=end is not None and end.phase is Phase.SUCCEEDED)
+            if keep is None or not place.leave(found, keep):
                 place.delete(found)
         place.marks.remove(handle, Mark.CANCELLED)
         place.logs.drop(handle.run)
