@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -16,17 +17,23 @@ from tests.k8s.chart import CHART, Object, config_of, names, of_kind, pod_specs,
 from tests.services import require
 
 FOLDER = CHART.parent / "kustomize"
-RENDERED = FOLDER / "launchyard.yaml"
+COMPONENT = FOLDER / "buildkit"
+NOT_OF_THE_CHART = {"ConfigMap", "Secret", "Namespace"}
 
 # Labels, and annotations by which a change of a config is a new pod: kustomize gives changed configs new names.
 _OF_HELM = ("app.kubernetes.io/managed-by", "helm.sh/chart", "checksum/")
 
 
-def expected() -> str:
-    """The file that the chart gives with the values beside it."""
-    values = yaml.safe_load((FOLDER / "values.yaml").read_text())
-    objects = [each for each in rendered(values, release="launchyard") if each["kind"] not in {"ConfigMap", "Secret"}]
-    ordered = [_without_helm(each) for each in sorted(objects, key=lambda each: (each["kind"], names(each)))]
+def of_the_chart(*folders: Path, **values: Any) -> Sequence[Object]:
+    """What the chart gives with the values in these folders, but for what the form of kustomize makes by itself."""
+    for folder in folders:
+        values |= yaml.safe_load((folder / "values.yaml").read_text())
+    objects = [each for each in rendered(values, release="launchyard") if each["kind"] not in NOT_OF_THE_CHART]
+    return [_without_helm(each) for each in sorted(objects, key=lambda each: (each["kind"], names(each)))]
+
+
+def written(ordered: Sequence[Object]) -> str:
+    """The file that has these."""
     return (
         "# Made by `make golden` from the chart and values.yaml; what you change here is overwritten.\n"
         + "---\n".join(yaml.safe_dump(each, sort_keys=False, width=120) for each in ordered)
@@ -44,36 +51,114 @@ def _without_helm(found: Any) -> Any:
 
 
 @pytest.fixture
-def built(tmp_path: Path) -> Sequence[Object]:
-    """What `kubectl apply -k` would apply, of a copy with passwords of its own."""
+def folder(tmp_path: Path) -> Path:
+    """A copy with passwords of its own."""
+    copy = tmp_path / "kustomize"
+    shutil.copytree(FOLDER, copy, ignore=shutil.ignore_patterns("secrets"))
+    environment = {name: value for name, value in os.environ.items() if name != "LAUNCHYARD_SECRETS"}
+    subprocess.run([copy / "prepare.sh"], env=environment, check=True, timeout=30, capture_output=True)
+    return copy
+
+
+@pytest.fixture
+def built(folder: Path) -> Sequence[Object]:
+    return applied(folder)
+
+
+@pytest.fixture
+def built_with_buildkit(folder: Path) -> Sequence[Object]:
+    subprocess.run([folder / "buildkit" / "prepare.sh"], check=True, timeout=30, capture_output=True)
+    file = folder / "kustomization.yaml"
+    file.write_text(file.read_text().replace("# components:", "components:"))
+    return applied(folder)
+
+
+def applied(folder: Path) -> Sequence[Object]:
+    """What `kubectl apply -k` would apply."""
     program = shutil.which("kustomize")
     require(program is not None, "there is no kustomize; tests/lab/helm.sh build, and its path goes into PATH")
-    folder = tmp_path / "kustomize"
-    shutil.copytree(FOLDER, folder, ignore=shutil.ignore_patterns("secrets"))
-    environment = {name: value for name, value in os.environ.items() if name != "LAUNCHYARD_SECRETS"}
-    subprocess.run([folder / "prepare.sh"], env=environment, check=True, timeout=30, capture_output=True)
     done = subprocess.run([str(program), "build", folder], check=False, timeout=60, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return list(yaml.safe_load_all(done.stdout))
 
 
 def test_the_objects_are_those_of_the_chart(request: pytest.FixtureRequest) -> None:
-    if request.config.getoption("--rewrite-golden"):
-        RENDERED.write_text(expected())
-
-    assert RENDERED.read_text() == expected(), "the chart has changed: run `make golden`, and read the diff"
-
-
-def test_every_config_and_secret_that_is_read_is_there_under_its_generated_name(built: Sequence[Object]) -> None:
     # Given
-    there = {each["metadata"]["name"] for each in built if each["kind"] in {"ConfigMap", "Secret"}}
+    plain, all_of_it = of_the_chart(FOLDER), of_the_chart(FOLDER, COMPONENT)
+    kept = {(each["kind"], names(each)) for each in plain}
+    more = [each for each in all_of_it if (each["kind"], names(each)) not in kept]
+
+    # Then
+    for file, objects in ((FOLDER / "launchyard.yaml", plain), (COMPONENT / "buildkit.yaml", more)):
+        if request.config.getoption("--rewrite-golden"):
+            file.write_text(written(objects))
+        assert file.read_text() == written(objects), "the chart has changed: run `make golden`, and read the diff"
+
+
+def test_with_the_component_they_are_those_of_the_chart_with_buildkit(built_with_buildkit: Sequence[Object]) -> None:
+    # Given
+    image = {"repository": "registry.example.com/launchyard"}
 
     # When
-    read = {name for spec in pod_specs(built) for name in _names_read(spec)}
+    made = [each["metadata"]["name"] for each in built_with_buildkit if each["kind"] in {"ConfigMap", "Secret"}]
+    plain = [_without_suffixes(each, made) for each in built_with_buildkit if each["kind"] not in NOT_OF_THE_CHART]
+
+    # Then
+    assert _ordered(plain) == _ordered(of_the_chart(FOLDER, COMPONENT, image=image))
+
+
+def _without_suffixes(found: Object, made: Sequence[str]) -> Object:
+    """The same with the names that objects had before kustomize wrote a digest behind them."""
+    text = json.dumps(found)
+    for name in made:
+        text = text.replace(f'"{name}"', f'"{name.rpartition("-")[0]}"')
+    return dict(json.loads(text))
+
+
+def _ordered(found: Any) -> Any:
+    """The same with mappings of a list in an order of their own: kustomize has them in another one than the chart."""
+    if isinstance(found, dict):
+        return {key: _ordered(value) for key, value in found.items()}
+    if isinstance(found, list) and all(isinstance(each, dict) for each in found):
+        return sorted((_ordered(each) for each in found), key=lambda each: json.dumps(each, sort_keys=True))
+    return found
+
+
+@pytest.mark.parametrize(("side", "use"), [("daemon", "sslserver"), ("agent", "sslclient")])
+def test_prepare_makes_certificates_of_one_authority_once(folder: Path, side: str, use: str) -> None:
+    # Given
+    secrets = folder / "buildkit" / "secrets"
+
+    def prepared() -> dict[Path, bytes]:
+        subprocess.run([folder / "buildkit" / "prepare.sh"], check=True, timeout=30, capture_output=True)
+        return {file: file.read_bytes() for file in secrets.rglob("*.*")}
+
+    # When
+    first, second = prepared(), prepared()
+    host = ["-verify_hostname", "launchyard-buildkit.launchyard.svc"] if side == "daemon" else []
+    command = ["openssl", "verify", "-CAfile", "agent/ca.crt", "-purpose", use, *host, f"{side}/tls.crt"]
+    verified = subprocess.run(command, cwd=secrets, check=False, timeout=30, capture_output=True, text=True)
+
+    # Then
+    assert first == second
+    assert {file.stat().st_mode & 0o077 for file in first} == {0}
+    assert verified.returncode == 0, verified.stderr
+
+
+@pytest.mark.parametrize(("form", "count"), [("built", 3), ("built_with_buildkit", 6)])
+def test_every_config_and_secret_that_is_read_is_there_under_its_generated_name(
+    form: str, count: int, request: pytest.FixtureRequest
+) -> None:
+    # Given
+    objects: Sequence[Object] = request.getfixturevalue(form)
+    there = {each["metadata"]["name"] for each in objects if each["kind"] in {"ConfigMap", "Secret"}}
+
+    # When
+    read = {name for spec in pod_specs(objects) for name in _names_read(spec)}
 
     # Then
     assert read == there | {"kube-root-ca.crt"}, "the last one is in every namespace"
-    assert len(there) == 3
+    assert len(there) == count
 
 
 def _names_read(found: Any) -> Iterator[str]:
