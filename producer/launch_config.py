@@ -21,7 +21,6 @@ from producer.sources import uri
 REFUSED: Mapping[str, str] = {
     "_wandb_api_key": "a key would be stored with the run; the agent gives jobs its own, from WANDB_API_KEY",
     "sweep_id": "sweeps of W&B's are not served; launch each run with its own run_config",
-    "additional_services": "only the job itself is launched; start services beside it, or in its image",
     "image_uri": "write docker.docker_image for an image that runs as it is, or base_image for one that gets the code",
     "run_id": "runs get their ids here; use --idempotency-key to launch one thing once",
     "builder": "the builder is set in the agent's config",
@@ -69,6 +68,7 @@ class LaunchConfig(Frozen):
     overrides: Overrides = Field(default_factory=Overrides)
     resource: str | None = None
     resource_args: JsonObject = Field(default_factory=dict)
+    additional_services: tuple[JsonObject, ...] = ()
     template_variables: JsonObject = Field(default_factory=dict)
     name: str | None = None
     project: str | None = None

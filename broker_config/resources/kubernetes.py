@@ -9,9 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from broker_config.findings import Finding, error, warning
+from broker_config.pointers import Path, to_pointer
 from broker_config.resources import kubernetes_devices, sdks
 from broker_config.resources.protocol import Guard
-from broker_config.resources.shapes import BOOLEAN, NUMBER, TEXT, Shape
+from broker_config.resources.shapes import ANYTHING, BOOLEAN, NUMBER, TEXT, ListOf, MapOf, Members, Shape
+
+_SERVICE: Mapping[str, Shape] = {"name": TEXT, "config": MapOf(ANYTHING)}
 
 OWN_KEYS: Mapping[str, Shape] = {
     "configFile": TEXT,
@@ -21,9 +24,10 @@ OWN_KEYS: Mapping[str, Shape] = {
     "version": TEXT,
     "wait_for_ready": BOOLEAN,
     "wait_timeout": NUMBER,
+    "additional_services": ListOf(Members("a service", lambda: _SERVICE, required=tuple(_SERVICE))),
     "ttlSecondsAfterFailed": NUMBER,
 }
-"""Beside the manifest; all but the last are of W&B Launch: cluster, namespace, parts of `apiVersion`, waiting."""
+"""Beside the manifest; all but the last are W&B Launch's: where it goes, parts of `apiVersion`, what comes with it."""
 
 _HOST = "it can let the job out of its pod, onto the node"
 _POWERS = "it can give the job more rights than a pod has"
@@ -43,6 +47,7 @@ class KubernetesResource:
 
     named_lists: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("containers", "initContainers", "ephemeralContainers", "env", "volumes"), "name"),
+        "additional_services": "name",
         **dict.fromkeys(("imagePullSecrets", "resourceClaims", "schedulingGates"), "name"),
         "volumeMounts": "mountPath",
         "volumeDevices": "devicePath",
@@ -56,7 +61,7 @@ class KubernetesResource:
         Guard("/**/annotations/*seccomp.security.alpha.kubernetes.io~1*", _POWERS),
         *(Guard(f"/**/{name}", _IDENTITY) for name in _IDENTITY_FIELDS),
         *(Guard(path, _ELSEWHERE) for path in ("/configFile", "/context", "/namespace", "/metadata/namespace")),
-        *(Guard(path, _KIND) for path in ("/apiVersion", "/kind", "/group", "/version")),
+        *(Guard(path, _KIND) for path in ("/apiVersion", "/kind", "/group", "/version", "/additional_services")),
     )
     insecure: ClassVar[Sequence[Guard]] = (
         *(Guard(f"/**/{name}", _HOST) for name in ("hostPID", "hostIPC", "hostNetwork")),
@@ -78,21 +83,29 @@ def _check(config: Mapping[str, Any]) -> Iterator[Finding]:
             yield from shape.check(config[key], (key,))
     manifest = {key: value for key, value in config.items() if key not in OWN_KEYS}
     yield from kubernetes_devices.check(manifest)
-    api_version, kind = type_of(config)
+    yield from _check_manifest(manifest, *type_of(config), ())
+    services = config.get("additional_services")
+    for place, service in enumerate(services if isinstance(services, list) else []):
+        if isinstance(service, Mapping) and isinstance(own := service.get("config"), Mapping):
+            path = ("additional_services", str(place), "config")
+            yield from _check_manifest(own, own.get("apiVersion"), own.get("kind"), path)
+
+
+def _check_manifest(manifest: Mapping[str, Any], api_version: Any, kind: Any, path: Path) -> Iterator[Finding]:
     if not isinstance(api_version, str) or not isinstance(kind, str):
-        yield error("", "an object needs both 'apiVersion' and 'kind', as text, unless it is a Job")
+        yield error(to_pointer(path), "an object needs both 'apiVersion' and 'kind', as text, unless it is a Job")
         return
+    what = f"fields of {kind} in {api_version} are not checked"
     if not _is_built_in(api_version):
-        yield warning("/kind", f"fields of {kind} in {api_version} are not checked: only its cluster knows that kind")
+        yield warning(to_pointer((*path, "kind")), f"{what}: only its cluster knows that kind")
         return
     types = sdks.load("kubernetes")
     if types is None:
         yield sdks.missing("kubernetes")
     elif shape := types.shape_of(api_version, kind):
-        yield from shape.check(manifest, ())
+        yield from shape.check(manifest, path)
     else:
-        why = f"{types.NAME} does not know that kind"
-        yield warning("/kind", f"fields of {kind} in {api_version} are not checked: {why}")
+        yield warning(to_pointer((*path, "kind")), f"{what}: {types.NAME} does not know that kind")
 
 
 def type_of(config: Mapping[str, Any]) -> tuple[Any, Any]:

@@ -114,7 +114,7 @@ class LaunchOptions:
         config, _ = self._read
         overrides: Mapping[str, Any] = {}
         args = pairs.file_or_object(self.resource_args, "--resource-args") if self.resource_args else {}
-        if config.resource or config.resource_args or args:
+        if config.resource or config.resource_args or config.additional_services or args:
             overrides = _unwrapped(config, args, resource())
         return pairs.lay_over(overrides, pairs.settings(self.overrides, "--override"))
 
@@ -173,7 +173,10 @@ def _unwrapped(config: launch_config.LaunchConfig, args: Mapping[str, Any], reso
     named = config.resource and RESOURCE_ALIASES.get(config.resource, config.resource)
     if named and named != resource:
         raise InvalidRequest(f"launch config: it is for resource {named!r}, and the queue has {resource!r}")
-    return pairs.lay_over(unwrap(config.resource_args, resource).config, unwrap(args, resource).config)
+    beside = {"additional_services": list(config.additional_services)} if config.additional_services else {}
+    if beside and resource != "kubernetes":
+        raise InvalidRequest(f"launch config: 'additional_services' are of Kubernetes, and the queue has {resource!r}")
+    return pairs.lay_over({**unwrap(config.resource_args, resource).config, **beside}, unwrap(args, resource).config)
 
 
 def words(entry_point: str) -> list[str]:

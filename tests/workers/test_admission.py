@@ -77,6 +77,30 @@ def test_every_macro_is_filled_when_the_run_is_submitted() -> None:
     }
 
 
+SERVICE = {"name": "store", "config": {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s-${run_id}"}}}
+
+
+def test_macros_are_filled_in_what_a_job_brings_along() -> None:
+    # Given
+    run = run_of({"additional_services": [SERVICE]}, queue={"resource": "kubernetes"})
+    # When
+    config = config_at_target(run, Macros())
+    # Then
+    (service,) = config["additional_services"]
+    assert service["config"]["metadata"] == {"name": "s-abcdefghijkm"}
+
+
+def test_a_job_brings_services_along_only_where_the_owner_lets_it() -> None:
+    # Given
+    given = {"overrides": {"additional_services": [SERVICE]}}
+    closed = run_of({}, queue={"resource": "kubernetes"}, **given)
+    named = {"resource": "kubernetes", "overridable": ["/additional_services"]}
+    # Then
+    with pytest.raises(RunFailed, match="may not override '/additional_services'"):
+        Admission(Macros()).admit(closed, ArtifactKind.IMAGE)
+    Admission(Macros()).admit(run_of({}, queue=named, **given), ArtifactKind.IMAGE)
+
+
 def test_a_value_that_looks_like_a_macro_is_not_filled_again() -> None:
     # Given a template value and an environment variable that name what the agent knows
     variables = {"name": {"type": "string"}}

@@ -61,6 +61,10 @@ def test_a_config_that_works_is_taken_without_a_word(resource: str, config: dict
     assert list(resources.load(resource).check(config)) == []
 
 
+def beside(**service: Any) -> dict[str, Any]:
+    return {"additional_services": [service]}
+
+
 @pytest.mark.parametrize(
     ("resource", "config", "finding"),
     [
@@ -89,6 +93,15 @@ def test_a_config_that_works_is_taken_without_a_word(resource: str, config: dict
         ("kubernetes", {"spec": {"backoffLimit": "3"}}, "error: /spec/backoffLimit: this must be a whole number"),
         ("kubernetes", {"spec": []}, "error: /spec: this must be an object, not a list"),
         ("kubernetes", {"namespace": 3}, "error: /namespace: this must be text"),
+        (
+            "kubernetes",
+            beside(
+                name="db", config={"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [], "hostNetwrk": True}}
+            ),
+            "error: /additional_services/0/config/spec/hostNetwrk: PodSpec has no field 'hostNetwrk'; did you mean",
+        ),
+        ("kubernetes", beside(name="db", config={}), "error: /additional_services/0/config: an object needs both"),
+        ("kubernetes", beside(nam="db", config={}), "error: /additional_services/0: a service needs 'name'; add it"),
         ("kubernetes", {"apiVersion": "apps/v1"}, "error: an object needs both 'apiVersion' and 'kind'"),
         (
             "kubernetes",

@@ -111,6 +111,22 @@ def test_a_launch_config_gives_all_of_a_launch(launched: Any, launchyard: Call, 
     assert "'author' changes nothing here" in launchyard("launch", "-q", "gpu-queue", "-c", str(file)).err
 
 
+def test_services_beside_a_job_become_overrides_where_the_owner_lets_jobs_bring_some(
+    launchyard: Call, store: Store
+) -> None:
+    # Given
+    store.queues.create(Queue(name="cluster", resource="kubernetes", overridable=["/additional_services"]))
+    service = {"name": "db", "config": {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": []}}}
+    config = {"additional_services": [service], "docker": {"docker_image": "a:1"}}
+
+    # When
+    answer = launchyard("launch", "-q", "cluster", "-c", json.dumps(config))
+
+    # Then
+    assert answer.code == 0, answer.err
+    assert next(store.runs.newest()).spec.overrides == {"additional_services": [service]}
+
+
 def test_options_come_over_the_launch_config_key_by_key(launched: Any) -> None:
     # When
     run = launched(
@@ -177,7 +193,10 @@ def test_template_variables_come_from_both_places_in_their_types(launchyard: Cal
     [
         (["-c", '{"_wandb_api_key": "hunter2"}'], "'_wandb_api_key' cannot be honoured: a key would be stored"),
         (["-c", '{"sweep_id": "abc"}'], "'sweep_id' cannot be honoured: sweeps of W&B's"),
-        (["-c", '{"additional_services": [{"name": "db"}]}'], "'additional_services' cannot be honoured"),
+        (
+            ["-d", "a:1", "-c", '{"additional_services": [{"name": "db"}]}'],
+            "are of Kubernetes, and the queue has 'stub'",
+        ),
         (["-c", '{"overrides": {"files": {"a.yaml": {}, "b": "c"}}}'], "'overrides.files' cannot be honoured"),
         (["-c", '{"overides": {}, "projct": "x"}'], "unknown field 'projct'; did you mean 'project'"),
         (["-c", '{"overrides": {"arg": ["x"]}}'], "unknown field 'overrides.arg'"),

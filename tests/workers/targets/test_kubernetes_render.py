@@ -130,6 +130,7 @@ def test_a_field_that_is_null_is_a_field_that_is_absent() -> None:
 
 _CONTAINERS = {"spec": {"template": {"spec": {"containers": "one"}}}}
 _POD = {"apiVersion": "v1", "kind": "Pod", "spec": {"containers": [{}]}}
+_DB = {"name": "db", "config": {**_POD, "metadata": {"namespace": "a"}}}
 _VOLCANO = {"apiVersion": "batch.volcano.sh/v1alpha1", "kind": "Job"}
 
 
@@ -147,6 +148,15 @@ _VOLCANO = {"apiVersion": "batch.volcano.sh/v1alpha1", "kind": "Job"}
         ({"spec": {"ttlSecondsAfterFinished": "1h"}}, "number of seconds"),
         ({"ttlSecondsAfterFailed": -1}, "'ttlSecondsAfterFailed' must be a number of seconds"),
         ({**_POD, "ttlSecondsAfterFailed": 60}, "nothing removes a Pod some time after its end"),
+        ({"additional_services": {"name": "db"}}, "must be a list"),
+        ({"additional_services": [{"config": {}}]}, "needs a 'name' and a 'config'"),
+        ({"additional_services": [{"name": "db", "config": {"kind": "Pod"}}]}, "needs 'apiVersion' and 'kind'"),
+        (
+            {"namespace": "a", "additional_services": [_DB], "wait_timeout": 0},
+            "'wait_timeout' must be a number of seconds",
+        ),
+        ({"additional_services": [_DB], "metadata": {"namespace": "b"}}, "'db' in 'additional_services' has to be in"),
+        ({**_POD, "additional_services": [_DB | {"config": _POD}]}, "write wait_for_ready: false"),
         ({**_VOLCANO, "spec": {"tasks": 3, "image": "registry.example/team/train:1"}}, "'tasks' must be objects"),
         ({**_VOLCANO, "spec": {"tasks": []}}, "no containers"),
         ({"apiVersion": "example.com/v1", "kind": "Thing"}, "write ${image_uri}"),
@@ -156,6 +166,16 @@ _VOLCANO = {"apiVersion": "batch.volcano.sh/v1alpha1", "kind": "Job"}
 )
 def test_a_config_that_cannot_work_is_refused_with_the_cure(config: dict[str, Any], why: str) -> None:
     assert why in refusal(render, config)
+
+
+def test_an_object_that_kueue_holds_waits_for_kueue_and_not_for_its_services() -> None:
+    # Given
+    config = {"namespace": "a", "additional_services": [_DB]}
+    kueue = {"metadata": {"labels": {"kueue.x-k8s.io/queue-name": "team"}}}
+    # Then
+    assert render(workload({"config": config})).body["wait_seconds"] == 300
+    assert "wait_seconds" not in render(workload({"config": {**config, **kueue}})).body
+    assert "suspend" not in render(workload({"config": {**config, "wait_for_ready": False}})).body["object"]["spec"]
 
 
 def test_argo_says_for_each_way_to_end_how_long_a_workflow_stays() -> None:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, unquote
 
 from broker_config.errors import ConfigError, LaunchyardError
@@ -51,17 +52,19 @@ class Place:
 
     def leave(self, found: Object, seconds: int) -> bool:
         """Leave an object that has ended to its controller, to be removed after a time; False where none does that."""
-        *above, last = kind_of(found).clean_up.split(".")
-        if not last:
+        if not (path := kind_of(found).clean_up):
             return False
-        value = {"secondsAfterCompletion": seconds} if last == "ttlStrategy" else seconds
-        patch: Object = {last: value}
-        for name in reversed(above):
-            patch = {name: patch}
+        value = {"secondsAfterCompletion": seconds} if path.endswith("ttlStrategy") else seconds
         # Without the label it is none of ours any more.
-        patch["metadata"] = {"labels": {f"{PREFIX}managed": None}}
-        self.cluster.call("PATCH", self.path(found["metadata"]["name"]), body=patch, content_type=MERGE_PATCH)
+        self._patch(found, {**_nested(path, value), "metadata": {"labels": {f"{PREFIX}managed": None}}})
         return True
+
+    def let_go(self, found: Object) -> None:
+        """Have an object start that is held."""
+        self._patch(found, _nested(kind_of(found).suspend, value=False))
+
+    def _patch(self, found: Object, patch: Object) -> None:
+        self.cluster.call("PATCH", self.path(found["metadata"]["name"]), body=patch, content_type=MERGE_PATCH)
 
     def handles(self) -> Iterator[str]:
         """Of all our objects that were not released, those that were cancelled and are gone included."""
@@ -158,3 +161,10 @@ class Places:
                 scope.watch()
             self._scopes[cluster, namespace] = (scope, Marks(cluster, namespace), Logs(cluster, namespace))
         return Place(cluster, namespace, resource, *self._scopes[cluster, namespace])
+
+
+def _nested(path: str, value: Any) -> Object:
+    nested = value
+    for name in reversed(path.split(".")):
+        nested = {name: nested}
+    return dict(nested)

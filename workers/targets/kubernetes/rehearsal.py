@@ -38,6 +38,8 @@ def rehearse(place: Place, request: Request) -> list[Finding]:
     found = [*_of_rights(place, lacking), *(_said(place, place.path(""), body) if may_create else [])]
     if may_create and not any(one.is_error for one in found):
         found += _of_pods(place, body["metadata"]["name"], templates)
+    for service in request.body.get("services", []):
+        found += _of_service(place, service)
     if not any(one.is_error for one in found):
         found += _of_nodes(place, templates)
     return list(dict.fromkeys(found))
@@ -59,6 +61,16 @@ def _of_pods(place: Place, name: str, templates: Sequence[Object]) -> Iterator[F
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]}
         for finding in _said(place, PODS.path(place.namespace), pod):
             yield finding._replace(text=f"of its pods: {finding.text}") if finding.is_error else finding
+
+
+def _of_service(place: Place, service: Object) -> Iterator[Finding]:
+    what = f"{service['kind']} {service['metadata']['name']}"
+    try:
+        path = place.cluster.resource(service["apiVersion"], service["kind"]).path(place.namespace)
+    except Refused as refused:
+        yield error("", f"of {what}: {refused}")
+    else:
+        yield from (finding._replace(text=f"of {what}: {finding.text}") for finding in _said(place, path, service))
 
 
 def _of_nodes(place: Place, templates: Sequence[Object]) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from workers.targets.kubernetes.keeping import keep
 from workers.targets.kubernetes.kinds import Kind, holders, kind_of
 from workers.targets.kubernetes.manifest import HANDLE, label, manifest_of, name_object, submit_once
 from workers.targets.kubernetes.pods import Object, Pod, section
+from workers.targets.kubernetes.services import services_of
 from workers.targets.protocol import Request, Workload
 
 CLUSTER_KEYS = ("configFile", "context")
@@ -28,6 +29,7 @@ def render(workload: Workload) -> Request:
     """The request for a workload: `object` is created as it is, in the `cluster` of that kubeconfig and context.
 
     `secrets` are variables of the agent: they go into a Secret with the object's name, to which its pods refer.
+    `services` are made beside it, and for `wait_seconds` it is held until they are ready.
 
     Raises:
         RunFailed: class CONFIG, when the queue config cannot work.
@@ -54,7 +56,8 @@ def _body(workload: Workload) -> dict[str, Any]:
     label(manifest, pods, workload)
     submit_once(manifest, kind)
     keep(manifest, kind, config)
-    return {"cluster": cluster, "object": manifest, "secrets": list(workload.secrets)}
+    services = services_of(manifest, kind, config, workload)
+    return {"cluster": cluster, "object": manifest, "secrets": list(workload.secrets), **services}
 
 
 def _place(manifest: Object, pods: list[Pod], kind: Kind, workload: Workload) -> None:

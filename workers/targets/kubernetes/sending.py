@@ -15,6 +15,7 @@ from broker_config.runs import FailureClass, Reason
 from workers.failures import RunFailed
 from workers.kubernetes.cluster import Refused
 from workers.kubernetes.resource import SECRETS
+from workers.targets.kubernetes import beside
 from workers.targets.kubernetes.handles import Handle
 from workers.targets.kubernetes.kinds import kind_of
 from workers.targets.kubernetes.manifest import PREFIX
@@ -36,7 +37,7 @@ def create(place: Place, request: Request) -> Object:
 
     Raises:
         RunFailed: NAME_TAKEN when another object has its name; what the server says when it refuses.
-        TemporaryError: when the server does not answer, or a quota is full.
+        TemporaryError: when the server does not answer, a quota is full, or it waits for what it brings along.
     """
     handle = Handle.parse(request.name)
     body = deepcopy(dict(request.body["object"]))
@@ -60,6 +61,7 @@ def create(place: Place, request: Request) -> Object:
         kind = "kubernetes.io/dockerconfigjson"
         content = {".dockerconfigjson": json.dumps(docker_config(logins))}
         _bring(place, made, PULL, {"type": kind, "stringData": content})
+    beside.bring(place, made, request.body)
     return made
 
 

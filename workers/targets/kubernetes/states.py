@@ -52,7 +52,7 @@ def read(found: Object) -> ObjectState:
         handle=(metadata.get("annotations") or {}).get(HANDLE, metadata["name"]),
         uid=metadata["uid"],
         said=_said(found["kind"], words),
-        is_suspended=any(word.lower() in _SUSPENDED for word, _ in words) or _is_suspended(found),
+        is_suspended=any(word.lower() in _SUSPENDED for word, _ in words) or is_held(found),
         is_leaving=metadata.get("deletionTimestamp") is not None,
     )
 
@@ -149,7 +149,8 @@ def _why(holder: Object) -> str:
     return ": ".join(filter(None, said))
 
 
-def _is_suspended(found: Object) -> bool:
+def is_held(found: Object) -> bool:
+    """Whether its own spec keeps it from starting."""
     *above, last = kind_of(found).suspend.split(".")
     holder: Any = found
     for name in above:

@@ -16,6 +16,7 @@ from workers.builders.protocol import ArtifactKind
 from workers.failures import RunFailed
 from workers.kubernetes.cluster import Refused
 from workers.kubernetes.resource import PODS
+from workers.targets.kubernetes import beside
 from workers.targets.kubernetes.handles import Handle
 from workers.targets.kubernetes.keeping import seconds
 from workers.targets.kubernetes.marks import Mark
@@ -138,6 +139,7 @@ class KubernetesTarget:
             raise TemporaryError(f"{handle.name} still runs in namespace {place.namespace}; cancel it first")
         place.marks.put(handle, Mark.RELEASED)
         if (found := place.find(handle)) is not None:
+            beside.remove(place, found)
             keep = seconds(found, has_succeeded=end is not None and end.phase is Phase.SUCCEEDED)
             if keep is None or not place.leave(found, keep):
                 place.delete(found)
