@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from broker_config.queues import Queue
 from broker_config.retries import RetryPolicy
 from broker_config.runs import Reason, Run, RunId, State
 from broker_config.settings import Settings
+from broker_config.store import Store
 from tests.agents import eventually
 from tests.cluster import cluster, namespace, registry
 from tests.faults.api_server import ClusterProxy, calls
@@ -22,7 +24,7 @@ from tests.faults.conftest import Borrow
 from tests.faults.history import ends
 from tests.faults.jobs import IMAGE
 from tests.faults.test_broker_faults import EVERY_CELL_VARIABLE
-from tests.faults.yard import FusedAgent, Yard
+from tests.faults.yard import LEASE_SECONDS, FusedAgent, Yard
 from workers.kubernetes.cluster import MERGE_PATCH
 from workers.kubernetes.resource import PODS
 
@@ -32,7 +34,7 @@ COUNT, ENDED, DELETED, LATE = 50, 20, 5, 5
 CUT_SECONDS = 60.0 if os.environ.get(EVERY_CELL_VARIABLE) == "1" else 30.0
 """The length of the fault. CI's is as long as it takes until everybody has noticed."""
 
-QUEUE = "herd"
+QUEUE, HERDER = "herd", "herder@test"
 
 
 class Herd:
@@ -56,9 +58,10 @@ class Herd:
             )
         )
 
-    def launch(self, count: int) -> list[RunId]:
+    def launch(self, count: int, **fields: Any) -> list[RunId]:
         source = ImageSource(image=f"{registry()}/{IMAGE}")
-        launched = [self._client.launch(queue=QUEUE, source=source, entry_point=["true"]).id for _ in range(count)]
+        job = {"queue": QUEUE, "source": source, "entry_point": ["true"], **fields}
+        launched = [self._client.launch(**job).id for _ in range(count)]
         self.runs += launched
         return launched
 
@@ -96,10 +99,11 @@ def herd(yard: Yard) -> Iterator[Herd]:
     with namespace() as space:
         made = Herd(yard, space)
         through = Settings(home=yard.home, broker_url=f"redis+socket://{yard.home / 'proxy.sock'}")
-        agent = FusedAgent(through, QUEUE, name="herder@test").start()
+        agent = FusedAgent(through, QUEUE, name=HERDER).start()
         try:
             yield made
         finally:
+            made.way.thaw()
             made.way.accept()
             agent.stop()
 
@@ -149,3 +153,26 @@ def test_many_runs_live_through_an_outage_of_their_api_server(yards: Borrow) -> 
         assert those.times_ended() == {1: ENDED + DELETED, 0: COUNT - ENDED - DELETED + LATE}
         lists = [one for one in calls(yard.home, back) if one.is_list]
         assert len(lists) <= 2, "objects and pods are listed once at most, and not for each run"
+
+
+def test_an_agent_whose_cluster_holds_back_all_answers_keeps_its_lease(yards: Borrow) -> None:
+    with yards("kubernetes", 0) as yard, herd(yard) as those:
+        # Given a run that is to be ended for its time
+        (run_id,) = those.launch(1, timeouts={"start": 2 * LEASE_SECONDS})
+        eventually(lambda: those.objects() == {_name(run_id)}, "it is submitted")
+        # When the request to end it takes much longer than a lease
+        those.way.freeze()
+        eventually(lambda: bool(those.now()[run_id].end_reason), "its time is over")
+        until = time.time() + 3 * LEASE_SECONDS
+        # Then
+        while time.time() < until:
+            assert is_alive(yard.client.store, HERDER)
+            time.sleep(0.1)
+        # When
+        those.way.thaw()
+        # Then
+        eventually(lambda: not those.objects(), "it is ended", 60)
+
+
+def is_alive(store: Store, agent: str) -> bool:
+    return any(info.name == agent and alive for info, alive in store.agents.list())
