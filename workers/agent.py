@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from broker_config import __version__
-from broker_config.errors import ConfigError, NotFound
+from broker_config.errors import ConfigError, NotFound, TemporaryError
 from broker_config.runs import Run, RunSpec, now
 from broker_config.settings import Settings
 from broker_config.store import Store
@@ -28,6 +28,7 @@ from workers.config import AgentConfig
 from workers.course import Course, Stages
 from workers.deadlines import Deadlines
 from workers.ending import Ending
+from workers.failures import RunFailed
 from workers.finish import Finisher
 from workers.gate import Gate
 from workers.heartbeat import Heartbeat
@@ -47,7 +48,7 @@ from workers.session import Session, site
 from workers.submit import Submitter
 from workers.sweep import Sweeper
 from workers.takeover import Reach, Takeover
-from workers.targets.protocol import Observation, Target
+from workers.targets.protocol import Observation, Searching, Target
 from workers.watch import Watcher
 from workers.wishes import Wishes
 
@@ -256,9 +257,12 @@ class Agent:
 
     def _reachable(self) -> Mapping[str, Target]:
         """The targets of the queues that this agent serves, also of those that have given it no run yet."""
-        for queue in self._config.queues:
-            with suppress(NotFound, ConfigError):
-                self._members.served(self.store.queues.get(queue).queue.resource)
+        for name in self._config.queues:
+            with suppress(NotFound, ConfigError, RunFailed, TemporaryError):
+                queue = self.store.queues.get(name).queue
+                target = self._members.served(queue.resource).target
+                if isinstance(target, Searching):
+                    target.learn(queue.config)
         return self._members.targets()
 
     def _let_go(self, run: Run) -> None:

@@ -29,7 +29,7 @@ from broker_config.store.agents import AgentInfo
 from workers import families
 from workers.session import site
 from workers.sweep import OBJECT_NAME
-from workers.targets.protocol import Phase, Target, Unlisted
+from workers.targets.protocol import Phase, Searching, Target, Unlisted
 
 
 class Outcome(StrEnum):
@@ -40,6 +40,7 @@ class Outcome(StrEnum):
     KNOWN = "known"  # there is a record, which stays as it is
     UNREADABLE = "unreadable"
     UNREACHABLE = "unreachable"  # the target itself, or places of it: none of the objects there was looked at
+    UNSEEN = "unseen"  # where nobody has looked for objects
 
 
 class Finding(Frozen):
@@ -66,6 +67,8 @@ class Recovery:
         """One finding for each run of which the target has an object, or one for a target that does not answer."""
         try:
             target: Target = families.load("targets", resource)(self.settings.home)
+            if isinstance(target, Searching):
+                yield from self._search(resource, target)
             listed, unlisted = _inventory(target)
             names = _newest_attempts(listed)
             seen = target.observe(names)
@@ -78,6 +81,18 @@ class Recovery:
             finding = self._finding(resource, name, target, seen[name].phase)
             if not self.queues or finding.queue in self.queues:
                 yield finding
+
+    def _search(self, resource: str, target: Searching) -> Iterator[Finding]:
+        """Have the target look beyond the places that this machine has used: where queues lead, and where it may."""
+        for queue in (record.queue for record in self.store.queues.list()):
+            if queue.resource == resource:
+                try:
+                    target.learn(queue.config)
+                except LaunchyardError as error:
+                    text = f"where queue {queue.full_name} sends its jobs was not looked at: {error}"
+                    yield Finding(outcome=Outcome.UNSEEN, resource=resource, text=text)
+        for text in target.search():
+            yield Finding(outcome=Outcome.UNSEEN, resource=resource, text=text)
 
     def _finding(self, resource: str, name: str, target: Target, phase: Phase) -> Finding:
         try:

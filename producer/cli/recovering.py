@@ -67,6 +67,8 @@ def _show(finding: dict[str, Any]) -> None:
     text = f": {finding['text']}" if finding["text"] else ""
     if finding["outcome"] == "unreachable":
         output.note(f"{finding['resource']} was not looked at{text}")
+    elif finding["outcome"] == "unseen":
+        output.note(f"{finding['resource']}: {finding['text']}")
     else:
         of_run = f"  run {finding['run']} of queue {finding['queue']}" if finding["run"] else ""
         click.echo(f"{finding['outcome']:<10}  {finding['resource']}  {finding['name']}{of_run}{text}")

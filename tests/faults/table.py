@@ -1,7 +1,7 @@
 """The tables of what survives what: tests add their cells, and `python -m tests.faults.table FILE` writes the page.
 
 `LAUNCHYARD_TEST_MATRIX=FILE` names the file to which tests append, one JSON object a line. Tables of faults that the
-file does not tell of stay as they are.
+file does not tell of stay as they are, and so do the columns of targets that it does not tell of.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import re
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -65,8 +65,21 @@ def written(page: str, cells: Sequence[Cell]) -> str:
         if not found:
             raise SystemExit(f"error: the page has no heading {heading!r}")
         rest = after[match.start() :] if (match := re.search(r"^##", after, re.MULTILINE)) else ""
-        page = f"{before}{heading}\n{markdown([cell for cell in cells if cell.fault == fault])}\n{rest}"
+        fresh = [cell for cell in cells if cell.fault == fault]
+        told = {cell.target for cell in fresh}
+        kept = [cell for cell in _earlier(fault, after) if cell.target not in told]
+        page = f"{before}{heading}\n{markdown([*kept, *fresh])}\n{rest}"
     return page
+
+
+def _earlier(fault: str, table: str) -> Iterator[Cell]:
+    """The cells of a table that `markdown` wrote, as far as it shows them."""
+    head, *rows = [line.strip("| ").split(" | ") for line in table.partition("\n##")[0].splitlines() if line[:1] == "|"]
+    for step, *shown in rows[1:]:
+        for target, text in zip(head[1:], shown, strict=False):
+            if text.strip():
+                seconds = float(text.removesuffix(" s")) if text.endswith(" s") else None
+                yield Cell(fault, step, target, seconds, end_seconds=float(text == "goes on"), is_left=False)
 
 
 def markdown(cells: Sequence[Cell]) -> str:

@@ -195,3 +195,20 @@ class Rehearsing(Protocol):
             TemporaryError: when it does not say.
             ConfigError: when this machine has no way to it.
         """
+
+
+@runtime_checkable
+class Searching(Protocol):
+    """A target whose objects are in places of which a machine knows only those where it has sent some."""
+
+    def learn(self, config: Mapping[str, Any]) -> None:
+        """Know the place to which a queue config leads, for `inventory`.
+
+        Raises:
+            ConfigError: when this machine has no way to it.
+            RunFailed: when there is no such place.
+            TemporaryError: when the platform does not say.
+        """
+
+    def search(self) -> Sequence[str]:
+        """Know all places in which there are objects of ours; a sentence for each part that was not looked at."""

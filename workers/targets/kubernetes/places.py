@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from broker_config.errors import ConfigError, LaunchyardError
+from broker_config.errors import LaunchyardError
 from workers.kubernetes.cluster import MERGE_PATCH, Cluster
 from workers.kubernetes.probe import Probe
 from workers.kubernetes.resource import Resource
@@ -111,19 +111,17 @@ class Places:
             return self._places[key]
 
     def all(self) -> tuple[Sequence[Place], Sequence[str]]:
-        """Every place known, those of earlier agents in the same home, and the one of a queue that names none.
+        """Every place known, those of earlier agents in the same home too; at first that of a queue that names none.
 
         And of those that cannot be told now, why not.
         """
         remembered = [path.name for path in self._memory.iterdir()] if self._memory.is_dir() else []
         unknown: list[str] = []
-        for name in ["", *remembered]:
+        for name in remembered or [""]:
             try:
                 self.of(Handle.parse(unquote(name)))
             except LaunchyardError as error:
-                # Where all queues name their cluster, there need be no other.
-                if not (isinstance(error, ConfigError) and not name and remembered):
-                    unknown.append(str(error))
+                unknown.append(str(error))
         with self._lock:
             return list(self._places.values()), unknown
 

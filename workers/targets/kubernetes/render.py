@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
+from broker_config.resources.kubernetes import type_of
 from broker_config.runs import FailureClass, Reason
 from workers.failures import RunFailed
 from workers.targets.containers import Container, image_of, literal, place_command, place_env, place_image
@@ -42,6 +44,19 @@ def render(workload: Workload) -> Request:
     handle = str(Handle.of(workload.name, body["cluster"], body["object"]))
     section(body["object"]["metadata"], "annotations")[HANDLE] = handle
     return Request(handle, body)
+
+
+def place_of(config: Mapping[str, Any]) -> Handle | None:
+    """Where the objects of a queue config are; None where only a run's template values or macros tell."""
+    config_file, context = (str(config.get(key) or "") for key in CLUSTER_KEYS)
+    metadata = config.get("metadata")
+    namespace = str(
+        (metadata.get("namespace") if isinstance(metadata, dict) else None) or config.get("namespace") or ""
+    )
+    api_version, kind = map(str, type_of(config))
+    if any("{" in part for part in (config_file, context, namespace, api_version, kind)):
+        return None
+    return Handle("", config_file, context, namespace, api_version, kind, "")
 
 
 def _body(workload: Workload) -> dict[str, Any]:

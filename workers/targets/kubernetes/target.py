@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from broker_config.errors import ConfigError, LaunchyardError, TemporaryError
 from broker_config.findings import Finding, error
@@ -22,8 +23,9 @@ from workers.targets.kubernetes.keeping import seconds
 from workers.targets.kubernetes.marks import Mark
 from workers.targets.kubernetes.places import Place, Places
 from workers.targets.kubernetes.rehearsal import rehearse
-from workers.targets.kubernetes.render import render
+from workers.targets.kubernetes.render import place_of, render
 from workers.targets.kubernetes.scope import selector_of
+from workers.targets.kubernetes.search import search
 from workers.targets.kubernetes.sending import PASSPORT, create
 from workers.targets.protocol import LogChunk, Observation, Phase, Request, Unanswered, Unlisted, Workload
 
@@ -173,6 +175,13 @@ class KubernetesTarget:
         if silent:
             raise Unlisted(sorted(found), silent)
         return sorted(found)
+
+    def learn(self, config: Mapping[str, Any]) -> None:
+        if (handle := place_of(config)) is not None:
+            self._places.of(handle)
+
+    def search(self) -> Sequence[str]:
+        return [*search(self._places)]
 
     def passport(self, name: str) -> str:
         handle = Handle.parse(name)
