@@ -60,12 +60,27 @@ class Recorder:
         """
         self._runs.wait_for_replicas(run)
 
-    def note(self, run: Run, reason: Reason, text: str, *, anew: bool = False) -> Run:
-        """Say why the run is where it is, once for the same reason; `anew`: again when the words are other ones."""
+    def note(self, run: Run, reason: Reason, text: str) -> Run:
+        """Say why the run is where it is, once for the same reason."""
+
+        def decide(current: Run) -> Change | None:
+            if current.state.is_terminal or current.reason is reason:
+                return None
+            return Change(current.state, reason, text, self._agent, {}, self._fence)
+
+        return self._runs.change_until_written(run, decide)
+
+    def see(self, run: Run, reason: Reason, text: str, *, anew: bool = False) -> Run:
+        """Say what its target tells, once for the same reason; `anew`: again when the words are other ones.
+
+        That an end is wanted is worth more, and stays told.
+        """
 
         def decide(current: Run) -> Change | None:
             is_said = current.reason is reason and not (anew and current.text != text)
-            if current.state.is_terminal or is_said:
+            # What the caller has may be from before the wish to cancel.
+            is_ending = current.cancel_requested_by or current.end_reason
+            if current.state.is_terminal or is_said or is_ending:
                 return None
             return Change(current.state, reason, text, self._agent, {}, self._fence)
 

@@ -157,9 +157,9 @@ class Watcher:
     def _doubt(self, run: Run, why: str) -> None:
         """Say in the record that nothing was heard of the job for a while. It is where it was, as far as is known."""
         since = self._silent.setdefault(run.submission, time.monotonic())
-        if time.monotonic() - since >= SILENCE_SECONDS and not _is_doubted(run) and not _is_ending(run):
+        if time.monotonic() - since >= SILENCE_SECONDS and not _is_doubted(run):
             text = f"What is told of the job may be old: {why}."
-            self._keep(self._recorder.note(run, Reason.TARGET_UNAVAILABLE, text))
+            self._keep(self._recorder.see(run, Reason.TARGET_UNAVAILABLE, text))
 
     def _record(self, run: Run, seen: Observation) -> None:
         if seen.phase.is_end:
@@ -174,8 +174,8 @@ class Watcher:
             run = self._recorder.reach(run, State.STARTING, seen.reason, seen.text)
             # What holds it up may have changed; and one that ran may be taken back into the platform's own queue.
             is_news = run.state is State.STARTING or seen.reason is Reason.NOT_ADMITTED
-        if is_news and not _is_ending(run):
-            run = self._recorder.note(run, seen.reason, seen.text, anew=self._may_repeat(run, seen))
+        if is_news:
+            run = self._recorder.see(run, seen.reason, seen.text, anew=self._may_repeat(run, seen))
         self._keep(run)
 
     def _may_repeat(self, run: Run, seen: Observation) -> bool:
@@ -195,8 +195,3 @@ class Watcher:
 
 def _is_doubted(run: Run) -> bool:
     return run.reason is Reason.TARGET_UNAVAILABLE
-
-
-def _is_ending(run: Run) -> bool:
-    """Whether its reason says that an end is wanted, which is worth more."""
-    return bool(run.cancel_requested_by or run.end_reason)

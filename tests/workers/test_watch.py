@@ -141,17 +141,15 @@ def test_a_part_of_a_target_that_is_silent_holds_up_no_run_of_another_part(follo
 
 
 def test_a_wish_to_cancel_is_told_also_while_the_target_is_silent(followed: Followed) -> None:
-    # Given
-    run = followed.run()
+    # Given two runs, of which one is to be cancelled
+    run, other = followed.run(), followed.run()
     followed.hand.store.runs.request_cancel(followed.now(run), "alice")
-    asked = followed.now(run)
-    followed.target.changed(run.object_name)
     # When
-    followed.target.silent = {run.object_name}
+    followed.target.silent = {run.object_name, other.object_name}
     followed.target.changed(None)
-    eventually(lambda: bool(followed.watcher._silent), "the target was asked")
+    eventually(lambda: followed.now(other).reason is Reason.TARGET_UNAVAILABLE, "the silence is told")
     # Then
-    assert followed.now(run).reason is asked.reason
+    assert followed.now(run).reason is Reason.CANCEL_REQUESTED
 
 
 def waits(free: int) -> Observation:
