@@ -19,6 +19,9 @@ from tests.faults.yard import Yard
 
 TARGET = "kubernetes"
 
+CLUSTER_SECONDS = 240.0
+"""The cluster's own controllers come back to a server that was killed after a pause, which grows with each kill."""
+
 
 def _way(yard: Yard) -> ClusterProxy:
     assert yard.jobs.way is not None
@@ -61,23 +64,24 @@ CELLS = [
 ]
 
 
+@pytest.mark.timeout(3 * CLUSTER_SECONDS)
 @pytest.mark.parametrize(("fault", "step"), CELLS)
 def test_a_run_survives_a_fault_of_the_api_server(fault: str, step: Step, yards: Borrow, table: Table) -> None:
     with yards(TARGET, 1) as yard:
         # Given a run whose agent has stopped at that step
         run_id = yard.launch(step, Effect.PARK)
         if step is Step.RUNS:
-            yard.wait_until_it_runs(run_id)
+            yard.wait_until_it_runs(run_id, CLUSTER_SECONDS)
             struck = time.time()
         else:
-            struck = yard.fuse.wait_until_burnt()
+            struck = yard.fuse.wait_until_burnt(CLUSTER_SECONDS)
 
         # When the agent goes on without an API server, for a while
         heal = FAULTS[fault](yard)
         yard.fuse.let_go()
         time.sleep(FAULT_SECONDS)
         heal()
-        run = yard.wait_until_it_ended(run_id)
+        run = yard.wait_until_it_ended(run_id, CLUSTER_SECONDS)
 
         # Then
         yard.check(run)

@@ -65,16 +65,16 @@ class Yard:
             self.fuse.arm(step, effect)
         return self.jobs.launch(self.client, **overrides)
 
-    def wait_until_it_runs(self, run_id: RunId) -> Run:
+    def wait_until_it_runs(self, run_id: RunId, seconds: float = END_SECONDS) -> Run:
         """The run, once it is RUNNING and has printed something."""
         runs, logs = self.client.store.runs, self.client.store.logs
-        eventually(lambda: runs.get(run_id).state is State.RUNNING and bool(logs.read(run_id)), "the job runs")
+        eventually(lambda: runs.get(run_id).state is State.RUNNING and bool(logs.read(run_id)), "the job runs", seconds)
         return runs.get(run_id)
 
-    def wait_until_it_ended(self, run_id: RunId) -> Run:
+    def wait_until_it_ended(self, run_id: RunId, seconds: float = END_SECONDS) -> Run:
         """The run, once it has ended."""
         runs = self.client.store.runs
-        eventually(lambda: runs.get(run_id).state.is_terminal, f"run {run_id} has ended", END_SECONDS)
+        eventually(lambda: runs.get(run_id).state.is_terminal, f"run {run_id} has ended", seconds)
         return runs.get(run_id)
 
     def check(self, run: Run) -> None:
