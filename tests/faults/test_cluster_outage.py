@@ -34,7 +34,7 @@ COUNT, ENDED, DELETED, LATE = 50, 20, 5, 5
 CUT_SECONDS = 60.0 if os.environ.get(EVERY_CELL_VARIABLE) == "1" else 30.0
 """The length of the fault. CI's is as long as it takes until everybody has noticed."""
 
-QUEUE, HERDER = "herd", "herder@test"
+HERDER = "herder@test"
 
 
 class Herd:
@@ -46,12 +46,13 @@ class Herd:
         self.home = yard.home
         self._client = yard.client
         self._space = space
+        self.queue = f"herd-{space}"
         self.runs: list[RunId] = []
         pod = {"schedulerName": "nobody", "restartPolicy": "Never", "containers": [{}]}
         config = {"apiVersion": "v1", "kind": "Pod", "namespace": space, "spec": pod}
         self._client.queues.create(
             Queue(
-                name=QUEUE,
+                name=self.queue,
                 resource="kubernetes",
                 config={**config, "configFile": str(self.way.config)},
                 retries=RetryPolicy(infra=0),
@@ -60,7 +61,7 @@ class Herd:
 
     def launch(self, count: int, **fields: Any) -> list[RunId]:
         source = ImageSource(image=f"{registry()}/{IMAGE}")
-        job = {"queue": QUEUE, "source": source, "entry_point": ["true"], **fields}
+        job = {"queue": self.queue, "source": source, "entry_point": ["true"], **fields}
         launched = [self._client.launch(**job).id for _ in range(count)]
         self.runs += launched
         return launched
@@ -99,7 +100,7 @@ def herd(yard: Yard) -> Iterator[Herd]:
     with namespace() as space:
         made = Herd(yard, space)
         through = Settings(home=yard.home, broker_url=f"redis+socket://{yard.home / 'proxy.sock'}")
-        agent = FusedAgent(through, QUEUE, name=HERDER).start()
+        agent = FusedAgent(through, made.queue, name=HERDER).start()
         try:
             yield made
         finally:

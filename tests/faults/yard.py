@@ -44,6 +44,7 @@ class Yard:
         self.fuse = Fuse(self.home)
         self.fuse.target = target
         self.jobs = Jobs(target, self.home)
+        self._is_prepared = False
         builder = f"builder: {{type: {self.jobs.builder}}}\n"
         (self.home / "launch-config.yaml").write_text(f"lease_seconds: {LEASE_SECONDS}\n{builder}")
         through = Settings(home=self.home, broker_url=f"redis+socket://{self.home / 'proxy.sock'}")
@@ -53,8 +54,9 @@ class Yard:
 
     def prepare(self) -> None:
         """Make the queue, and start the agents that do not run."""
-        if not self.jobs.launched:
+        if not self._is_prepared:
             self.jobs.prepare(self.client)
+            self._is_prepared = True
         for agent in self.agents:
             if not agent.is_alive:
                 agent.start()
