@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -67,28 +68,44 @@ class Operator(Protocol):
         """Pods that are to go now."""
 
 
+@dataclass
+class Work:
+    """What an operator has done."""
+
+    looks: int = 0  # at all of its objects
+    made: list[str] = field(default_factory=list)  # the pods, by name
+
+    def look_again(self) -> None:
+        """Wait for a look that begins from now on."""
+        enough = self.looks + 2
+        until(lambda: self.looks >= enough)
+
+
 @contextmanager
-def operating(operator: Operator, space: str) -> Iterator[None]:
+def operating(operator: Operator, space: str) -> Iterator[Work]:
     """Have one at work in a namespace."""
     stop = threading.Event()
+    done = Work()
 
     def work() -> None:
         while not stop.wait(_LOOK_SECONDS):
             for found in cluster().listed(operator.resource.path(space), ""):
                 # What is deleted meanwhile is looked at no more.
                 with suppress(Refused):
-                    _reconcile(operator, space, found)
+                    done.made += _reconcile(operator, space, found)
+            done.looks += 1
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     try:
-        yield
+        yield done
     finally:
         stop.set()
         thread.join(10)
 
 
-def _reconcile(operator: Operator, space: str, found: Object) -> None:
+def _reconcile(operator: Operator, space: str, found: Object) -> Iterator[str]:
+    """Do what an object needs, and tell the names of the pods that are made."""
     if found["metadata"].get("deletionTimestamp"):
         return
     pods = [
@@ -96,9 +113,11 @@ def _reconcile(operator: Operator, space: str, found: Object) -> None:
         for one in cluster().listed(PODS.path(space), "")
         if any(owner["uid"] == found["metadata"]["uid"] for owner in one["metadata"].get("ownerReferences") or [])
     ]
-    if not (_has_ended(found) or pods):
-        for name, template in operator.pods(found).items():
+    there = {one["metadata"]["name"] for one in pods}
+    for name, template in operator.pods(found).items():
+        if name not in there and not _has_ended(found):
             cluster().call("POST", PODS.path(space), body=_owned(name, template, found))
+            yield name
     for one in operator.leftover(found, pods):
         cluster().delete(PODS.path(space, one["metadata"]["name"]), options={"gracePeriodSeconds": 1})
     if not _has_ended(found) and (status := operator.status(found, pods)) is not None:

@@ -26,6 +26,7 @@ from tests.operators.operators import (
 )
 from tests.workers.targets.kubernetes_lab import Lab
 from workers.failures import RunFailed
+from workers.kubernetes.cluster import Cluster
 from workers.kubernetes.resource import PODS, Resource
 from workers.targets.kubernetes import holdups
 from workers.targets.kubernetes.handles import Handle
@@ -124,6 +125,31 @@ def test_a_cancel_takes_the_object_and_its_pods(lab: Lab, config: dict[str, Any]
     assert lab.end_of(name).phase is Phase.CANCELLED
     eventually(lambda: not cluster().get(PODS.path(lab.space))["items"])
     assert cluster().find(resource.path(lab.space, Handle.parse(name).name)) is None
+
+
+def test_an_operator_makes_no_pods_anew_for_an_object_that_is_cancelled(
+    home: Path, kinds: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delete = Cluster.delete
+
+    def delete_slowly(cluster_: Cluster, *asked: Any, **options: Any) -> None:
+        delete(cluster_, *asked, **options)
+        if cluster_ is not cluster():
+            work.look_again()
+
+    with namespace() as space, operating(TrainingOperator(), space) as work:
+        # Given
+        lab = Lab(home, space)
+        name = run(lab, of_pytorch(), "sleep 100")
+        lab.seen_with(name, Reason.RUNNING)
+        made = list(work.made)
+        # When the operator is faster than the agent
+        monkeypatch.setattr(Cluster, "delete", delete_slowly)
+        lab.target.cancel(name, 0)
+        # Then
+        assert lab.end_of(name).phase is Phase.CANCELLED
+        assert len(made) == 2
+        assert work.made == made
 
 
 def test_an_object_of_any_kind_that_somebody_deletes_is_gone(lab: Lab) -> None:

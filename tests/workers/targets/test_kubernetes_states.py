@@ -77,6 +77,15 @@ def test_a_condition_that_is_not_true_says_nothing() -> None:
     assert observation(read(found("MPIJob", "kubeflow.org/v1", status)), []).phase is Phase.RUNNING
 
 
+def test_of_several_words_for_a_failure_the_one_that_says_why_is_told() -> None:
+    # Given
+    status = {**conditions("Failed", reason="Diverged", message="loss is NaN"), "phase": "Failed", "state": "Error"}
+    # When
+    seen = observation(read(found("Simulation", "physics.example.com/v1", status)), [])
+    # Then
+    assert (seen.phase, seen.text) == (Phase.FAILED, "The Simulation is failed: Diverged: loss is NaN.")
+
+
 def test_a_job_runs_when_one_of_its_pods_does() -> None:
     # When
     seen = observation(read(found("Job", "batch/v1", {"active": 2})), [RUNNING, PENDING])

@@ -36,6 +36,9 @@ class Kind:
     shell_line: str = ""
     """The field that takes the job's command as one line for a shell, in the place of containers."""
 
+    replaces_pods: bool = True
+    """Whether its controller makes a pod anew that was deleted while the object is there."""
+
     tells_preemption: bool = False
     """Whether it can be told to say in its own status that a pod was taken away."""
 
@@ -63,10 +66,13 @@ def _kubeflow(replicas: str, container: str, starter: str = "") -> Kind:
 _JOB_ONCE = {"backoffLimit": 0, "template.spec.restartPolicy": "Never"}
 
 KINDS: Mapping[str, Kind] = {
+    "core/Pod": Kind(once={"spec.restartPolicy": "Never"}, replaces_pods=False),
     "batch/Job": Kind(
         once={f"spec.{name}": value for name, value in _JOB_ONCE.items()},
         suspend="spec.suspend",
         clean_up="spec.ttlSecondsAfterFinished",
+        # It may try nothing again, so it has failed when its pod is gone.
+        replaces_pods=False,
         tells_preemption=True,
     ),
     "batch/CronJob": Kind(
@@ -112,14 +118,14 @@ KINDS: Mapping[str, Kind] = {
     ),
     "argoproj.io/Workflow": Kind(find_pods=pods.of_workflow, clean_up="spec.ttlStrategy"),
 }
-"""By API group and kind."""
+"""By API group and kind; the group that has no name is `core`, as in the API reference."""
 
 _UNKNOWN = Kind(name_limit=47)
 
 
 def kind_of(manifest: Object) -> Kind:
     """What is known about the kind of an object."""
-    group = manifest["apiVersion"].rpartition("/")[0]
+    group = manifest["apiVersion"].rpartition("/")[0] or "core"
     return KINDS.get(f"{group}/{manifest['kind']}", _UNKNOWN)
 
 

@@ -103,7 +103,8 @@ def _said(kind: str, words: Sequence[tuple[str, str]]) -> Observation | None:
     """What the words mean together: an end stays an end, whatever else is said; of the others the last one counts."""
     phases = [(WORDS[word.lower()], word, why) for word, why in words if word.lower() in WORDS]
     ends = [one for one in phases if one[0].is_end]
-    failed = [one for one in ends if one[0] is Phase.FAILED]
+    # Of several words for a failure, one that says why is worth most.
+    failed = sorted((one for one in ends if one[0] is Phase.FAILED), key=lambda one: bool(one[2]))
     if not phases:
         return None
     phase, word, why = (failed or ends or phases)[-1]

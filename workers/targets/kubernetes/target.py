@@ -20,6 +20,7 @@ from workers.kubernetes.resource import PODS
 from workers.targets.kubernetes import beside
 from workers.targets.kubernetes.handles import Handle
 from workers.targets.kubernetes.keeping import seconds
+from workers.targets.kubernetes.kinds import kind_of
 from workers.targets.kubernetes.marks import Mark
 from workers.targets.kubernetes.places import Place, Places
 from workers.targets.kubernetes.rehearsal import rehearse
@@ -123,10 +124,14 @@ class KubernetesTarget:
             return
         place.marks.put(handle, Mark.CANCELLED)
         place.logs.hold(handle.run, place.scope.pods_of(handle.run))
-        # The pods first: the object's deletion would give them the grace of their own spec.
+        replaces_pods = kind_of(found).replaces_pods
+        if replaces_pods:
+            place.delete(found, pods_first=True)
+        # Before a Job's own deletion, which gives them the grace of their spec. That can only be cut short afterwards.
         options = {"gracePeriodSeconds": round(grace_seconds)}
         place.cluster.delete(PODS.path(place.namespace), {"labelSelector": selector_of(handle.run)}, options)
-        place.delete(found, pods_first=True)
+        if not replaces_pods:
+            place.delete(found, pods_first=True)
 
     def _end_of(self, name: str) -> Observation | None:
         seen = self.observe([name]).get(name)
