@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from benchmarks import dispatch, enqueue, images, imports, live_runs
+from benchmarks import dispatch, enqueue, held_runs, images, imports, live_runs
 from benchmarks.stock import QUEUE as STOCK_QUEUE
 from benchmarks.yard import QUEUE, worker, yard
 from broker_config.celery_app import create_app
@@ -31,13 +31,15 @@ class Row:
 def main() -> None:
     """Run all measurements on one embedded broker, and those that need more where there is more."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--live-runs", type=int, default=1000, help="on fake nodes of a Kubernetes cluster")
+    parser.add_argument("--live-runs", type=int, default=1000, help="on the stub, and on fake nodes of a cluster")
     runs = parser.parse_args().live_runs
     with yard() as client:
         rows = _enqueue(client)
     with yard() as client:
         rows += [*_dispatch(client), _imports()]
     _print("stock Celery", rows)
+    with yard() as client:
+        _print("", _held(client, runs))
     try:
         with images.lab() as lab:
             _print("docker buildx", _images(lab))
@@ -93,6 +95,16 @@ def _images(lab: images.Lab) -> list[Row]:
     return [
         Row(what, f"{ours * 1000:,.0f} ms", f"{peer * 1000:,.0f} ms", f"{peer / ours:.1f}x", aim)
         for what, (ours, peer), aim in measured
+    ]
+
+
+def _held(client: Client, runs: int) -> list[Row]:
+    cost = held_runs.held(client, runs)
+    what = f"an agent with {runs:,} live runs"
+    return [
+        Row(f"{what}: memory of each", f"{cost.kib_per_run:.1f} KiB", "", "", "20 KB"),
+        Row(f"{what}: broker commands a minute", f"{cost.broker_calls_per_minute:,.0f}", "", "", ""),
+        Row(f"{what}: CPU", f"{cost.cpu_percent:.1f} %", "", "", ""),
     ]
 
 

@@ -52,14 +52,14 @@ def launch_fields() -> dict[str, Any]:
 
 
 @contextmanager
-def worker(client: Client, app: str, *arguments: str) -> Iterator[None]:
-    """A Celery worker process on the yard's broker."""
+def worker(client: Client, app: str, *arguments: str) -> Iterator[int]:
+    """A Celery worker process on the yard's broker. Gives its process id."""
     command = [sys.executable, "-m", "celery", "-A", app, "worker", "--loglevel", "ERROR", "--without-mingle"]
     environment = environment_for(client.settings, PYTHONPATH=str(ROOT))
     with (client.settings.home / f"{app}.log").open("ab") as log:
         process = subprocess.Popen([*command, *arguments], env=environment, stdout=log, stderr=log)
     try:
-        yield
+        yield process.pid
     finally:
         os.kill(process.pid, signal.SIGTERM)
         process.wait(START_SECONDS)

@@ -235,7 +235,9 @@ class Agent:
 
     def _take_up(self) -> None:
         """Take up the runs that are this agent's by their records, and that nobody here carries on."""
-        self._adopter.take_up(self.store.runs.held_by(self.name))
+        # Called every few seconds: of the thousands that are carried on, no record is read.
+        unattended = self.store.runs.ids_held_by(self.name) - self._holdings.ids()
+        self._adopter.take_up(self.store.runs.get_many(sorted(unattended)))
 
     def _take_over(self, run_ids: Iterable[str] | None = None) -> None:
         """Take up the runs of agents that are gone; all of them, or of those given."""

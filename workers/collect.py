@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from broker_config.errors import BrokerFull, LaunchyardError
-from broker_config.runs import Run, State
+from broker_config.runs import Run, RunId, State
 from broker_config.store.logs import LogStore
 from workers.targets.protocol import LogChunk, Observation, Target
 
@@ -58,18 +58,20 @@ REMOTE = Pace(longest_seconds=60.0, per_second=10)
 """Of a platform that others use too. There, news of the job has its log read soon."""
 
 
-@dataclass
+@dataclass(slots=True)
 class _Place:
     position: str
 
 
-@dataclass(order=True)
+@dataclass(order=True, slots=True)
 class _Tail:
     due: float
-    run: Run = field(compare=False)
+    # No more of the run than this: there are thousands.
+    run_id: RunId = field(compare=False)
+    submission: str = field(compare=False)
     place: _Place = field(compare=False)
     period: float = field(compare=False, default=SHORTEST_PERIOD_SECONDS)
-    end: Observation | None = field(compare=False, default=None)
+    end: tuple[Run, Observation] | None = field(compare=False, default=None)
     failures: int = field(compare=False, default=0)
 
 
@@ -96,20 +98,21 @@ class Collector:
         """Read this run's log until `finish` or `drop`, from where the stored log ends."""
         # What was submitted a moment ago by this session has no stored log yet.
         position = "" if run.state is State.SUBMITTING else self._logs.position(run.id)
-        tail = _Tail(time.monotonic() + SHORTEST_PERIOD_SECONDS, run, _Place(position))
+        tail = _Tail(time.monotonic() + SHORTEST_PERIOD_SECONDS, run.id, run.submission, _Place(position))
         with self._condition:
             self._tails[run.id] = tail
             heapq.heappush(self._schedule, tail)
             self._condition.notify()
 
-    def wake(self, run: Run) -> None:
+    def wake(self, run_id: RunId) -> None:
         """Read this run's log soon: something has happened to its job."""
         soon = time.monotonic() + SHORTEST_PERIOD_SECONDS
         with self._condition:
-            held = self._tails.get(run.id)
+            held = self._tails.get(run_id)
             # One that cannot be read keeps its pause: while a target is away there is much news of no worth.
             if held is not None and held.end is None and not held.failures:
-                self._tails[run.id] = tail = _Tail(min(held.due, soon), held.run, held.place)
+                tail = _Tail(min(held.due, soon), run_id, held.submission, held.place)
+                self._tails[run_id] = tail
                 heapq.heappush(self._schedule, tail)
                 self._condition.notify()
 
@@ -119,7 +122,7 @@ class Collector:
             held = self._tails.get(run.id)
             # The same place, not a copy: the thread may be storing the lines that it has just read from there.
             place = held.place if held else _Place("")
-            self._tails[run.id] = tail = _Tail(0.0, run, place, end=end)
+            self._tails[run.id] = tail = _Tail(0.0, run.id, run.submission, place, end=(run, end))
             heapq.heappush(self._schedule, tail)
             self._condition.notify()
 
@@ -140,13 +143,13 @@ class Collector:
             try:
                 self._read(tail)
             except BrokerFull as error:
-                logger.warning("log-retry run=%s: %s", tail.run.id, error)
+                logger.warning("log-retry run=%s: %s", tail.run_id, error)
                 self._again(tail, RETRY_SECONDS)
             except LaunchyardError as error:
-                logger.warning("log-retry run=%s: %s", tail.run.id, error)
+                logger.warning("log-retry run=%s: %s", tail.run_id, error)
                 self._again(tail, self._pause(tail))
             except Exception:
-                logger.exception("log-fault run=%s", tail.run.id)
+                logger.exception("log-fault run=%s", tail.run_id)
                 self._again(tail, RETRY_SECONDS)
 
     def _next(self) -> _Tail | None:
@@ -156,7 +159,7 @@ class Collector:
                 if wait is not None and wait <= 0:
                     tail = heapq.heappop(self._schedule)
                     # `finish` and `drop` leave the earlier entry in the schedule.
-                    if self._tails.get(tail.run.id) is tail:
+                    if self._tails.get(tail.run_id) is tail:
                         return tail
                 else:
                     self._condition.wait(wait)
@@ -178,7 +181,7 @@ class Collector:
             self._again(tail, 0)
             return
         if tail.end is not None:
-            self._end(tail, tail.end)
+            self._end(tail, *tail.end)
             return
         tail.failures = 0
         tail.period = SHORTEST_PERIOD_SECONDS if chunk.lines else min(tail.period * GROWTH, self._longest())
@@ -197,20 +200,20 @@ class Collector:
         """Whether the lines are in the run's log, where there is room for them."""
         try:
             tail.place.position = self._logs.append_from(
-                tail.place.position, tail.run.id, list(chunk.lines), chunk.position
+                tail.place.position, tail.run_id, list(chunk.lines), chunk.position
             )
         except BrokerFull as error:
             tail.failures += 1
             if tail.end is None or tail.failures < LAST_READ_ATTEMPTS:
                 raise
-            logger.warning("log-dropped run=%s: %s", tail.run.id, error)
+            logger.warning("log-dropped run=%s: %s", tail.run_id, error)
             return False
         return True
 
     def _next_chunk(self, tail: _Tail) -> LogChunk:
         began, requests = time.monotonic(), 1
         try:
-            chunk = self._target.read_logs(tail.run.submission, tail.place.position)
+            chunk = self._target.read_logs(tail.submission, tail.place.position)
             requests = chunk.requests
             return chunk
         except LaunchyardError as error:
@@ -222,15 +225,15 @@ class Collector:
         finally:
             self._free_at = max(began, self._free_at) + requests / REQUESTS_PER_SECOND
 
-    def _end(self, tail: _Tail, end: Observation) -> None:
-        self._finish(tail.run, end)
+    def _end(self, tail: _Tail, run: Run, end: Observation) -> None:
+        self._finish(run, end)
         with self._condition:
             # The run's next attempt may be read already.
-            if self._tails.get(tail.run.id) is tail:
-                del self._tails[tail.run.id]
+            if self._tails.get(tail.run_id) is tail:
+                del self._tails[tail.run_id]
 
     def _again(self, tail: _Tail, seconds: float) -> None:
         with self._condition:
             tail.due = time.monotonic() + seconds
-            if self._tails.get(tail.run.id) is tail:
+            if self._tails.get(tail.run_id) is tail:
                 heapq.heappush(self._schedule, tail)

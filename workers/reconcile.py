@@ -48,7 +48,7 @@ class Reconciler:
             return
         folders = {folder.name: folder for folder in workspaces.iterdir()}
         ids = {name: name.split("-")[1] for name in folders if name.count("-") == 2}
-        known = {run.id for run in self._runs.get_many(list(ids.values()))}
+        known = self._runs.standings(list(ids.values()))
         for name, run_id in ids.items():
             if run_id not in known:
                 shutil.rmtree(folders[name], ignore_errors=True)

@@ -20,6 +20,7 @@ from celery.worker.request import Request
 from kombu import Message
 
 from broker_config import messages
+from broker_config.messages import RUN_TASK
 from broker_config.runs import Run, State
 from workers.gate import Gate
 
@@ -60,7 +61,25 @@ class RunRequest(Request):
             return self.on_failure(outcome, return_ok=True)
         self.ledger.detach(self)
         self.acknowledge()
+        self.ledger.shed(self)
         return None
+
+    def shed(self, eventer: Any) -> None:
+        """Be a request without its order, which was carried out: keep what Celery shows of the run, and no more.
+
+        Thousands of runs go on for days, and an order, as bytes and decoded twice, is most of what one would take.
+        """
+        message = Message(delivery_info=self.delivery_info, properties={"priority": self.delivery_info["priority"]})
+        super().__init__(
+            message,
+            headers={"id": self.id, "task": RUN_TASK, "kwargsrepr": self.kwargsrepr},
+            body=((), {}, {}),
+            decoded=True,
+            app=self.app,
+            task=self.task,
+            hostname=self.hostname,
+            eventer=eventer,
+        )
 
     def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> Any:
         """The order was dropped."""
@@ -99,6 +118,12 @@ class Ledger:
         request.is_detached = True
         self._gate.handed_over(request.id)
 
+    def shed(self, request: RunRequest) -> None:
+        """The order of a detached run is acknowledged, and nobody needs it any more."""
+        # The lock is for the dispatcher: the worker may connect anew at this moment.
+        with self._lock:
+            request.shed(self._eventer)
+
     def dropped(self, request: RunRequest) -> None:
         """The order came to nothing."""
         with self._lock:
@@ -128,7 +153,7 @@ class Ledger:
 
     def adopt(self, run: Run, hostname: str) -> None:
         """Hold a run that an earlier session submitted, without a message."""
-        envelope = json.loads(messages.encode(run.spec, run.spec.model_dump_json()))
+        envelope = json.loads(messages.encode(run.spec, "null"))
         message = Message(
             body=base64.b64decode(envelope["body"]).decode(),
             headers=envelope["headers"],
@@ -143,23 +168,24 @@ class Ledger:
         request.worker_pid = os.getpid()  # type: ignore[assignment]  # an int wherever Celery sets it
         request.time_start = (run.started_at or run.since).timestamp()
         self.detach(request)
-        request.eventer = self._eventer
+        self.shed(request)
         self._show(request)
 
     def reconnect(self, eventer: Any) -> None:
         """The worker connected, perhaps anew: its event dispatcher is another one, and it forgot who is active."""
-        self._eventer = eventer
         with self._lock:
+            self._eventer = eventer
             # An order that came just before the connection broke, and that no thread got: it is sent again, here or to
             # another agent, and its place must not stay taken.
             lost = [run_id for run_id, request in self._requests.items() if request.time_start is None]
             for run_id in lost:
                 del self._requests[run_id]
             held = list(self._requests.values())
+            for request in held:
+                request.eventer = eventer
         for run_id in lost:
             self._gate.handed_over(run_id)
         for request in held:
-            request.eventer = eventer
             if request.is_detached and not request.is_closed:
                 self._show(request)
 

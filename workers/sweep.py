@@ -14,9 +14,10 @@ from datetime import timedelta
 from functools import partial
 
 from broker_config.errors import LaunchyardError
-from broker_config.runs import Run, now
+from broker_config.runs import now
 from broker_config.store import Store
 from broker_config.store.orphans import Orphan, Removal
+from broker_config.store.runs import Standing
 from workers.targets.protocol import Target, Unlisted
 
 logger = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ class Sweeper:
 
     def _sweep(self, target: Target, names: Iterable[str]) -> list[str]:
         objects = [match for name in names if (match := OBJECT_NAME.fullmatch(name))]
-        runs = self._runs(match[1] for match in objects)
+        runs = self._store.runs.standings(sorted({match[1] for match in objects}))
         for match in objects:
             run = runs.get(match[1])
             if run is not None and _is_over(run, int(match[2])):
@@ -95,9 +96,6 @@ class Sweeper:
             return False
         target.release(name)
         return True
-
-    def _runs(self, run_ids: Iterable[str]) -> dict[str, Run]:
-        return {run.id: run for run in self._store.runs.get_many(sorted(set(run_ids)))}
 
     def _orphan(self, resource: str, name: str, known: Orphan | None) -> Orphan:
         at = now()
@@ -137,7 +135,7 @@ class Sweeper:
     def _remove(self, name: str, target: Target) -> str:
         """What became of it; empty while it is ending."""
         match = OBJECT_NAME.fullmatch(name)
-        if match and self._runs([match[1]]):
+        if match and self._store.runs.standings([match[1]]):
             return "kept: its run is known by now"
         return "removed" if self._is_gone(target, name) else ""
 
@@ -150,7 +148,7 @@ def _attempt(call: Callable[[str], None], name: str) -> None:
         logger.warning("release-failed name=%s: %s", name, error)
 
 
-def _is_over(run: Run, attempt: int) -> bool:
+def _is_over(run: Standing, attempt: int) -> bool:
     """Whether an object is of an attempt that has ended. One of a later attempt than the record knows is not."""
     if run.state.is_terminal:
         return attempt <= run.attempt and run.ended_at is not None and now() - run.ended_at > SETTLED

@@ -10,10 +10,14 @@ import logging
 import queue
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 
 from broker_config.errors import LaunchyardError, NotFound, StaleWrite, TemporaryError
-from broker_config.runs import FailureClass, Reason, Run, State, now
+from broker_config.runs import FailureClass, Reason, Run, RunId, State, now
 from workers.collect import Collector
 from workers.record import Recorder
 from workers.targets.protocol import Observation, Phase, Target, Unanswered
@@ -39,6 +43,27 @@ GONE = Observation(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A run between two looks, as small as it can be kept: most do nothing for days, and there are thousands."""
+
+    id: RunId
+    since: datetime
+    text: str
+    packed: bytes  # the whole run
+    phase: Phase  # that was seen last, and why
+    reason: Reason
+
+    @classmethod
+    def of(cls, run: Run, seen: Observation) -> Packed:
+        packed = zlib.compress(run.model_dump_json().encode())
+        return cls(run.id, run.since, run.text, packed, seen.phase, seen.reason)
+
+    @property
+    def run(self) -> Run:
+        return Run.model_validate_json(zlib.decompress(self.packed))
+
+
 class Watcher:
     """Follows all runs of one target."""
 
@@ -47,7 +72,7 @@ class Watcher:
         self._recorder = recorder
         self._collector = collector
         self._let_go = let_go
-        self._runs: dict[str, Run] = {}  # by the object's name
+        self._runs: dict[str, Run | Packed] = {}  # by the object's name
         self._changes: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._silent: dict[str, float] = {}  # by the object's name, since when there is no answer
         self._ask_again = 0.0
@@ -109,7 +134,7 @@ class Watcher:
             changed.add(self._changes.get())
         for name in changed:
             if name is not None and (run := self._runs.get(name)) is not None:
-                self._collector.wake(run)
+                self._collector.wake(run.id)
         if time.monotonic() >= self._ask_again:
             changed |= self._silent.keys()
         return list(self._runs) if None in changed else [name for name in changed if name in self._runs]
@@ -124,23 +149,42 @@ class Watcher:
             return
         observations, silent = self._ask(names)
         for name in names:
-            run = self._runs[name]
-            try:
-                if (why := silent.get(name)) is not None:
-                    self._doubt(run, why)
-                else:
-                    self._silent.pop(name, None)
-                    self._record(run, observations.get(name, GONE))
-            except StaleWrite:
-                # Another session holds the run now and follows it.
-                logger.warning("run-lost run=%s", run.id)
-                self._runs.pop(name)
-                self._silent.pop(name, None)
-                self._repeated.pop(name, None)
-                self._collector.drop(run)
-                self._let_go(run)
-            except NotFound:
-                logger.warning("run-unknown run=%s: the broker has lost its record; the job is followed on", run.id)
+            if (why := silent.get(name)) is not None:
+                if self._is_silent_for_long(name):
+                    self._write(name, partial(self._doubt, why=why))
+                continue
+            self._silent.pop(name, None)
+            seen = observations.get(name, GONE)
+            if self._is_news(name, seen):
+                self._write(name, partial(self._record, seen=seen))
+
+    def _write(self, name: str, write: Callable[[Run], None]) -> None:
+        """Have something written of the run, if it is still this session's."""
+        held = self._runs[name]
+        run = held.run if isinstance(held, Packed) else held
+        try:
+            write(run)
+        except StaleWrite:
+            # Another session holds the run now and follows it.
+            logger.warning("run-lost run=%s", run.id)
+            self._runs.pop(name)
+            self._silent.pop(name, None)
+            self._repeated.pop(name, None)
+            self._collector.drop(run)
+            self._let_go(run)
+        except NotFound:
+            logger.warning("run-unknown run=%s: the broker has lost its record; the job is followed on", run.id)
+
+    def _is_silent_for_long(self, name: str) -> bool:
+        since = self._silent.setdefault(name, time.monotonic())
+        return time.monotonic() - since >= SILENCE_SECONDS
+
+    def _is_news(self, name: str, seen: Observation) -> bool:
+        """Whether there may be something to write: not when the same was seen, and so written, before."""
+        held = self._runs[name]
+        if not isinstance(held, Packed) or (held.phase, held.reason) != (seen.phase, seen.reason):
+            return True
+        return self._may_repeat(name, held, seen)
 
     def _ask(self, names: list[str]) -> tuple[Mapping[str, Observation], Mapping[str, str]]:
         """What the target says of each object; and of which it says nothing, and why."""
@@ -156,15 +200,15 @@ class Watcher:
 
     def _doubt(self, run: Run, why: str) -> None:
         """Say in the record that nothing was heard of the job for a while. It is where it was, as far as is known."""
-        since = self._silent.setdefault(run.submission, time.monotonic())
-        if time.monotonic() - since >= SILENCE_SECONDS and not _is_doubted(run):
+        if not _is_doubted(run):
             text = f"What is told of the job may be old: {why}."
-            self._keep(self._recorder.see(run, Reason.TARGET_UNAVAILABLE, text))
+            self._runs[run.submission] = self._recorder.see(run, Reason.TARGET_UNAVAILABLE, text)
 
     def _record(self, run: Run, seen: Observation) -> None:
+        name = run.submission
         if seen.phase.is_end:
-            self._runs.pop(run.submission)
-            self._repeated.pop(run.submission, None)
+            self._runs.pop(name)
+            self._repeated.pop(name, None)
             self._collector.finish(run, seen)
             return
         if seen.phase is Phase.RUNNING:
@@ -175,22 +219,22 @@ class Watcher:
             # What holds it up may have changed; and one that ran may be taken back into the platform's own queue.
             is_news = run.state is State.STARTING or seen.reason is Reason.NOT_ADMITTED
         if is_news:
-            run = self._recorder.see(run, seen.reason, seen.text, anew=self._may_repeat(run, seen))
-        self._keep(run)
+            if anew := self._may_repeat(name, run, seen):
+                self._repeated[name] = _waited(run)
+            run = self._recorder.see(run, seen.reason, seen.text, anew=anew)
+        self._runs[name] = Packed.of(run, seen)
 
-    def _may_repeat(self, run: Run, seen: Observation) -> bool:
+    def _may_repeat(self, name: str, held: Run | Packed, seen: Observation) -> bool:
         """Whether other numbers may be told for the same reason: after twice as long as the last time."""
-        if seen.reason is not Reason.UNSCHEDULABLE or run.text == seen.text:
+        if seen.reason is not Reason.UNSCHEDULABLE or held.text == seen.text:
             return False
-        waited = (now() - run.since).total_seconds()
-        last = self._repeated.get(run.submission, FIRST_REPEAT_SECONDS / 2)
-        if waited - last < min(last, LONGEST_REPEAT_SECONDS):
-            return False
-        self._repeated[run.submission] = waited
-        return True
+        last = self._repeated.get(name, FIRST_REPEAT_SECONDS / 2)
+        return _waited(held) - last >= min(last, LONGEST_REPEAT_SECONDS)
 
-    def _keep(self, run: Run) -> None:
-        self._runs[run.submission] = run
+
+def _waited(held: Run | Packed) -> float:
+    """Seconds since the run came into its state."""
+    return (now() - held.since).total_seconds()
 
 
 def _is_doubted(run: Run) -> bool:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from redis.commands.core import Script
 
@@ -21,6 +22,18 @@ from broker_config.store.orders import Orders
 from broker_config.store.replication import Replication
 
 CHANGE_ATTEMPTS = 50
+
+
+STANDINGS_OF_A_TRIP = 1000
+
+
+class Standing(NamedTuple):
+    """Where a run is, without what it runs."""
+
+    state: State
+    since: datetime
+    attempt: int
+    ended_at: datetime | None
 
 
 class RunStore:
@@ -154,6 +167,18 @@ class RunStore:
             if fields and spec
         ]
 
+    def standings(self, run_ids: Sequence[str]) -> dict[str, Standing]:
+        """Where those of the runs are that exist: what is read of thousands again and again."""
+        found: dict[str, Standing] = {}
+        for start in range(0, len(run_ids), STANDINGS_OF_A_TRIP):
+            ids = run_ids[start : start + STANDINGS_OF_A_TRIP]
+            with translated(), self._client.pipeline(transaction=False) as pipe:
+                for run_id in ids:
+                    pipe.hmget(self._keys.run(run_id), "state", "since", "attempt", "ended_at")
+                replies = pipe.execute()
+            found |= {run_id: _standing(reply) for run_id, reply in zip(ids, replies, strict=True) if reply[0]}
+        return found
+
     def find(self, prefix: str) -> Run:
         """The run whose id begins with `prefix`.
 
@@ -198,9 +223,12 @@ class RunStore:
 
     def held_by(self, agent: str) -> list[Run]:
         """The live runs that an agent holds."""
+        return self.get_many(sorted(self.ids_held_by(agent)))
+
+    def ids_held_by(self, agent: str) -> set[RunId]:
+        """The live runs that an agent holds, by id: one short answer, however many there are."""
         with translated():
-            ids = sorted(self._client.smembers(self._keys.agent_runs(agent)))
-        return self.get_many(ids)
+            return {RunId(run_id) for run_id in self._client.smembers(self._keys.agent_runs(agent))}
 
     def events(self, run_id: str, after: str = "0-0", block_seconds: float | None = None) -> list[tuple[str, Event]]:
         """A run's events after a stream position, oldest first; waits up to `block_seconds` for one."""
@@ -235,3 +263,9 @@ class RunStore:
                     pipe.unlink(*(key for run_id in ids for key in self._keys.of_run(run_id)))
                     pipe.execute()
         return len(ids)
+
+
+def _standing(reply: Sequence[str | None]) -> Standing:
+    state, since, attempt, ended_at = (text or "" for text in reply)
+    ended = datetime.fromisoformat(ended_at) if ended_at else None
+    return Standing(State(state), datetime.fromisoformat(since), int(attempt or 1), ended)

@@ -224,7 +224,7 @@ def test_news_of_a_job_has_its_quiet_log_read_soon(
     collector.attach(run)
     eventually(lambda: elsewhere.has_read_all([run]), "it is read once")
     # When
-    collector.wake(run)
+    collector.wake(run.id)
     # Then
     eventually(lambda: elsewhere.has_read_all([run], 2), "it is read again")
 

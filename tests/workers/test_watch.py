@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from broker_config.errors import TemporaryError
+from broker_config.jobs import Job
 from broker_config.runs import FailureClass, Reason, Run, State
 from broker_config.store import Store
 from tests.agents import eventually
-from tests.broker_config.conftest import Hand
+from tests.broker_config.conftest import JOB, MAX_BYTES, Hand, launch_of, spec_of
 from workers import watch
 from workers.collect import Collector
 from workers.record import Recorder
@@ -22,6 +25,10 @@ from workers.watch import Watcher
 
 RUNNING = Observation(Phase.RUNNING, Reason.RUNNING, "The job is running.")
 ENDED = Observation(Phase.FAILED, Reason.EXITED, "The job ended.", 3, FailureClass.USER)
+
+QUIET_RUNS = 100
+BYTES_OF_A_QUIET_RUN = 5000
+"""Whole, one with that many settings takes 40,000 and more."""
 
 
 class Torn(StubTarget):
@@ -183,3 +190,30 @@ def test_numbers_that_change_at_once_are_no_news(followed: Followed) -> None:
     eventually(lambda: followed.now(run).state is State.RUNNING, "it runs")
     # Then
     assert [text for text in followed.texts(run) if "GPUs" in text] == [waits(2).text]
+
+
+def test_a_run_that_does_nothing_is_kept_in_few_bytes(followed: Followed) -> None:
+    # Given
+    env = {f"SETTING_{number}": "value " * 8 for number in range(200)}
+    launch = launch_of(followed.hand.queue).model_copy(update={"job": Job(source=JOB.source, env=env)})
+    pairs = [(spec_of(followed.hand.queue, launch), launch) for _ in range(QUIET_RUNS)]
+    runs = followed.hand.store.runs
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        # When
+        for run in runs.get_many(runs.enqueue(followed.hand.queue, pairs, MAX_BYTES)):
+            claimed = followed.hand.claim(run)
+            followed.target.seen[run.object_name] = RUNNING
+            followed.watcher.attach(followed.hand.move(claimed, State.SUBMITTING, submission=run.object_name))
+        del run, claimed
+
+        # Then after some looks that bring no news
+        def is_small() -> bool:
+            followed.target.changed(None)
+            return tracemalloc.get_traced_memory()[0] - before < QUIET_RUNS * BYTES_OF_A_QUIET_RUN
+
+        eventually(is_small, "what is kept of the runs is little")
+    finally:
+        tracemalloc.stop()

@@ -10,6 +10,8 @@ from broker_config.errors import InvalidRequest, NotFound
 from broker_config.runs import RunId, State
 from broker_config.settings import Settings
 from broker_config.store import Store
+from broker_config.store import runs as runs_module
+from broker_config.store.runs import Standing
 from tests.broker_config.conftest import MAX_BYTES, Hand, launch_of, spec_of
 
 
@@ -55,6 +57,22 @@ def test_several_runs_come_back_in_the_order_asked_without_those_that_are_gone(s
     # Then
     assert store.runs.get_many([second.id, "nobodysrun22", first.id]) == [second, first]
     assert store.runs.get_many([]) == []
+
+
+def test_where_runs_are_is_told_without_what_they_run(
+    store: Store, hand: Hand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given
+    monkeypatch.setattr(runs_module, "STANDINGS_OF_A_TRIP", 2)
+    ids = [hand.run_in(state).id for state in (State.QUEUED, State.RUNNING, State.FAILED)]
+    records = store.runs.get_many(ids)
+
+    # Then
+    assert store.runs.standings([*ids, "nobodysrun22"]) == {
+        run.id: Standing(run.state, run.since, run.attempt, run.ended_at) for run in records
+    }
+    assert records[2].ended_at is not None
+    assert store.runs.standings([]) == {}
 
 
 def test_runs_are_listed_newest_first(store: Store, hand: Hand) -> None:
