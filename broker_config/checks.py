@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from broker_config import macros, queue_builder, resources, templates
-from broker_config.errors import InvalidConfig
+from broker_config.errors import InvalidConfig, InvalidRequest
 from broker_config.findings import Finding, Severity, error
-from broker_config.placeholders import fill, is_open
+from broker_config.overrides import merge
+from broker_config.placeholders import Value, fill, is_open
 from broker_config.pointers import leaves, to_pointer
 from broker_config.queues import Queue
 from broker_config.runs import RunSpec
@@ -57,8 +58,28 @@ def located(findings: Sequence[Finding], document: Document, config: str) -> lis
 
 def check_run(spec: RunSpec) -> list[Finding]:
     """What the resource says of a run's config: with values and overrides, where macros are still texts."""
-    merged = spec.merged.config
-    found = _of_resource(spec.queue.resource, merged)
+    return _check_merged(spec.queue, spec.template_values, spec.overrides)
+
+
+def refuse_overrides(queue: Queue, values: Mapping[str, Value], overrides: Mapping[str, Any]) -> None:
+    """Whether a launch's overrides can work, as far as the resource knows. What was wrong without them does not count.
+
+    Raises:
+        InvalidRequest: when they cannot; every such place is named.
+    """
+    errors = [finding for finding in _check_merged(queue, values, overrides) if finding.is_error]
+    if errors:
+        before = _check_merged(queue, values, {})
+        errors = [finding for finding in errors if finding not in before]
+    if errors:
+        raise InvalidRequest(f"overrides of a launch on queue {queue.full_name!r}: " + "; ".join(map(str, errors)))
+
+
+def _check_merged(queue: Queue, values: Mapping[str, Value], overrides: Mapping[str, Any]) -> list[Finding]:
+    resource = resources.load(queue.resource)
+    filled = fill(resource.canonical(queue.config), variables=values)
+    merged = merge(filled, resource.canonical(overrides), resource.named_lists)
+    found = _of_resource(queue.resource, merged)
     return _less_sure(found, {to_pointer(path) for path, leaf in leaves(merged) if is_open(leaf)})
 
 

@@ -255,6 +255,7 @@ class Client:
             self._terms.pop(queue, None)
             terms = self._terms_of(queue)
             terms.check(launches)
+        terms.check_overrides(launches)
         return terms
 
     def _enqueue(self, terms: Terms, group: list[Order], pins: Pins) -> list[RunId]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from broker_config import macros
+from broker_config.checks import refuse_overrides
 from broker_config.errors import InvalidRequest
 from broker_config.placeholders import Value
 from broker_config.priorities import Priority
@@ -40,6 +41,16 @@ class Terms:
                 launch.job.retries.check(self.record.queue.retries, self.record.name)
             if launch.job.timeouts:
                 launch.job.timeouts.check(self.record.queue.timeouts, self.record.name)
+
+    def check_overrides(self, launches: Sequence[Launch]) -> None:
+        """Whether the overrides of launches that the queue takes fit its resource, without asking the platform.
+
+        Raises:
+            InvalidRequest: when those of one of them do not.
+        """
+        for launch in launches:
+            if launch.overrides:
+                refuse_overrides(self.record.queue, self.values(launch), launch.overrides)
 
     def values(self, launch: Launch) -> dict[str, Value]:
         """The values of all template variables.

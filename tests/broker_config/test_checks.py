@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from broker_config import resources
-from broker_config.checks import check_queue, refuse_errors
+from broker_config.checks import check_queue, refuse_errors, refuse_overrides
 from broker_config.errors import InvalidRequest
 from broker_config.findings import Finding, Severity, error, warning
 from broker_config.pointers import leaves, to_pointer
@@ -75,3 +75,13 @@ def test_a_resource_is_not_asked_about_a_config_whose_placeholders_cannot_be_fil
 
     # Then
     assert [(finding.severity, finding.pointer) for finding in found] == [("error", "/a"), ("warning", "")]
+
+
+def test_overrides_are_not_refused_for_what_was_wrong_without_them() -> None:
+    # Given a queue that an earlier version took
+    queue = Queue(name="gpu", resource="strict", config={"a": 11})
+
+    # Then
+    refuse_overrides(queue, {}, {"b": 5})
+    with pytest.raises(InvalidRequest, match=r"^overrides of a launch on queue 'gpu': /b: 12 is no number below 10$"):
+        refuse_overrides(queue, {}, {"b": 12})

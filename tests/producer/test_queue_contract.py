@@ -99,6 +99,27 @@ def test_overrides_are_held_to_the_rights_that_the_owner_gives(client: Client, s
         client.launch(queue="gpu", source=IMAGE, overrides={"seconds": 1})
 
 
+@pytest.mark.parametrize(
+    ("resource", "overrides", "message"),
+    [
+        ("kubernetes", {"spec": {"backoffLimit": "two"}}, "queue 'gpu': /spec/backoffLimit: .*'two'"),
+        ("kubernetes", {"spec": {"template": {"spec": {"containers": {}}}}}, "/spec/template/spec/containers"),
+        ("kubernetes", {"spec": {"backofLimit": 2}}, "/spec/backofLimit: .*did you mean 'backoffLimit'"),
+        ("stub", {"second": 1}, "/second: .*did you mean 'seconds'"),
+    ],
+)
+def test_overrides_that_their_resource_cannot_take_are_refused_at_once(
+    client: Client, store: Store, resource: str, overrides: dict[str, Any], message: str
+) -> None:
+    # Given
+    store.queues.create(queue_with(resource=resource))
+
+    # Then
+    with pytest.raises(InvalidRequest, match=message):
+        client.launch(queue="gpu", source=IMAGE, overrides=overrides)
+    assert not list(store.runs.newest())
+
+
 def test_a_queue_that_names_the_project_wants_one(client: Client, store: Store) -> None:
     # Given
     store.queues.create(queue_with(config={"lines": ["${project_name}"]}))

@@ -16,7 +16,7 @@ def test_everything_on_the_command_line_reaches_the_run(
     (code / "sub").mkdir()
     words = "--lr 0.1 --override not-ours"
     options = (
-        "--name try-1 --priority high --env SEED=1 --env A=b=c --label team=vision --override a.b=2 "
+        "--name try-1 --priority high --env SEED=1 --env A=b=c --label team=vision --override exit_code=2 "
         "--override seconds=null --run-config layers=[1,2] --python-version 3.12 --idempotency-key k --project digits "
         "--entity default --build-context sub --base-image python:3.12"
     )
@@ -30,7 +30,7 @@ def test_everything_on_the_command_line_reaches_the_run(
     job = run.spec.job
     assert job.entry_point == ("python", "train.py", "--lr", "0.1", "--override", "not-ours")
     assert (job.env, job.run_config, job.python_version) == ({"SEED": "1", "A": "b=c"}, {"layers": [1, 2]}, "3.12")
-    assert (run.spec.overrides, run.spec.labels) == ({"a": {"b": 2}, "seconds": None}, {"team": "vision"})
+    assert (run.spec.overrides, run.spec.labels) == ({"exit_code": 2, "seconds": None}, {"team": "vision"})
     assert (run.spec.name, run.spec.priority.label, run.spec.project) == ("try-1", "high", "digits")
     assert (job.build_context, job.base_image) == ("sub", "python:3.12")
 
