@@ -1,6 +1,7 @@
 """Controllers of those kinds: pods with the labels of the real ones, and a status in their words.
 
-Formats: the training operator's `kubeflow.org/v1`, Volcano's `batch.volcano.sh/v1alpha1`.
+Formats: the training operator's `kubeflow.org/v1`, Volcano's `batch.volcano.sh/v1alpha1`, and of Kubeflow Trainer 2.3
+`trainer.kubeflow.org/v1alpha1`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ DEFINITIONS = Resource(
 )
 PYTORCH_JOBS = Resource("kubeflow.org/v1", "PyTorchJob", "pytorchjobs")
 VOLCANO_JOBS = Resource("batch.volcano.sh/v1alpha1", "Job", "jobs")
+TRAIN_JOBS = Resource("trainer.kubeflow.org/v1alpha1", "TrainJob", "trainjobs")
 SIMULATIONS = Resource("physics.launchyard.example/v1", "Simulation", "simulacra")
 WORKLOADS = Resource("kueue.x-k8s.io/v1beta1", "Workload", "workloads")
 
@@ -137,7 +139,9 @@ def _owned(name: str, template: Object, found: Object) -> Object:
 def _has_ended(found: Object) -> bool:
     status = found.get("status") or {}
     word = str((status.get("state") or {}).get("phase") if isinstance(status.get("state"), dict) else "")
-    return word in {"Completed", "Failed"} or any(has_condition(found, one) for one in ("Succeeded", "Failed"))
+    return word in {"Completed", "Failed"} or any(
+        has_condition(found, one) for one in ("Succeeded", "Complete", "Failed")
+    )
 
 
 def _phases(pods: Sequence[Object]) -> list[str]:
@@ -215,6 +219,37 @@ class Volcano:
         if phases and phases <= {"Succeeded", "Failed"}:
             phase = "Failed" if "Failed" in phases else "Completed"
         return {"state": {"phase": phase, "lastTransitionTime": _now()}}
+
+    def leftover(self, found: Object, pods: Sequence[Object]) -> Sequence[Object]:
+        return []
+
+
+class Trainer:
+    """Of TrainJobs: the pods are those of a runtime with one job, which patches by its name are merged into."""
+
+    resource = TRAIN_JOBS
+
+    def pods(self, found: Object) -> Mapping[str, Object]:
+        spec = found["spec"]
+        if spec.get("suspend"):
+            return {}
+        own = {name: spec["trainer"][name] for name in ("image", "command", "args", "env") if name in spec["trainer"]}
+        pod = {"restartPolicy": "Never", "terminationGracePeriodSeconds": 0, "containers": [{"name": "node", **own}]}
+        template: Object = {"spec": pod}
+        for patch in spec.get("runtimePatches") or []:
+            for job in patch["trainingRuntimeSpec"]["template"]["spec"]["replicatedJobs"]:
+                assert job["name"] == "node", "the webhook refuses a job that the runtime lacks"
+                template = _labelled(template, job["template"]["spec"]["template"]["metadata"]["labels"])
+        numbers = range(spec["trainer"].get("numNodes", 1))
+        return {f"{found['metadata']['name']}-node-0-{index}": template for index in numbers}
+
+    def status(self, found: Object, pods: Sequence[Object]) -> Object | None:
+        phases = set(_phases(pods))
+        if "Failed" in phases:
+            return {"conditions": [{**_condition("Failed", "jobset failed"), "reason": "FailedJobs"}]}
+        if phases == {"Succeeded"}:
+            return {"conditions": [{**_condition("Complete", "jobset completed"), "reason": "AllJobsCompleted"}]}
+        return None
 
     def leftover(self, found: Object, pods: Sequence[Object]) -> Sequence[Object]:
         return []

@@ -19,6 +19,7 @@ from tests.operators.operators import (
     VOLCANO_JOBS,
     Kueue,
     Physics,
+    Trainer,
     TrainingOperator,
     Volcano,
     install,
@@ -39,7 +40,7 @@ BY_ROLE = 'case "$HOSTNAME" in *{role}*) {those};; *) {others};; esac'
 @pytest.fixture(scope="module")
 def kinds() -> None:
     """The kinds, defined in the cluster."""
-    for name in ("pytorch_job", "volcano_job", "simulation", "workload"):
+    for name in ("pytorch_job", "volcano_job", "train_job", "simulation", "workload"):
         install(name)
 
 
@@ -47,7 +48,7 @@ def kinds() -> None:
 def lab(home: Path, kinds: None) -> Iterator[Lab]:
     """A namespace with operators, and a watch."""
     with namespace() as space, ExitStack() as stack:
-        for operator in (TrainingOperator(), Volcano(), Physics()):
+        for operator in (TrainingOperator(), Volcano(), Trainer(), Physics()):
             stack.enter_context(operating(operator, space))
         made = Lab(home, space)
         stop = threading.Event()
@@ -70,6 +71,11 @@ def of_volcano() -> dict[str, Any]:
     tasks: list[Any] = [{"name": name, "replicas": 1, "template": template} for name in ("chief", "worker")]
     spec = {"minAvailable": 2, "tasks": tasks}
     return {"apiVersion": "batch.volcano.sh/v1alpha1", "kind": "Job", "spec": spec}
+
+
+def of_trainer(**trainer: Any) -> dict[str, Any]:
+    spec = {"runtimeRef": {"name": "torch-distributed"}, "trainer": trainer}
+    return {"apiVersion": "trainer.kubeflow.org/v1alpha1", "kind": "TrainJob", "spec": spec}
 
 
 def of_physics(**spec: Any) -> dict[str, Any]:
@@ -160,6 +166,27 @@ def test_an_object_of_any_kind_that_somebody_deletes_is_gone(lab: Lab) -> None:
     cluster().delete(PYTORCH_JOBS.path(lab.space, Handle.parse(name).name))
     # Then
     eventually(lambda: lab.observe(name) is None)
+
+
+def test_the_pods_that_a_runtime_has_for_a_train_job_are_the_runs(lab: Lab) -> None:
+    # When
+    name = run(lab, of_trainer(numNodes=2), BY_ROLE.format(role="0-1", those="echo on; exit 3", others="echo on"))
+    # Then
+    ended = lab.end_of(name)
+    assert (ended.phase, ended.reason, ended.exit_code) == (Phase.FAILED, Reason.EXITED, 3)
+    eventually(lambda: [line.partition("] ")[2] for line in lab.target.read_logs(name, "").lines] == ["on", "on"])
+
+
+def test_what_holds_up_the_pods_of_a_train_job_is_told_and_a_cancel_ends_them(lab: Lab) -> None:
+    # Given
+    name = lab.submit("true", image="no/such:1", **of_trainer())
+    # Then
+    assert lab.seen_with(name, Reason.IMAGE_UNAVAILABLE).phase is Phase.STARTING
+    # When
+    lab.target.cancel(name, 0)
+    # Then
+    assert lab.end_of(name).phase is Phase.CANCELLED
+    eventually(lambda: not cluster().get(PODS.path(lab.space))["items"])
 
 
 def test_a_kind_that_nobody_has_heard_of_runs_by_its_conditions(lab: Lab) -> None:

@@ -10,6 +10,12 @@ from workers.targets.containers import Container
 
 Object = dict[str, Any]
 
+PATCHER = "launchyard/agent"
+"""The manager of a TrainJob's patch that is ours. In a queue config it names the runtime's jobs."""
+
+_TRAINER_JOB = "node"
+"""What the job that trains is called in the runtimes that come with Kubeflow Trainer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pod:
@@ -46,9 +52,29 @@ def of_workflow(manifest: Object) -> list[Pod]:
 def of_train_job(manifest: Object) -> list[Pod]:
     """A TrainJob has one trainer in the place of containers; its pods are templates of the runtime that it names.
 
-    The `containers` in its patches only add to that runtime's, and take neither image nor command.
+    The `containers` in its patches only add to that runtime's, and take neither image nor command. But by a patch its
+    pods get labels: a patch of our own, for each of the runtime's jobs.
     """
-    return [Pod(("spec", "trainer"), [section(section(manifest, "spec"), "trainer")], is_named=False)]
+    spec = section(manifest, "spec")
+    patches = spec.setdefault("runtimePatches", [])
+    if not isinstance(patches, list) or not all(isinstance(one, dict) for one in patches):
+        raise ValueError("'runtimePatches' must be a list of objects")
+    if not any(one.get("manager") == PATCHER for one in patches):
+        named = [str(job.get("name")) for one in patches for job in _patched(one)]
+        jobs = [{"name": name} for name in dict.fromkeys((_TRAINER_JOB, *named))]
+        patches.append({"manager": PATCHER, "trainingRuntimeSpec": {"template": {"spec": {"replicatedJobs": jobs}}}})
+    own = next(one for one in patches if one.get("manager") == PATCHER)
+    templates = [section(section(section(job, "template"), "spec"), "template") for job in _patched(own)]
+    trainer = Pod(("spec", "trainer"), [section(spec, "trainer")], is_named=False)
+    return [trainer, *(Pod(("spec", "runtimePatches"), [], template=one, is_named=False) for one in templates)]
+
+
+def _patched(patch: Object) -> list[Object]:
+    """The jobs of a runtime that a patch names."""
+    below: Any = patch
+    for name in ("trainingRuntimeSpec", "template", "spec", "replicatedJobs"):
+        below = below.get(name) if isinstance(below, dict) else None
+    return _objects(below)
 
 
 def section(holder: Object, name: str) -> Object:

@@ -83,7 +83,7 @@ def _place(manifest: Object, pods: list[Pod], kind: Kind, workload: Workload) ->
     for pod in pods:
         if pod.is_named:
             _name_containers(pod, kind)
-    place_image([pod.containers for pod in pods], "image", image)
+    place_image([pod.containers for pod in pods if pod.containers], "image", image)
     secrets = _references(workload, manifest["metadata"]["name"])
     for pod in pods:
         if not kind.shell_line and (not kind.starter or kind.starter in pod.path):
