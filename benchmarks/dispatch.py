@@ -10,7 +10,7 @@ from celery import Celery
 from benchmarks.stock import QUEUE as STOCK_QUEUE
 from benchmarks.yard import JOB, QUEUE, launch_fields, until, worker
 from broker_config.connection import connect
-from broker_config.runs import State
+from broker_config.states import State
 from producer import Client
 
 PAUSE_SECONDS = 0.05

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.yard import QUEUE, launch_fields, until, worker
 from broker_config.connection import connect
-from broker_config.runs import State
+from broker_config.states import State
 from producer import Client
 
 WARM_UP = 100

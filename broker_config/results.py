@@ -13,7 +13,8 @@ from datetime import datetime
 from typing import Any
 
 from broker_config.errors import RunUnsuccessful
-from broker_config.runs import RunId, State
+from broker_config.runs import RunId
+from broker_config.states import State
 
 STATUS = {State.SUCCEEDED: "SUCCESS", State.CANCELLED: "REVOKED", State.FAILED: "FAILURE", State.PREEMPTED: "FAILURE"}
 

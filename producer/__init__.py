@@ -4,7 +4,8 @@ from broker_config.errors import RunUnsuccessful
 from broker_config.jobs import CodeSource, GitSource, ImageSource, Job
 from broker_config.priorities import Priority
 from broker_config.queues import Queue
-from broker_config.runs import Event, FailureClass, Launch, Run, State
+from broker_config.runs import Event, Launch, Run
+from broker_config.states import FailureClass, State
 from broker_config.templates import TemplateVariable
 from producer.client import Client, launch
 from producer.handle import LogLine, RunHandle

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from broker_config.runs import State
+from broker_config.states import State
 from producer.client import Client
 
 _LOOK_SECONDS = 0.5

@@ -9,7 +9,8 @@ from functools import partial
 from typing import NamedTuple
 
 from broker_config.errors import BrokerUnavailable, RunUnsuccessful, WaitTimeout
-from broker_config.runs import Event, Run, RunId, State
+from broker_config.runs import Event, Run, RunId
+from broker_config.states import State
 from broker_config.store import Store
 from broker_config.store.feed import Place
 from broker_config.store.logs import LogEntry

@@ -13,7 +13,8 @@ from typing import Any
 from broker_config import resources, rights, templates
 from broker_config.errors import InvalidRequest
 from broker_config.jobs import ImageSource
-from broker_config.runs import FailureClass, Reason, Run, RunSpec
+from broker_config.runs import Run, RunSpec
+from broker_config.states import FailureClass, Reason
 from workers.builders.protocol import Artifact, ArtifactKind
 from workers.failures import RunFailed
 from workers.macros import Macros

@@ -17,8 +17,9 @@ from tempfile import TemporaryDirectory
 from broker_config.build_requests import BuildAnswer, BuildRequest
 from broker_config.errors import LaunchyardError
 from broker_config.jobs import ImageSource
-from broker_config.runs import FailureClass, Reason, RunSpec
+from broker_config.runs import RunSpec
 from broker_config.settings import Settings, load_settings
+from broker_config.states import FailureClass, Reason
 from broker_config.store import Store
 from workers import families
 from workers.builders.protocol import ArtifactKind, BuildOrder

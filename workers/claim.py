@@ -6,7 +6,8 @@ import logging
 from collections.abc import Callable
 
 from broker_config.errors import TemporaryError
-from broker_config.runs import Run, RunSpec, State
+from broker_config.runs import Run, RunSpec
+from broker_config.states import State
 from broker_config.store.claims import Claimed
 from broker_config.store.runs import RunStore
 from workers.requests import Dropped

@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from broker_config.errors import BrokerFull, LaunchyardError
-from broker_config.runs import Run, RunId, State
+from broker_config.runs import Run, RunId
+from broker_config.states import State
 from broker_config.store.logs import LogStore
 from workers.targets.protocol import LogChunk, Observation, Target
 

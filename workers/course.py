@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from broker_config.errors import NotFound, StaleWrite, TemporaryError
-from broker_config.runs import FailureClass, Reason, Run, State
+from broker_config.runs import Run
+from broker_config.states import FailureClass, Reason, State
 from broker_config.store.runs import RunStore
 from workers.admission import Admission
 from workers.deadlines import Deadlines

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from broker_config.errors import StaleWrite
-from broker_config.runs import Reason, Run, State, now
+from broker_config.runs import Run, now
+from broker_config.states import Reason, State
 from broker_config.store.runs import RunStore
 from broker_config.timeouts import Timeouts
 from workers.record import Recorder

@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 
 from broker_config.errors import StaleWrite, TemporaryError
-from broker_config.runs import Reason, Run
+from broker_config.runs import Run
+from broker_config.states import Reason
 from workers.failures import RunFailed
 from workers.members import Members
 from workers.record import Recorder

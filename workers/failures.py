@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from broker_config.errors import LaunchyardError
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 
 
 class RunFailed(LaunchyardError):

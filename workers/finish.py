@@ -11,7 +11,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from broker_config.errors import LaunchyardError, NotFound, StaleWrite
-from broker_config.runs import FailureClass, Run, now
+from broker_config.runs import Run, now
+from broker_config.states import FailureClass
 from workers.record import Recorder
 from workers.requests import Ledger
 from workers.targets.protocol import Observation, Phase, Target

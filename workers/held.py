@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from broker_config.errors import StaleWrite
-from broker_config.runs import FailureClass, Hold, Reason, Run, RunId, State, now
+from broker_config.runs import Run, RunId, now
+from broker_config.states import FailureClass, Hold, Reason, State
 from broker_config.store import Store
 from broker_config.store.changes import Change
 from workers.verdict import Verdict, sentence

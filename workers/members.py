@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from broker_config.errors import ConfigError
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from broker_config.store.code import CodeStore
 from workers import families
 from workers.builders.protocol import ArtifactKind, Builder

@@ -8,7 +8,8 @@ from broker_config.errors import ConfigError, InvalidRequest
 from broker_config.jobs import ImageSource
 from broker_config.oci.pins import pinned
 from broker_config.queues import PinImages
-from broker_config.runs import FailureClass, Reason, Run
+from broker_config.runs import Run
+from broker_config.states import FailureClass, Reason
 from workers.failures import RunFailed
 from workers.pulling import Pulls
 from workers.record import Recorder

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from broker_config import macros
 from broker_config.jobs import GitSource, ImageSource, Source
-from broker_config.runs import FailureClass, Reason, Run, RunSpec, State
+from broker_config.runs import Run, RunSpec
+from broker_config.states import FailureClass, Reason, State
 from workers.builders.protocol import Artifact, ArtifactKind
 from workers.failures import RunFailed
 from workers.macros import Macros

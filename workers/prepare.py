@@ -11,7 +11,8 @@ from broker_config.errors import InvalidRequest
 from broker_config.images import ImageOrigin
 from broker_config.jobs import Job
 from broker_config.queue_builder import queue_builder
-from broker_config.runs import FailureClass, Reason, Run, RunSpec, State, now
+from broker_config.runs import Run, RunSpec, now
+from broker_config.states import FailureClass, Reason, State
 from broker_config.store.logs import LogStore
 from workers.builders.protocol import Artifact, ArtifactKind, Builder, BuildOrder
 from workers.building.builds import Builds

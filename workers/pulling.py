@@ -14,7 +14,7 @@ from broker_config.oci.answers import Transport
 from broker_config.oci.distribution import Distribution
 from broker_config.oci.logins import Login, docker_login
 from broker_config.oci.references import Reference, host_of
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.clouds import registry_of
 from workers.config import AgentConfig
 from workers.config.images import CLOUDS, kind_of

@@ -6,7 +6,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from broker_config.runs import Reason, Run, State
+from broker_config.runs import Run
+from broker_config.states import Reason, State
 
 MOST_CRASHES = 3
 """A run may meet so many deaths by chance, for instance of a machine that is switched off again and again."""

@@ -7,7 +7,8 @@ from typing import Any
 
 from broker_config.errors import StaleWrite
 from broker_config.jobs import Source
-from broker_config.runs import FailureClass, Reason, Run, State, may_change, now
+from broker_config.runs import Run, now
+from broker_config.states import FailureClass, Reason, State, may_change
 from broker_config.store.changes import Change
 from broker_config.store.runs import RunStore
 from workers import quarantine

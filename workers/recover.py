@@ -22,8 +22,9 @@ from pydantic import ValidationError
 from broker_config import __version__
 from broker_config.errors import Conflict, InvalidRequest, LaunchyardError
 from broker_config.frozen import Frozen
-from broker_config.runs import Run, State
+from broker_config.runs import Run
 from broker_config.settings import Settings, load_settings
+from broker_config.states import State
 from broker_config.store import Store
 from broker_config.store.agents import AgentInfo
 from workers import families

@@ -21,7 +21,8 @@ from kombu import Message
 
 from broker_config import messages
 from broker_config.messages import RUN_TASK
-from broker_config.runs import Run, State
+from broker_config.runs import Run
+from broker_config.states import State
 from workers.gate import Gate
 
 

@@ -15,7 +15,8 @@ from datetime import timedelta
 from broker_config import queue_builder
 from broker_config.errors import ConfigError, InvalidRequest, TemporaryError
 from broker_config.oci.logins import Login
-from broker_config.runs import FailureClass, Reason, Run, State, now
+from broker_config.runs import Run, now
+from broker_config.states import FailureClass, Reason, State
 from workers.failures import RunCancelled, RunFailed
 from workers.job_environment import job_environment
 from workers.macros import Macros

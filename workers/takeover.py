@@ -12,7 +12,8 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from broker_config.runs import Reason, Run
+from broker_config.runs import Run
+from broker_config.states import Reason
 from broker_config.store.agents import AgentInfo, AgentStore
 from broker_config.store.runs import RunStore
 from workers.record import Recorder

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from broker_config.runs import FailureClass, Hold, Reason, Run, State
+from broker_config.runs import Run
+from broker_config.states import FailureClass, Hold, Reason, State
 from workers.targets.protocol import Observation, Phase
 
 STATES = {Phase.SUCCEEDED: State.SUCCEEDED, Phase.FAILED: State.FAILED, Phase.CANCELLED: State.CANCELLED}

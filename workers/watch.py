@@ -17,7 +17,8 @@ from datetime import datetime
 from functools import partial
 
 from broker_config.errors import LaunchyardError, NotFound, StaleWrite, TemporaryError
-from broker_config.runs import FailureClass, Reason, Run, RunId, State, now
+from broker_config.runs import Run, RunId, now
+from broker_config.states import FailureClass, Reason, State
 from workers.collect import Collector
 from workers.record import Recorder
 from workers.targets.protocol import Observation, Phase, Target, Unanswered

@@ -11,7 +11,7 @@ from broker_config.findings import Finding
 from broker_config.frozen import Frozen
 from broker_config.resources import models
 from broker_config.resources.protocol import Guard
-from broker_config.runs import FailureClass
+from broker_config.states import FailureClass
 
 
 class StubConfig(Frozen):

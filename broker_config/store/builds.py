@@ -10,7 +10,7 @@ from redis.commands.core import Script
 
 from broker_config.connection import TextClient, translated
 from broker_config.frozen import Frozen
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from broker_config.store import streams
 from broker_config.store.keys import Keys
 

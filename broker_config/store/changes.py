@@ -14,7 +14,8 @@ from broker_config import messages, results
 from broker_config.connection import translated
 from broker_config.errors import StaleWrite
 from broker_config.priorities import first_place, list_key
-from broker_config.runs import Reason, Run, State, may_change, now
+from broker_config.runs import Run, now
+from broker_config.states import Reason, State, may_change
 from broker_config.store.alarms import milliseconds
 from broker_config.store.keys import Keys
 

@@ -13,7 +13,8 @@ from broker_config.connection import Entry, TextClient, translated
 from broker_config.errors import Conflict, NotFound, NotPermitted, did_you_mean
 from broker_config.queues import LIMITS, Queue, QueueRecord, full_name
 from broker_config.revisions import QueueRevision
-from broker_config.runs import State, now
+from broker_config.runs import now
+from broker_config.states import State
 from broker_config.store.keys import Keys
 
 REVISIONS_KEPT = 100

@@ -12,7 +12,8 @@ from redis.commands.core import Script
 from broker_config.connection import TextClient, translated
 from broker_config.errors import InvalidRequest, NotFound, StaleWrite
 from broker_config.queues import QueueRecord
-from broker_config.runs import RUN_ID_PREFIX, Event, Launch, Reason, Run, RunId, RunSpec, State
+from broker_config.runs import RUN_ID_PREFIX, Event, Launch, Run, RunId, RunSpec
+from broker_config.states import Reason, State
 from broker_config.store import streams
 from broker_config.store.changes import Change, Changer
 from broker_config.store.claims import Claimed, Claimer

@@ -7,7 +7,7 @@ import sys
 import click
 
 from broker_config.errors import InvalidRequest
-from broker_config.runs import State
+from broker_config.states import State
 from producer.cli import output
 from producer.cli.exits import DETACHED
 from producer.cli.session import Session, json_option, pass_session

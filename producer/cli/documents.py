@@ -9,7 +9,8 @@ from broker_config.findings import Finding
 from broker_config.named_jobs import JobVersion
 from broker_config.queues import QueueRecord
 from broker_config.revisions import Changed, QueueRevision
-from broker_config.runs import Event, FailureClass, Run, State
+from broker_config.runs import Event, Run
+from broker_config.states import FailureClass, State
 from broker_config.store.agents import AgentInfo
 
 _INTERNAL = {"spec", "version", "fence", "place", "request_digest", "submission", "crash_evidence", "end_reason"} | {

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from broker_config import errors
-from broker_config.runs import Run, State
+from broker_config.runs import Run
+from broker_config.states import State
 from producer.cli import documents
 from producer.cli.session import Session
 

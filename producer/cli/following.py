@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from broker_config.runs import Event, State
+from broker_config.runs import Event
+from broker_config.states import State
 from producer.cli import documents, output
 from producer.cli.build_steps import Step, step_of
 from producer.cli.exits import DETACHED, fate

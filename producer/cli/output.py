@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from broker_config.runs import State
+from broker_config.states import State
 
 STATE_COLOURS = {
     **dict.fromkeys((State.QUEUED, State.CLAIMED), "cyan"),

@@ -12,7 +12,7 @@ from broker_config.findings import Finding
 from broker_config.overrides import merge
 from broker_config.queues import LIMITS, Queue, QueueRecord, parse_queue
 from broker_config.retries import RetryPolicy
-from broker_config.runs import State
+from broker_config.states import State
 from broker_config.templates import TemplateVariable
 from broker_config.timeouts import Timeouts
 from producer.cli import deleting, documents, drafts, output, pairs, rehearsing, revisions

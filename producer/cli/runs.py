@@ -9,7 +9,8 @@ from itertools import islice
 import click
 
 from broker_config.images import ImageOrigin
-from broker_config.runs import Event, FailureClass, Run, State
+from broker_config.runs import Event, Run
+from broker_config.states import FailureClass, State
 from producer.cli import documents, output, pairs
 from producer.cli.following import as_document, follow
 from producer.cli.following import show as show_item

@@ -11,8 +11,9 @@ from broker_config.connection import connect
 from broker_config.jobs import ImageSource, Job
 from broker_config.priorities import Priority
 from broker_config.queues import QueueRecord
-from broker_config.runs import Launch, Reason, Run, RunId, RunSpec, State, new_run_id, now
+from broker_config.runs import Launch, Run, RunId, RunSpec, new_run_id, now
 from broker_config.settings import Settings
+from broker_config.states import Reason, State
 from broker_config.store import Store
 from broker_config.store.agents import AgentInfo
 from broker_config.store.changes import Change

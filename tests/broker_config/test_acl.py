@@ -19,8 +19,9 @@ from broker_config.jobs import ImageSource, Job
 from broker_config.named_jobs import JobDefinition, JobReference
 from broker_config.priorities import Priority
 from broker_config.queues import Queue, QueueRecord
-from broker_config.runs import Run, State
+from broker_config.runs import Run
 from broker_config.settings import Settings
+from broker_config.states import State
 from broker_config.store import Store
 from broker_config.store.agents import Mode, Wish
 from broker_config.store.feed import Place

@@ -13,8 +13,8 @@ from broker_config.connection import connect, tls_options, translated
 from broker_config.embedded import EmbeddedBroker
 from broker_config.errors import BrokerFull, BrokerUnavailable
 from broker_config.queues import Queue
-from broker_config.runs import State
 from broker_config.settings import Settings
+from broker_config.states import State
 from broker_config.store import Store
 from tests.agents import AgentProcess
 from tests.broker_config.conftest import Hand

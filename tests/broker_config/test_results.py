@@ -13,8 +13,8 @@ from celery.exceptions import TaskRevokedError
 from broker_config import results
 from broker_config.celery_app import create_app
 from broker_config.errors import RunUnsuccessful
-from broker_config.runs import State
 from broker_config.settings import Settings
+from broker_config.states import State
 from tests.agents import eventually
 from tests.broker_config.conftest import Hand
 

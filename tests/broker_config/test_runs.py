@@ -10,7 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from broker_config.errors import InvalidRequest
 from broker_config.frozen import parse
-from broker_config.runs import TERMINAL, Launch, State, may_change, new_run_id
+from broker_config.runs import Launch, new_run_id
+from broker_config.states import TERMINAL, State, may_change
 
 LIFE = [State.QUEUED, State.CLAIMED, State.BUILDING, State.SUBMITTING, State.STARTING, State.RUNNING]
 ENDS = [State.SUCCEEDED, State.FAILED, State.CANCELLED, State.PREEMPTED]

@@ -9,7 +9,7 @@ import pytest
 
 from broker_config.errors import BrokerUnavailable
 from broker_config.queues import Queue
-from broker_config.runs import State
+from broker_config.states import State
 from producer import Client, ImageSource
 from tests.agents import eventually
 from tests.compose.installation import Installation, docker, require_compose

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from broker_config.runs import FailureClass
+from broker_config.states import FailureClass
 from tests.contract.builders import BUILDERS, IMAGE_LABEL, Case
 from tests.docker_engine import engine
 from workers.builders.protocol import Artifact, Builder, BuildOrder

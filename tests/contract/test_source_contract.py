@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from broker_config.runs import Reason
+from broker_config.states import Reason
 from broker_config.store import Store
 from tests.contract.sources import CAN_TELL, SOURCES, Case
 from workers.failures import RunFailed

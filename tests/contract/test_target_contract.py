@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from broker_config.errors import TemporaryError
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from tests.contract.targets import TARGETS, Behaviour, Lab
 from tests.contract.waiting import eventually
 from workers.failures import RunFailed

@@ -28,8 +28,8 @@ from broker_config.resources.local_process import LocalProcessConfig
 from broker_config.resources.protocol import Guard
 from broker_config.resources.stub import StubConfig
 from broker_config.retries import RetryPolicy
-from broker_config.runs import TRANSITIONS, FailureClass, Reason, State
 from broker_config.settings import PREFIX, Settings
+from broker_config.states import TRANSITIONS, FailureClass, Reason, State
 from broker_config.store.keys import Keys
 from broker_config.templates import TemplateVariable
 from broker_config.timeouts import Timeouts

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from broker_config.runs import Event, Reason, State
+from broker_config.runs import Event
+from broker_config.states import Reason, State
 
 
 def ends(events: Sequence[Event]) -> int:

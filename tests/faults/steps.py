@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from broker_config.runs import State
+from broker_config.states import State
 
 
 class Step(StrEnum):

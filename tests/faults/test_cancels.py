@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from broker_config.runs import State
+from broker_config.states import State
 from tests.agents import eventually
 from tests.faults.conftest import Borrow
 from tests.faults.fuse import Effect

@@ -14,8 +14,9 @@ import pytest
 from broker_config.jobs import ImageSource
 from broker_config.queues import Queue
 from broker_config.retries import RetryPolicy
-from broker_config.runs import Reason, Run, RunId, State
+from broker_config.runs import Run, RunId
 from broker_config.settings import Settings
+from broker_config.states import Reason, State
 from broker_config.store import Store
 from tests.agents import eventually
 from tests.cluster import cluster, namespace, registry

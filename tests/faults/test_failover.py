@@ -12,8 +12,8 @@ import pytest
 
 from broker_config.errors import NotReplicated, StaleWrite
 from broker_config.queues import Queue
-from broker_config.runs import State
 from broker_config.settings import Settings
+from broker_config.states import State
 from producer import Client, RunHandle
 from tests.agents import AgentProcess, eventually
 from tests.broker_config.conftest import Hand

@@ -14,8 +14,9 @@ from broker_config.errors import LaunchyardError
 from broker_config.jobs import CodeSource, Job
 from broker_config.priorities import Priority
 from broker_config.queues import Queue
-from broker_config.runs import Reason, Run, RunSpec, State, new_run_id, now
+from broker_config.runs import Run, RunSpec, new_run_id, now
 from broker_config.settings import Settings, load_settings
+from broker_config.states import Reason, State
 from broker_config.store import Store
 from workers import families
 from workers.agent import RENEWALS

@@ -11,8 +11,9 @@ from celery.result import AsyncResult
 
 from broker_config.celery_app import create_app
 from broker_config.embedded import EmbeddedBroker
-from broker_config.runs import Run, RunId, State
+from broker_config.runs import Run, RunId
 from broker_config.settings import Settings
+from broker_config.states import State
 from producer import Client
 from tests.agents import AgentProcess, eventually
 from tests.faults.fuse import Effect, Fuse

@@ -10,8 +10,9 @@ import pytest
 from broker_config.jobs import ImageSource, Job
 from broker_config.priorities import Priority
 from broker_config.queues import QueueRecord
-from broker_config.runs import Launch, Run, RunId, RunSpec, State, new_run_id, now
+from broker_config.runs import Launch, Run, RunId, RunSpec, new_run_id, now
 from broker_config.settings import Settings
+from broker_config.states import State
 from broker_config.store import Store
 from tests.agents import AgentProcess, eventually
 from workers.targets.stub import StubTarget

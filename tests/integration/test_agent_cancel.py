@@ -9,8 +9,9 @@ from celery.exceptions import TaskRevokedError
 
 from broker_config.celery_app import create_app
 from broker_config.queues import QueueRecord
-from broker_config.runs import Reason, RunId, State
+from broker_config.runs import RunId
 from broker_config.settings import Settings
+from broker_config.states import Reason, State
 from broker_config.store import Store
 from tests.agents import AgentProcess, eventually
 from tests.integration.conftest import Runs

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from broker_config.connection import connect
 from broker_config.embedded import EmbeddedBroker
 from broker_config.queues import QueueRecord
-from broker_config.runs import State
 from broker_config.settings import Settings
+from broker_config.states import State
 from broker_config.store import Store
 from tests.agents import AgentProcess, eventually
 from tests.integration.conftest import Runs

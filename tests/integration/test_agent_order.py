@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from broker_config.priorities import Priority
 from broker_config.queues import Queue, QueueRecord
-from broker_config.runs import RunId, State
+from broker_config.runs import RunId
+from broker_config.states import State
 from broker_config.store import Store
 from tests.agents import AgentProcess, eventually
 from tests.integration.conftest import Runs

@@ -12,8 +12,8 @@ from broker_config import acl
 from broker_config.connection import connect
 from broker_config.errors import BrokerFull
 from broker_config.queues import Queue
-from broker_config.runs import State
 from broker_config.settings import Settings
+from broker_config.states import State
 from producer import Client, RunHandle
 from tests.agents import AgentProcess, eventually
 from tests.redis_server import redis_server

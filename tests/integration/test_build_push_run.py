@@ -16,8 +16,8 @@ from broker_config.oci.answers import Transport
 from broker_config.oci.distribution import Distribution
 from broker_config.oci.logins import docker_config
 from broker_config.queues import Queue
-from broker_config.runs import State
 from broker_config.settings import Settings
+from broker_config.states import State
 from producer import Client, GitSource
 from tests.agents import AgentProcess
 from tests.buildkit import buildkitd

@@ -13,8 +13,9 @@ import pytest
 
 from broker_config.images import ImageOrigin
 from broker_config.queues import Queue
-from broker_config.runs import FailureClass, RunId, State
+from broker_config.runs import RunId
 from broker_config.settings import Settings
+from broker_config.states import FailureClass, State
 from broker_config.store import Store
 from producer import Client, LocalCode
 from tests.agents import AgentProcess, eventually

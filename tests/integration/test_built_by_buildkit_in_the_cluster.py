@@ -12,8 +12,9 @@ import pytest
 
 from broker_config.errors import ConfigError
 from broker_config.queues import Queue
-from broker_config.runs import Run, State
+from broker_config.runs import Run
 from broker_config.settings import Settings
+from broker_config.states import State
 from producer import Client
 from tests.agents import AgentProcess
 from tests.certificates import Certificates, make_certificates

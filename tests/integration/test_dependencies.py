@@ -9,7 +9,8 @@ import pytest
 
 from broker_config.errors import InvalidRequest
 from broker_config.queues import QueueRecord
-from broker_config.runs import Hold, Reason, RunId, State, new_run_id, now
+from broker_config.runs import RunId, new_run_id, now
+from broker_config.states import Hold, Reason, State
 from broker_config.store import Store
 from broker_config.store.claims import Claimed
 from tests.agents import AgentProcess, eventually

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from broker_config.queues import QueueRecord
-from broker_config.runs import State
+from broker_config.states import State
 from broker_config.store import Store
 from broker_config.store.agents import Mode, Wish
 from tests.agents import AgentProcess, eventually

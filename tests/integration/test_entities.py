@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from broker_config.queues import QueueRecord
-from broker_config.runs import State
+from broker_config.states import State
 from broker_config.store import Store
 from tests.agents import AgentProcess
 from tests.integration.conftest import Runs

@@ -14,8 +14,8 @@ from broker_config.celery_app import create_app
 from broker_config.priorities import Priority
 from broker_config.queues import Queue, QueueRecord
 from broker_config.retries import RetryPolicy
-from broker_config.runs import State
 from broker_config.settings import Settings
+from broker_config.states import State
 from broker_config.store import Store
 from tests.agents import AgentProcess, eventually
 from tests.flower import FlowerProcess

@@ -10,8 +10,8 @@ import pytest
 
 from broker_config.queues import Queue
 from broker_config.retries import RetryPolicy
-from broker_config.runs import Reason, State
 from broker_config.settings import Settings
+from broker_config.states import Reason, State
 from producer import Client, GitSource, LocalGit
 from tests.agents import AgentProcess, eventually
 from tests.services import require

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from broker_config.connection import connect
 from broker_config.queues import QueueRecord
-from broker_config.runs import State
 from broker_config.settings import Settings
+from broker_config.states import State
 from tests.agents import AgentProcess
 from tests.integration.conftest import Runs
 from workers.agent import RECONCILE_SECONDS

@@ -9,8 +9,9 @@ import pytest
 
 from broker_config.jobs import ImageSource
 from broker_config.queues import Queue
-from broker_config.runs import FailureClass, Reason, Run, State
+from broker_config.runs import Run
 from broker_config.settings import Settings
+from broker_config.states import FailureClass, Reason, State
 from producer import Client
 from tests.agents import AgentProcess, eventually
 from tests.cluster import cluster, namespace, registry

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from broker_config.jobs import ImageSource
 from broker_config.queues import PinImages, Queue
 from broker_config.retries import RetryPolicy
-from broker_config.runs import FailureClass, Reason, State
 from broker_config.settings import Settings
+from broker_config.states import FailureClass, Reason, State
 from producer import Client
 from tests.agents import AgentProcess, eventually
 from tests.oci_registry import registry

@@ -13,8 +13,9 @@ from broker_config.oci.answers import Transport
 from broker_config.oci.distribution import Distribution
 from broker_config.oci.logins import docker_config
 from broker_config.queues import Queue
-from broker_config.runs import Run, State
+from broker_config.runs import Run
 from broker_config.settings import Settings
+from broker_config.states import State
 from producer import Client
 from tests.agents import AgentProcess
 from tests.certificates import Certificates, make_certificates

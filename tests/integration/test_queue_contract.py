@@ -9,8 +9,8 @@ import pytest
 
 from broker_config.jobs import ImageSource
 from broker_config.queues import QueueRecord, parse_queue
-from broker_config.runs import FailureClass, Reason, State
 from broker_config.settings import Settings
+from broker_config.states import FailureClass, Reason, State
 from broker_config.store import Store
 from producer import Client
 from tests.agents import AgentProcess

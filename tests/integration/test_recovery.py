@@ -12,8 +12,9 @@ import pytest
 
 from broker_config.connection import connect
 from broker_config.queues import QueueRecord
-from broker_config.runs import Reason, Run, RunId, State
+from broker_config.runs import Run, RunId
 from broker_config.settings import Settings, environment_for
+from broker_config.states import Reason, State
 from broker_config.store import Store
 from tests.agents import AgentProcess, eventually
 from tests.integration.conftest import Runs

@@ -9,8 +9,9 @@ import pytest
 from broker_config.celery_app import create_app
 from broker_config.queues import Queue, QueueRecord
 from broker_config.retries import RetryPolicy
-from broker_config.runs import Hold, Reason, Run, RunId, State
+from broker_config.runs import Run, RunId
 from broker_config.settings import Settings
+from broker_config.states import Hold, Reason, State
 from broker_config.store import Store
 from broker_config.store.changes import Change
 from tests.agents import AgentProcess, eventually

@@ -15,8 +15,9 @@ import pytest
 from broker_config.jobs import ImageSource
 from broker_config.queues import Queue
 from broker_config.retries import RetryPolicy
-from broker_config.runs import Reason, Run, RunId, State
+from broker_config.runs import Run, RunId
 from broker_config.settings import Settings
+from broker_config.states import Reason, State
 from producer import Client, LocalCode, RunHandle
 from tests.agents import AgentProcess, eventually
 from tests.docker_engine import BASE_IMAGE, engine, remove_marks

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 
 from broker_config.queues import QueueRecord
-from broker_config.runs import Reason, RunId, State
+from broker_config.runs import RunId
 from broker_config.settings import Settings
+from broker_config.states import Reason, State
 from broker_config.store import Store
 from tests.agents import AgentProcess, eventually
 from tests.faults.history import taken_up

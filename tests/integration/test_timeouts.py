@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 from broker_config.queues import QueueRecord
 from broker_config.retries import RetryPolicy
-from broker_config.runs import FailureClass, Reason, RunId, State
+from broker_config.runs import RunId
 from broker_config.settings import Settings
+from broker_config.states import FailureClass, Reason, State
 from broker_config.store import Store
 from broker_config.timeouts import Timeouts
 from tests.agents import AgentProcess, eventually

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from broker_config.celery_app import create_app
 from broker_config.queues import QueueRecord
-from broker_config.runs import State
 from broker_config.settings import Settings
+from broker_config.states import State
 from broker_config.store import Store
 from tests.agents import AgentProcess
 from tests.integration.conftest import Runs

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from broker_config.images import ImageOrigin
 from broker_config.queues import Queue
-from broker_config.runs import State
 from broker_config.settings import Settings
+from broker_config.states import State
 from producer import Client
 from tests.agents import AgentProcess
 from tests.docker_engine import BASE_IMAGE, engine, remove_marks

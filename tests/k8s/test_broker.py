@@ -13,8 +13,8 @@ import redis
 from broker_config import acl
 from broker_config.errors import NotPermitted
 from broker_config.queues import Queue
-from broker_config.runs import State
 from broker_config.settings import Settings
+from broker_config.states import State
 from producer import Client, ImageSource
 from tests.k8s.chart import one, rendered
 from tests.redis_server import redis_server

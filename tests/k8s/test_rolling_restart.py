@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from broker_config.queues import Queue
-from broker_config.runs import State
+from broker_config.states import State
 from producer import Client, ImageSource, RunHandle
 from tests.agents import eventually
 from tests.cluster import JOBS, cluster, namespace

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from broker_config.runs import FailureClass, Reason, Run, State
+from broker_config.runs import Run
 from broker_config.settings import Settings
+from broker_config.states import FailureClass, Reason, State
 from broker_config.store import Store
 from broker_config.store.changes import Change
 from producer import Client

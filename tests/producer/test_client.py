@@ -8,8 +8,9 @@ from broker_config.errors import BrokerUnavailable, Conflict, InvalidRequest, No
 from broker_config.jobs import ImageSource, Job
 from broker_config.priorities import Priority
 from broker_config.queues import Queue, QueueRecord
-from broker_config.runs import Launch, State
+from broker_config.runs import Launch
 from broker_config.settings import Settings
+from broker_config.states import State
 from broker_config.store import Store
 from producer import Client
 from tests.code import get

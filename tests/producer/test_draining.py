@@ -6,7 +6,7 @@ import pytest
 
 from broker_config.errors import Conflict
 from broker_config.queues import Queue
-from broker_config.runs import State
+from broker_config.states import State
 from producer import Client
 from producer.draining import drain
 from tests.producer.conftest import HandAgent

@@ -10,8 +10,9 @@ import pytest
 from broker_config.embedded import EmbeddedBroker
 from broker_config.errors import NotFound, WaitTimeout
 from broker_config.queues import Queue, QueueRecord
-from broker_config.runs import Event, Reason, State
+from broker_config.runs import Event
 from broker_config.settings import Settings
+from broker_config.states import Reason, State
 from producer import Client, LogLine, RunHandle, RunUnsuccessful
 from tests.producer.conftest import HandAgent
 

@@ -9,7 +9,7 @@ import pytest
 from broker_config.errors import InvalidRequest
 from broker_config.queues import Queue, QueueRecord
 from broker_config.retries import RetryPolicy
-from broker_config.runs import Hold
+from broker_config.states import Hold
 from broker_config.store import Store
 from broker_config.timeouts import Timeouts
 from producer import Client

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from broker_config.runs import Run, State
+from broker_config.runs import Run
+from broker_config.states import State
 from tests.faults.history import ends
 from tests.soak.faults import Faults
 from tests.soak.load import Intent, Load

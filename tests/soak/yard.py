@@ -9,8 +9,8 @@ from typing import Self
 
 from broker_config.embedded import EmbeddedBroker
 from broker_config.queues import Queue
-from broker_config.runs import TERMINAL
 from broker_config.settings import Settings
+from broker_config.states import TERMINAL
 from broker_config.store import Store
 from tests.agents import AgentProcess
 from tests.faults.proxy import SocketProxy

@@ -9,7 +9,8 @@ import pytest
 from broker_config.jobs import CodeSource, ImageSource, Job, Source
 from broker_config.priorities import Priority
 from broker_config.queues import Queue
-from broker_config.runs import FailureClass, Reason, Run, RunId, RunSpec, State, now
+from broker_config.runs import Run, RunId, RunSpec, now
+from broker_config.states import FailureClass, Reason, State
 from workers.admission import Admission
 from workers.builders.protocol import Artifact, ArtifactKind
 from workers.failures import RunFailed

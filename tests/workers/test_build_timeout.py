@@ -12,7 +12,8 @@ import pytest
 from broker_config.jobs import ImageSource, Job
 from broker_config.priorities import Priority
 from broker_config.queues import Queue
-from broker_config.runs import FailureClass, Launch, Reason, Run, RunSpec, State, new_run_id, now
+from broker_config.runs import Launch, Run, RunSpec, new_run_id, now
+from broker_config.states import FailureClass, Reason, State
 from broker_config.store import Store
 from broker_config.timeouts import Timeouts
 from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder

@@ -13,7 +13,8 @@ from broker_config.errors import TemporaryError
 from broker_config.jobs import ImageSource, Job
 from broker_config.priorities import Priority
 from broker_config.queues import Queue
-from broker_config.runs import Reason, Run, RunSpec, State, new_run_id, now
+from broker_config.runs import Run, RunSpec, new_run_id, now
+from broker_config.states import Reason, State
 from broker_config.store import Store
 from tests.agents import eventually
 from workers import collect as collect_module

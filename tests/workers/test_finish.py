@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from broker_config.connection import connect
-from broker_config.runs import Reason, Run, State
+from broker_config.runs import Run
 from broker_config.settings import Settings
+from broker_config.states import Reason, State
 from broker_config.store import Store
 from tests.broker_config.conftest import Hand
 from workers.finish import Finisher

@@ -15,7 +15,8 @@ import pytest
 from broker_config.jobs import CodeSource, ImageSource, Job, Source
 from broker_config.priorities import Priority
 from broker_config.queues import Queue
-from broker_config.runs import Reason, Run, RunId, RunSpec, State, now
+from broker_config.runs import Run, RunId, RunSpec, now
+from broker_config.states import Reason, State
 from workers.job_environment import job_environment
 from workers.wandb import CONFIG_CHUNK, Wandb, from_environment
 

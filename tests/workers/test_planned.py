@@ -10,7 +10,8 @@ import pytest
 from broker_config.jobs import CodeSource, ImageSource, Job
 from broker_config.priorities import Priority
 from broker_config.queues import Queue
-from broker_config.runs import FailureClass, Reason, RunId, RunSpec, now
+from broker_config.runs import RunId, RunSpec, now
+from broker_config.states import FailureClass, Reason
 from workers.builders.protocol import ArtifactKind
 from workers.failures import RunFailed
 from workers.planned import keep_to_plan, planned_workload

@@ -11,7 +11,8 @@ import pytest
 from broker_config.jobs import CodeSource, Job
 from broker_config.priorities import Priority
 from broker_config.queues import Queue
-from broker_config.runs import FailureClass, Run, RunSpec, new_run_id, now
+from broker_config.runs import Run, RunSpec, new_run_id, now
+from broker_config.states import FailureClass
 from broker_config.store import Store
 from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder
 from workers.builders.stub import StubBuilder

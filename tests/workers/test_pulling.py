@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from broker_config.oci.logins import Login, docker_config
-from broker_config.runs import FailureClass
+from broker_config.states import FailureClass
 from tests import clouds
 from tests.contract.registries import ECR_HOST
 from tests.contract.waiting import eventually

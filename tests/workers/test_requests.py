@@ -17,7 +17,8 @@ from broker_config import messages
 from broker_config.jobs import ImageSource, Job
 from broker_config.priorities import Priority
 from broker_config.queues import Queue
-from broker_config.runs import Reason, Run, RunSpec, State, new_run_id, now
+from broker_config.runs import Run, RunSpec, new_run_id, now
+from broker_config.states import Reason, State
 from workers.gate import Gate
 from workers.requests import Ledger, RunRequest
 

@@ -9,7 +9,8 @@ import pytest
 
 from broker_config.errors import ConfigError, StaleWrite, TemporaryError
 from broker_config.queues import QueueRecord
-from broker_config.runs import FailureClass, Reason, Run
+from broker_config.runs import Run
+from broker_config.states import FailureClass, Reason
 from broker_config.store import Store
 from tests.integration.conftest import Runs
 from workers import submit

@@ -11,7 +11,8 @@ import pytest
 
 from broker_config.errors import TemporaryError
 from broker_config.queues import QueueRecord
-from broker_config.runs import State, now
+from broker_config.runs import now
+from broker_config.states import State
 from broker_config.store import Store
 from broker_config.store.orphans import Orphan
 from tests.agents import eventually

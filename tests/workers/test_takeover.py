@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from broker_config.runs import State
+from broker_config.states import State
 from broker_config.store import Store
 from tests.broker_config.conftest import Hand, agent_info
 from workers.record import Recorder

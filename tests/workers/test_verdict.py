@@ -10,7 +10,8 @@ from broker_config.jobs import ImageSource, Job
 from broker_config.priorities import Priority
 from broker_config.queues import Queue
 from broker_config.retries import RetryPolicy
-from broker_config.runs import FailureClass, Hold, Reason, Run, RunSpec, State, new_run_id, now
+from broker_config.runs import Run, RunSpec, new_run_id, now
+from broker_config.states import FailureClass, Hold, Reason, State
 from broker_config.timeouts import Timeouts
 from workers import quarantine
 from workers.deadlines import next_look, passed

@@ -12,7 +12,8 @@ import pytest
 
 from broker_config.errors import TemporaryError
 from broker_config.jobs import Job
-from broker_config.runs import FailureClass, Reason, Run, State
+from broker_config.runs import Run
+from broker_config.states import FailureClass, Reason, State
 from broker_config.store import Store
 from tests.agents import eventually
 from tests.broker_config.conftest import JOB, MAX_BYTES, Hand, launch_of, spec_of

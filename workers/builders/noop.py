@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder
 from workers.config.builder import NoopBuilderConfig
 from workers.failures import RunFailed

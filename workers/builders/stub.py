@@ -12,7 +12,7 @@ from pydantic import Field
 
 from broker_config.errors import ConfigError, InvalidRequest, TemporaryError
 from broker_config.frozen import Frozen, parse
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder
 from workers.config.builder import OtherBuilderConfig
 from workers.failures import RunCancelled, RunFailed

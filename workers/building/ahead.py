@@ -21,7 +21,8 @@ from pathlib import Path
 from broker_config.errors import TemporaryError
 from broker_config.jobs import ImageSource
 from broker_config.priorities import first_place
-from broker_config.runs import Run, State
+from broker_config.runs import Run
+from broker_config.states import State
 from broker_config.store.runs import RunStore
 from workers.admission import Admission
 from workers.building.builds import Builds

@@ -16,7 +16,8 @@ from functools import partial
 
 from broker_config.errors import TemporaryError
 from broker_config.images import Image, ImageOrigin, ImageStep
-from broker_config.runs import FailureClass, Run, now
+from broker_config.runs import Run, now
+from broker_config.states import FailureClass
 from broker_config.store import Store
 from broker_config.store.builds import Ended, Failure, Underway, Want
 from workers.builders.protocol import Artifact

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from broker_config.errors import ConfigError, TemporaryError
 from broker_config.oci.logins import Login
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.builders.protocol import Artifact, ArtifactKind, Builder, BuildOrder, Push
 from workers.failures import RunFailed
 from workers.registries.protocol import Registry, tag_of

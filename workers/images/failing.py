@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from broker_config.errors import TemporaryError
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.failures import RunFailed
 from workers.images.steps import Failure
 

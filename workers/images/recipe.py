@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from broker_config.jobs import Job
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.config.image_builder import BuildSecret, ImageBuilderConfig
 from workers.failures import RunFailed
 from workers.images.bases import Bases, pinned

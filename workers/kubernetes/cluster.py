@@ -16,7 +16,7 @@ from kubernetes import config as kubeconfig
 from kubernetes.client.exceptions import ApiException
 
 from broker_config.errors import TemporaryError, did_you_mean
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.failures import RunFailed
 from workers.kubernetes.access import Access
 from workers.kubernetes.resource import Resource, root_of

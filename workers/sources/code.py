@@ -11,7 +11,7 @@ from typing import IO
 
 from broker_config import jobs
 from broker_config.errors import CodeNotStored, ConfigError, TemporaryError
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from broker_config.store.code import CodeStore
 from workers.config import AgentConfig
 from workers.failures import RunFailed

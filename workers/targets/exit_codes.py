@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 
-from broker_config.runs import FailureClass
+from broker_config.states import FailureClass
 
 FROM_OUTSIDE = frozenset(128 + number for number in (signal.SIGINT, signal.SIGKILL, signal.SIGTERM))
 """What a shell and a container engine make of a job that one of these signals has ended.

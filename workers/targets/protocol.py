@@ -14,7 +14,8 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 from broker_config.errors import TemporaryError
 from broker_config.findings import Finding
 from broker_config.oci.logins import Login
-from broker_config.runs import FailureClass, Reason, RunId
+from broker_config.runs import RunId
+from broker_config.states import FailureClass, Reason
 from workers.builders.protocol import Artifact, ArtifactKind
 
 

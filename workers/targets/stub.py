@@ -19,7 +19,7 @@ from typing import Any, ClassVar
 from broker_config.errors import InvalidRequest, TemporaryError
 from broker_config.frozen import parse
 from broker_config.resources.stub import StubConfig
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.builders.protocol import ArtifactKind
 from workers.failures import RunFailed
 from workers.targets.exit_codes import failure_of

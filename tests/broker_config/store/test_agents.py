@@ -6,7 +6,7 @@ import threading
 import time
 from datetime import timedelta
 
-from broker_config.runs import State
+from broker_config.states import State
 from broker_config.store import Store
 from broker_config.store.agents import LISTED, Mode, Wish
 from tests.agents import eventually

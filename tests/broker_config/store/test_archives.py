@@ -20,8 +20,9 @@ from broker_config.errors import CodeNotStored
 from broker_config.jobs import CodeSource, Job
 from broker_config.named_jobs import JobDefinition
 from broker_config.queues import Queue, QueueRecord
-from broker_config.runs import Launch, State
+from broker_config.runs import Launch
 from broker_config.settings import Settings
+from broker_config.states import State
 from broker_config.store import Store
 from broker_config.store.archives import GRACE_SECONDS, Location
 from broker_config.store.code_places import BrokerPlace

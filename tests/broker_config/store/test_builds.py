@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from broker_config.store import Store
 from broker_config.store.builds import Ended, Failure, Underway, Want
 from tests.agents import eventually

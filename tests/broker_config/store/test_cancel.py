@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from broker_config.runs import Reason, State
+from broker_config.states import Reason, State
 from broker_config.store import Store
 from broker_config.store.claims import Claimed
 from tests.broker_config.conftest import Hand

@@ -9,7 +9,8 @@ import pytest
 from broker_config import messages
 from broker_config.errors import NotFound, StaleWrite
 from broker_config.priorities import Priority
-from broker_config.runs import FailureClass, Reason, Run, State, now
+from broker_config.runs import Run, now
+from broker_config.states import FailureClass, Reason, State
 from broker_config.store import Store
 from broker_config.store.changes import Change
 from tests.broker_config.conftest import Hand

@@ -8,7 +8,8 @@ import pytest
 
 from broker_config.errors import StaleWrite
 from broker_config.queues import QueueRecord
-from broker_config.runs import Reason, RunId, State
+from broker_config.runs import RunId
+from broker_config.states import Reason, State
 from broker_config.store import Store
 from broker_config.store.changes import Change
 from broker_config.store.claims import Claimed

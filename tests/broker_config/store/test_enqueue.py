@@ -14,8 +14,9 @@ from broker_config.connection import connect
 from broker_config.errors import Conflict, InvalidRequest, NotFound, StaleWrite
 from broker_config.priorities import Priority, first_place
 from broker_config.queues import QueueRecord
-from broker_config.runs import Launch, RunSpec, State
+from broker_config.runs import Launch, RunSpec
 from broker_config.settings import Settings
+from broker_config.states import State
 from broker_config.store import Store
 from broker_config.store.enqueue import BATCH
 from tests.broker_config.conftest import JOB, MAX_BYTES, launch_of, spec_of

@@ -9,7 +9,8 @@ import pytest
 from broker_config.errors import Conflict, QueueFull
 from broker_config.priorities import Priority
 from broker_config.queues import Queue, QueueRecord
-from broker_config.runs import Hold, Reason, Run, State, new_run_id
+from broker_config.runs import Run, new_run_id
+from broker_config.states import Hold, Reason, State
 from broker_config.store import Store
 from broker_config.store.claims import Claimed
 from tests.broker_config.conftest import MAX_BYTES, Hand, launch_of, spec_of

@@ -16,8 +16,9 @@ from broker_config.connection import connect
 from broker_config.embedded import EmbeddedBroker
 from broker_config.priorities import Priority, list_key
 from broker_config.queues import Queue
-from broker_config.runs import Run, State, may_change
+from broker_config.runs import Run
 from broker_config.settings import Settings
+from broker_config.states import State, may_change
 from broker_config.store import Store
 from broker_config.store.claims import Claimed
 from tests.broker_config.conftest import Hand

@@ -8,7 +8,8 @@ import pytest
 
 from broker_config import messages
 from broker_config.priorities import Priority, list_key
-from broker_config.runs import Run, State
+from broker_config.runs import Run
+from broker_config.states import State
 from broker_config.store import Store
 from tests.broker_config.conftest import Hand
 

@@ -9,7 +9,7 @@ import pytest
 
 from broker_config.errors import Conflict, NotFound, StaleWrite
 from broker_config.queues import Queue, QueueRecord
-from broker_config.runs import State
+from broker_config.states import State
 from broker_config.store import Store
 from tests.broker_config.conftest import MAX_BYTES, Hand, launch_of, spec_of
 

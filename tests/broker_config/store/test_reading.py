@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from broker_config.errors import InvalidRequest, NotFound
-from broker_config.runs import RunId, State
+from broker_config.runs import RunId
 from broker_config.settings import Settings
+from broker_config.states import State
 from broker_config.store import Store
 from broker_config.store import runs as runs_module
 from broker_config.store.runs import Standing

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from broker_config.runs import Event, Reason, RunId, State
+from broker_config.runs import Event, RunId
+from broker_config.states import Reason, State
 from broker_config.store import Store
 from broker_config.store.changes import Change
 from broker_config.store.feed import Place

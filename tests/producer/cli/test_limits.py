@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from broker_config.queues import QueueRecord
-from broker_config.runs import FailureClass, Hold, Reason, State, now
+from broker_config.runs import now
+from broker_config.states import FailureClass, Hold, Reason, State
 from broker_config.store import Store
 from broker_config.store.changes import Change
 from tests.producer.cli.conftest import Call

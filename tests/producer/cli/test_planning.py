@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from broker_config.queues import Queue
-from broker_config.runs import State
+from broker_config.states import State
 from broker_config.store import Store
 from producer import Client
 from producer.cli.planning import request_lines

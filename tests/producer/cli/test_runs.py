@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from broker_config.queues import Queue, QueueRecord
-from broker_config.runs import Reason, State
+from broker_config.states import Reason, State
 from broker_config.store import Store
 from producer import Client, RunHandle
 from tests.producer.cli.conftest import Call

@@ -16,8 +16,8 @@ from broker_config.jobs import CodeSource, Job
 from broker_config.oci.distribution import Distribution
 from broker_config.oci.logins import Login
 from broker_config.queues import Queue
-from broker_config.runs import FailureClass, Reason
 from broker_config.settings import Settings
+from broker_config.states import FailureClass, Reason
 from broker_config.store import Store
 from tests.buildkit import Daemon, buildkitd
 from tests.certificates import make_certificates

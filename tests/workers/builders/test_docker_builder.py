@@ -20,7 +20,7 @@ from docker.errors import APIError
 from broker_config.errors import ConfigError, TemporaryError
 from broker_config.jobs import CodeSource, Job
 from broker_config.oci.logins import Login
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from tests.contract.waiting import eventually
 from tests.docker_engine import BASE_IMAGE, engine
 from tests.oci_registry import Registry, registry

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from broker_config.errors import TemporaryError
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from tests.cluster import cluster, has_condition, namespace, registry, until
 from tests.moto_server import aws
 from tests.workers.builders.kaniko_lab import kaniko, kaniko_config, order_of

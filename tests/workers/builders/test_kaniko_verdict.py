@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from broker_config.errors import TemporaryError
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.builders.kaniko import verdict
 from workers.failures import RunFailed
 from workers.images.steps import Failure

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from broker_config.jobs import CodeSource, ImageSource, Job
-from broker_config.runs import FailureClass
+from broker_config.states import FailureClass
 from tests.contract.waiting import eventually
 from tests.services import require
 from tests.workers.builders.wheels import OFFLINE, write_slow_package, write_wheel

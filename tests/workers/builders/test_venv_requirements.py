@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from broker_config.jobs import CodeSource, Job
-from broker_config.runs import FailureClass
+from broker_config.states import FailureClass
 from workers.builders.protocol import BuildOrder
 from workers.builders.venv import VenvBuilder
 from workers.config.builder import VenvConfig

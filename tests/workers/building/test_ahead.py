@@ -16,7 +16,8 @@ import pytest
 from broker_config.jobs import CodeSource, Job
 from broker_config.priorities import Priority
 from broker_config.queues import QueueRecord
-from broker_config.runs import Launch, Run, RunSpec, State, new_run_id, now
+from broker_config.runs import Launch, Run, RunSpec, new_run_id, now
+from broker_config.states import State
 from broker_config.store import Store
 from tests.agents import eventually
 from tests.broker_config.conftest import JOB

@@ -13,8 +13,9 @@ import pytest
 
 from broker_config.errors import TemporaryError
 from broker_config.queues import QueueRecord
-from broker_config.runs import FailureClass, Run, State
+from broker_config.runs import Run
 from broker_config.settings import Settings
+from broker_config.states import FailureClass, State
 from broker_config.store import Store
 from tests.agents import eventually
 from tests.broker_config.conftest import Hand

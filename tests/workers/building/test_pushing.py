@@ -9,7 +9,7 @@ import pytest
 
 from broker_config.errors import TemporaryError
 from broker_config.oci.logins import Login
-from broker_config.runs import FailureClass
+from broker_config.states import FailureClass
 from tests.contract.builders import order_of
 from tests.oci_registry import registry
 from workers.builders.protocol import Artifact, BuildOrder, Push

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from broker_config.jobs import CodeSource, Job
-from broker_config.runs import FailureClass
+from broker_config.states import FailureClass
 from workers.config.builder import DockerBuilderConfig
 from workers.failures import RunFailed
 from workers.images.dockerfile import Dockerfile, dockerfile

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broker_config.jobs import CodeSource, ImageSource, Job
-from broker_config.runs import FailureClass
+from broker_config.states import FailureClass
 from workers.config.builder import DockerBuilderConfig
 from workers.config.image_builder import ImageBuilderConfig
 from workers.config.kaniko import KanikoBuilderConfig

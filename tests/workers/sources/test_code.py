@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from broker_config import jobs
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from broker_config.store import Store
 from tests.code import put
 from workers.config import AgentConfig

@@ -11,7 +11,7 @@ import pytest
 
 from broker_config import jobs
 from broker_config.errors import TemporaryError
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from broker_config.store import Store
 from tests.services import require
 from tests.workers.sources.git_server import GitServer, commit, git, new_repository

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from broker_config.runs import Reason, new_run_id
+from broker_config.runs import new_run_id
+from broker_config.states import Reason
 from tests.cluster import JOBS, cluster, registry
 from tests.contract.targets import workload_of
 from tests.contract.waiting import eventually

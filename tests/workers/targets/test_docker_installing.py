@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from tests.workers.builders.wheels import write_wheel
 from tests.workers.targets.docker_lab import DockerLab
 from workers.failures import RunFailed

@@ -15,7 +15,7 @@ import pytest
 
 from broker_config.errors import TemporaryError
 from broker_config.oci.logins import Login
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from tests.cluster import JOBS, account, cluster, device, namespace, registry
 from tests.contract.waiting import eventually
 from tests.workers.targets.kubernetes_lab import Lab

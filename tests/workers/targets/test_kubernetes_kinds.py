@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from tests.cluster import JOBS, cluster, namespace
 from tests.contract.waiting import eventually
 from tests.operators.operators import (

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from broker_config.errors import TemporaryError
-from broker_config.runs import Reason, new_run_id
+from broker_config.runs import new_run_id
+from broker_config.states import Reason
 from tests.cluster import JOBS, cluster, namespace, registry
 from tests.contract.targets import workload_of
 from tests.contract.waiting import eventually

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.kubernetes.pods import PodPhase, PodState, Started, Trouble
 from workers.targets.kubernetes.states import observation, read
 from workers.targets.protocol import Phase

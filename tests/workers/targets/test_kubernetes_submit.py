@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from broker_config.errors import TemporaryError
-from broker_config.runs import Reason
+from broker_config.states import Reason
 from tests.cluster import JOBS, NAMESPACES, cluster, namespace
 from tests.contract.waiting import eventually
 from tests.workers.targets.kubernetes_lab import Lab

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from tests.contract.targets import Behaviour, LocalProcess, workload_of
 from tests.contract.waiting import eventually
 from tests.workers.targets.local_process_lab import ProcessLab

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from tests.contract.targets import Behaviour
 from tests.contract.waiting import eventually
 from tests.workers.targets.local_process_lab import ProcessLab, agent_process, go

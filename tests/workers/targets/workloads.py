@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from broker_config.runs import FailureClass
+from broker_config.states import FailureClass
 from tests.golden.requests import FILES, Golden, workload
 from workers.failures import RunFailed
 from workers.targets.protocol import Request, Workload

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from broker_config.errors import ConfigError
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.builders.buildkit.daemon import introduce
 from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder
 from workers.config.buildkit import BuildkitBuilderConfig

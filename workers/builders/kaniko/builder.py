@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.builders.kaniko.access import lacking
 from workers.builders.kaniko.bases import bases_of
 from workers.builders.kaniko.build import KanikoBuild

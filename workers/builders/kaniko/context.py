@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from broker_config.errors import ConfigError
 from broker_config.places import open_place
 from broker_config.places.protocol import Place
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.config.kaniko import KanikoBuilderConfig
 from workers.failures import RunFailed
 from workers.images.recipe import Recipe

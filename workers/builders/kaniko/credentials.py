@@ -14,7 +14,7 @@ from typing import Any
 
 from broker_config.oci.logins import Login, docker_config
 from broker_config.oci.references import host_of
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.config.image_builder import BuildSecret
 from workers.config.images import CLOUDS, RegistryKind, kind_of
 from workers.config.kaniko import KanikoBuilderConfig, cloud_of

@@ -12,7 +12,7 @@ import time
 
 from broker_config.errors import ConfigError, TemporaryError
 from broker_config.oci.references import Reference
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.builders.kaniko import verdict
 from workers.builders.kaniko.context import Contexts
 from workers.builders.kaniko.credentials import Credentials

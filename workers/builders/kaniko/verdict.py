@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from broker_config.errors import TemporaryError
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.failures import RunFailed
 from workers.images.failing import failed, not_pushed
 from workers.images.steps import Failure

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from broker_config.errors import TemporaryError
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder
 from workers.builders.venv.commands import Surroundings, run_command, stop_if_cancelled
 from workers.builders.venv.installers import RUNNING, choose_installer, no_such_python

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from broker_config.errors import ConfigError
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.failures import RunFailed
 
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"

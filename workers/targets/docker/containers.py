@@ -12,7 +12,7 @@ import requests
 from docker.errors import APIError, ImageNotFound, NotFound
 
 from broker_config.errors import TemporaryError
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.failures import RunFailed
 from workers.targets.docker.engine import Engine, check, may_pass, words_of
 from workers.targets.docker.render import MANAGED

@@ -16,7 +16,7 @@ import urllib3
 from docker.errors import APIError, DockerException, create_api_error_from_http_exception
 
 from broker_config.errors import TemporaryError
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.failures import RunFailed
 
 ANSWER_SECONDS = 30

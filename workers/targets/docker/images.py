@@ -8,7 +8,7 @@ from docker.errors import APIError, InvalidRepository
 
 from broker_config.errors import TemporaryError
 from broker_config.oci.logins import Login
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.failures import RunFailed
 from workers.targets.docker.engine import Engine, may_pass, words_of
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from docker.errors import NotFound
 
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.targets.docker.engine import Engine
 from workers.targets.docker.inside import CODE_FOLDER
 from workers.targets.protocol import Observation, Phase

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from broker_config.resources.docker.flags import FLAGS, given_flags
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.builders.protocol import ArtifactKind
 from workers.failures import RunFailed
 from workers.targets.docker.inside import CODE_FOLDER

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from broker_config.errors import TemporaryError
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.failures import RunFailed
 from workers.kubernetes.cluster import Refused
 from workers.targets.kubernetes.places import Place

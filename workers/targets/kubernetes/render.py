@@ -12,7 +12,7 @@ from copy import deepcopy
 from typing import Any
 
 from broker_config.resources.kubernetes import type_of
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.failures import RunFailed
 from workers.targets.containers import Container, image_of, literal, place_command, place_env, place_image
 from workers.targets.kubernetes.handles import Handle

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from broker_config.errors import TemporaryError
-from broker_config.runs import Reason
+from broker_config.states import Reason
 from workers.kubernetes import pods
 from workers.kubernetes.cluster import Cluster, Refused
 from workers.kubernetes.informer import Informer, Kept

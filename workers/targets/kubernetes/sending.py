@@ -11,7 +11,7 @@ from typing import Any
 from broker_config.errors import TemporaryError
 from broker_config.oci.logins import Login, docker_config
 from broker_config.oci.references import Reference, host_of
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.failures import RunFailed
 from workers.kubernetes.cluster import Refused
 from workers.kubernetes.resource import SECRETS

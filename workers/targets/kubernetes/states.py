@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.kubernetes.pods import PodState, Trouble, worst
 from workers.targets.exit_codes import failure_of
 from workers.targets.kubernetes.kinds import kind_of

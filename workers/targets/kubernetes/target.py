@@ -12,7 +12,7 @@ from typing import Any
 
 from broker_config.errors import ConfigError, LaunchyardError, TemporaryError
 from broker_config.findings import Finding, error
-from broker_config.runs import Reason
+from broker_config.states import Reason
 from workers.builders.protocol import ArtifactKind
 from workers.failures import RunFailed
 from workers.kubernetes.cluster import Refused

@@ -9,7 +9,7 @@ from typing import Any
 from broker_config.errors import InvalidRequest
 from broker_config.frozen import parse
 from broker_config.resources.local_process import LocalProcessConfig
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.builders.protocol import ArtifactKind
 from workers.failures import RunFailed
 from workers.targets.protocol import Request, Workload

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from broker_config.errors import TemporaryError
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.builders.protocol import ArtifactKind
 from workers.failures import RunFailed
 from workers.targets.local_process import config, endings, output, supervisor

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from broker_config.resources.sagemaker import DROPPED, PROCESSING_KEY, SESSION_KEYS, spelled
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.failures import RunFailed
 from workers.targets.containers import image_of
 from workers.targets.identity import fitting, identity, prefixed

@@ -7,7 +7,7 @@ from typing import Any
 
 from broker_config.errors import InvalidRequest
 from broker_config.frozen import parse
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.failures import RunFailed
 from workers.targets.containers import image_of, place_command, place_env, place_image
 from workers.targets.identity import fitting, identity, prefixed
