@@ -134,11 +134,11 @@ class RunHandle:
 
     def log_lines(self) -> Iterator[LogLine]:
         """The lines so far, each with the stream that it is from."""
-        position = "0-0"
+        position, lines = "0-0", _Lines()
         while entries := self._store.logs.read(self.id, position):
             position = entries[-1].id
             for entry in entries:
-                yield from _lines(entry)
+                yield from lines.of(entry)
 
     def follow(self) -> Iterator[Event | LogLine]:
         """What happens and what is printed, from the beginning, as it comes; ends after the event of the run's end.
@@ -148,14 +148,14 @@ class RunHandle:
             BrokerUnavailable: when the broker is gone for longer than a restart takes.
         """
         ask_patiently(self.refresh, math.inf)
-        place, end = Place(), None
+        place, end, lines = Place(), None, _Lines()
         while True:
             # Lines are written before the end is; what a full page left over is read before the end is told.
             read = partial(self._store.feed.read, self.id, place, None if end else BLOCK_SECONDS)
             items, place = ask_patiently(read, math.inf)
             for item in items:
                 if isinstance(item, LogEntry):
-                    yield from _lines(item)
+                    yield from lines.of(item)
                 elif item.new.is_terminal:
                     end = item
                 else:
@@ -172,5 +172,16 @@ class RunHandle:
         return self
 
 
-def _lines(entry: LogEntry) -> Iterator[LogLine]:
-    return (LogLine(entry.stream, line) for line in entry.lines)
+class _Lines:
+    """The lines of a log in order, with a word where some of them are not kept any more."""
+
+    def __init__(self) -> None:
+        self._told = 0  # of the job
+
+    def of(self, entry: LogEntry) -> Iterator[LogLine]:
+        """Those of the next batch."""
+        if entry.stream == "job":
+            if (missing := entry.before - self._told) > 0:
+                yield LogLine(entry.stream, f"--- launchyard: {missing} lines are not kept any more ---")
+            self._told = max(entry.before, self._told) + len(entry.lines)
+        yield from (LogLine(entry.stream, line) for line in entry.lines)

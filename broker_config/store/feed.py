@@ -42,7 +42,7 @@ class Feed:
         new_events, new_logs = found.get(events, []), found.get(logs, [])
         items: list[tuple[str, Event | LogEntry]] = []
         items += [(entry_id, streams.event(fields)) for entry_id, fields in new_events]
-        items += [(entry_id, _log_entry(entry_id, fields)) for entry_id, fields in new_logs]
+        items += [(entry_id, LogEntry.of(entry_id, fields)) for entry_id, fields in new_logs]
         # Two streams have one clock and a count of their own within a millisecond, so that is not compared. The sort
         # keeps the order of what is equal: an event comes before the lines of its millisecond.
         items.sort(key=lambda item: int(item[0].partition("-")[0]))
@@ -51,7 +51,3 @@ class Feed:
             new_logs[-1][0] if new_logs else after.log,
         )
         return News([item for _, item in items], place)
-
-
-def _log_entry(entry_id: str, fields: dict[str, str]) -> LogEntry:
-    return LogEntry(entry_id, fields["stream"], fields["text"].split("\n"))

@@ -11,7 +11,10 @@ from broker_config.store import streams
 from broker_config.store.keys import Keys
 
 MAX_ENTRIES = 4000
-"""Batches kept for a run; older ones are dropped. A batch holds up to 64 KiB, usually far less."""
+"""Batches kept for a run; older ones are dropped. So a log takes up to 256 MB, and usually far less."""
+
+BATCH_CHARACTERS = 64 * 1024
+"""In one batch of a job's lines."""
 
 
 class LogEntry(NamedTuple):
@@ -20,6 +23,12 @@ class LogEntry(NamedTuple):
     id: str  # position in the run's log
     stream: str  # "job" or "build"
     lines: list[str]
+    before: int = 0  # how many lines the job had printed before
+
+    @classmethod
+    def of(cls, entry_id: str, fields: dict[str, str]) -> LogEntry:
+        """As it is in the store."""
+        return cls(entry_id, fields["stream"], fields["text"].split("\n"), int(fields.get("before", 0)))
 
 
 class LogStore:
@@ -47,9 +56,8 @@ class LogStore:
         was lost adds nothing, and neither does an agent whose run another one follows by now.
         """
         with translated():
-            return str(
-                self._script(keys=[self._keys.run_logs(run_id)], args=[start, position, "\n".join(lines), MAX_ENTRIES])
-            )
+            args: list[str | int] = [start, position, MAX_ENTRIES, *_batches(lines)]
+            return str(self._script(keys=[self._keys.run_logs(run_id)], args=args))
 
     def position(self, run_id: str) -> str:
         """The position that came with the newest batch of the job's own log; empty when there is none."""
@@ -65,7 +73,16 @@ class LogStore:
             reply: Any = self._client.xread(
                 {self._keys.run_logs(run_id): after}, count=1000, block=streams.block(block_seconds)
             )
-        return [
-            LogEntry(entry_id, fields["stream"], fields["text"].split("\n"))
-            for entry_id, fields in streams.entries(reply)
-        ]
+        return [LogEntry.of(entry_id, fields) for entry_id, fields in streams.entries(reply)]
+
+
+def _batches(lines: list[str]) -> list[str]:
+    batches: list[list[str]] = []
+    room = 0
+    for line in lines:
+        if not batches or len(line) > room:
+            batches.append([])
+            room = BATCH_CHARACTERS
+        batches[-1].append(line)
+        room -= len(line)
+    return ["\n".join(batch) for batch in batches]

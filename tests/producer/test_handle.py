@@ -13,6 +13,7 @@ from broker_config.queues import Queue, QueueRecord
 from broker_config.runs import Event
 from broker_config.settings import Settings
 from broker_config.states import Reason, State
+from broker_config.store import Store
 from producer import Client, LogLine, RunHandle, RunUnsuccessful
 from tests.producer.conftest import HandAgent
 
@@ -141,6 +142,24 @@ def test_logs_give_the_lines_so_far(run: RunHandle, agent: HandAgent) -> None:
 
     # When its log is read without following, then the lines so far come and it ends
     assert list(run.logs()) == ["epoch 1", "epoch 2"]
+
+
+def test_a_log_whose_beginning_is_not_kept_any_more_says_so(
+    run: RunHandle, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given more batches than are kept
+    monkeypatch.setattr("broker_config.store.logs.MAX_ENTRIES", 100)
+    monkeypatch.setattr("broker_config.store.logs.BATCH_CHARACTERS", 1)
+    store.logs.append(run.id, "build", ["built"])
+    store.logs.append_from("", run.id, [f"epoch {number}" for number in range(1000)], "1000")
+
+    # When
+    said, *lines = run.logs()
+
+    # Then
+    missing = 1000 - len(lines)
+    assert said == f"--- launchyard: {missing} lines are not kept any more ---"
+    assert lines == [f"epoch {number}" for number in range(missing, 1000)]
 
 
 def test_following_gives_every_line_and_ends_with_the_run(

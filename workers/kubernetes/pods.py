@@ -58,6 +58,7 @@ class PodState:
     containers: tuple[Started, ...]
     trouble: Trouble | None = None
     demand: Demand | None = None  # of one that no node takes: what it asks for
+    uid: str = ""
 
     @property
     def has_ended(self) -> bool:
@@ -103,6 +104,7 @@ def read(pod: Object) -> PodState:
         containers=tuple(_with_log(pod["spec"], status)),
         trouble=trouble,
         demand=demand_of(pod["spec"]) if trouble is not None and trouble.reason is Reason.UNSCHEDULABLE else None,
+        uid=pod["metadata"]["uid"],
     )
 
 

@@ -154,6 +154,21 @@ def test_lines_of_the_same_place_are_added_once(store: Store) -> None:
     assert [entry.lines for entry in store.logs.read(RUN)] == [["one"], ["two"]]
 
 
+def test_many_lines_become_batches_each_of_which_knows_how_many_came_before(store: Store) -> None:
+    # Given
+    long, longer = "x" * 60_000, "y" * 100_000
+    # When
+    store.logs.append_from("", RUN, ["one", "", long, long, longer, "last"], "4")
+    store.logs.append_from("4", RUN, ["next"], "8")
+    # Then
+    entries = store.logs.read(RUN)
+    assert [entry.lines for entry in entries] == [["one", "", long], [long], [longer], ["last"], ["next"]]
+    assert [entry.before for entry in entries] == [0, 3, 4, 5, 6]
+    assert store.logs.position(RUN) == "8"
+    # And a position of the past adds nothing
+    assert store.logs.append_from("", RUN, ["one"], "4") == "8"
+
+
 def test_old_batches_make_room_for_new_ones(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     # Given
     monkeypatch.setattr("broker_config.store.logs.MAX_ENTRIES", 200)

@@ -108,6 +108,17 @@ def test_a_pod_that_a_later_agent_does_not_find_any_more_is_told_of(reader: Read
     assert "container main of pod p was gone" in said
 
 
+def test_the_pods_of_an_earlier_attempt_are_not_missed(reader: Reader) -> None:
+    # Given
+    reader.prints("01 one")
+    reader.read(RUNNING)
+    # When the log is read on for the attempt that came after it
+    reader.prints("05 two", pod="q")
+    chunk = reader.logs.read("run-2", [replace(RUNNING, name="q")], reader.position, lambda: False)
+    # Then
+    assert list(chunk.lines) == ["two"]
+
+
 def test_a_log_that_was_read_to_its_end_is_not_asked_for_again_and_not_missed(reader: Reader) -> None:
     # Given
     reader.prints("01 one")

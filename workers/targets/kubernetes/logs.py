@@ -35,6 +35,9 @@ _SOON_NS = 3 * 10**9
 _BAD_REQUEST = 400
 """The server's answer for a container that has not started, or has no earlier instance."""
 
+_RUN = "run"
+"""In a position, beside the keys of sources: whose it is, with the attempt."""
+
 NO_LOG = "the pods are gone, and their log with them"
 
 
@@ -43,6 +46,7 @@ class Source:
     """One start of a container."""
 
     pod: str
+    uid: str  # the pod's: one that is made again under its name is another one
     container: str
     restart: int
     is_current: bool = False  # the node has no later one
@@ -53,14 +57,14 @@ class Source:
 
     @property
     def key(self) -> str:
-        return f"{self.pod}/{self.container}#{self.restart}"
+        return f"{self.pod}/{self.uid}/{self.container}#{self.restart}"
 
     @classmethod
     def parse(cls, key: str) -> Source:
         """Of one that is gone."""
         name, _, restart = key.rpartition("#")
-        pod, _, container = name.partition("/")
-        return cls(pod, container, int(restart))
+        pod, uid, container = name.split("/")
+        return cls(pod, uid, container, int(restart))
 
     def __str__(self) -> str:
         return f"container {self.container} of pod {self.pod}"
@@ -99,7 +103,7 @@ class Logs:
         Raises:
             TemporaryError: when the cluster does not tell of one, and there is nothing new of the others.
         """
-        places = {key: Place(*place) for key, place in json.loads(position or "{}").items()}
+        places = _places(run, position)
         self.hold(run, [pod for pod in pods if pod.is_leaving])
         sources = _sources(pods, places, self._held.get(run, {}))
         live = [one for one in sources if not places.get(one.key, Place()).is_end and one.key not in self._ends[run]]
@@ -116,7 +120,7 @@ class Logs:
                 raise reading.failure
             return LogChunk((), position, requests=reading.requests)
         kept = {key: (one.at_ns, one.taken, *[1] * one.is_end) for key, one in reading.places.items()}
-        return LogChunk(reading.lines, json.dumps(kept), reading.has_more, reading.requests)
+        return LogChunk(reading.lines, json.dumps({_RUN: run, **kept}), reading.has_more, reading.requests)
 
     def hold(self, run: str, pods: Sequence[PodState]) -> None:
         """Keep what the pods still print: they are about to be deleted, and their logs with them."""
@@ -205,6 +209,14 @@ class Logs:
             return take(read(texts), place, most)
 
 
+def _places(run: str, position: str) -> dict[str, Place]:
+    """By the source's key. A position of the run's earlier attempt says nothing of this one's pods."""
+    kept = json.loads(position or "{}")
+    if kept.pop(_RUN, run) != run:
+        return {}
+    return {key: Place(*place) for key, place in kept.items()}
+
+
 def _gone(source: Source, place: Place) -> str:
     return f"{source} was gone before its log was read to the end; what it printed after {place}, if anything, is lost"
 
@@ -225,9 +237,9 @@ def _of(pods: Sequence[PodState]) -> Iterator[Source]:
         is_leaving = pod.is_leaving or pod.has_ended
         for one in pod.containers:
             if one.has_earlier:
-                yield Source(pod.name, one.name, one.restarts - 1, is_leaving=is_leaving, is_gone=False)
+                yield Source(pod.name, pod.uid, one.name, one.restarts - 1, is_leaving=is_leaving, is_gone=False)
             yield Source(
-                *(pod.name, one.name, one.restarts),
+                *(pod.name, pod.uid, one.name, one.restarts),
                 is_current=True,
                 has_ended=one.has_ended,
                 is_leaving=is_leaving,
@@ -239,11 +251,11 @@ def _of(pods: Sequence[PodState]) -> Iterator[Source]:
 def _sources(pods: Sequence[PodState], places: Mapping[str, Place], held: Mapping[str, Held]) -> Sequence[Source]:
     """These, and those that were there before and are gone."""
     found = {one.key: one for one in _of(pods)}
-    newest = {(one.pod, one.container): one.restart for one in found.values()}
-    there = {pod.name for pod in pods}
+    newest = {(one.uid, one.container): one.restart for one in found.values()}
+    there = {pod.uid for pod in pods}
     before = [Source.parse(key) for key in dict.fromkeys([*places, *held]) if key and key not in found]
     # Of a container whose pod is there and that is not told of, nothing is known at this moment.
-    gone = [one for one in before if one.pod not in there or one.restart < newest.get((one.pod, one.container), 0)]
+    gone = [one for one in before if one.uid not in there or one.restart < newest.get((one.uid, one.container), 0)]
     return [*found.values(), *gone]
 
 
@@ -253,8 +265,8 @@ def _tell_skipped(pods: Sequence[PodState], reading: _Reading) -> None:
     for pod in pods:
         for one in pod.containers:
             first = one.restarts - one.has_earlier
-            last = max((at.restart for at in read if (at.pod, at.container) == (pod.name, one.name)), default=-1)
+            last = max((at.restart for at in read if (at.uid, at.container) == (pod.uid, one.name)), default=-1)
             if first > last + 1:
                 what = f"{first - last - 1} starts" if first > last + 2 else "a start"
                 reading.say(f"the log of {what} of container {one.name} of pod {pod.name} was gone before it was read")
-                reading.places[Source(pod.name, one.name, first - 1).key] = Place(is_end=True)
+                reading.places[Source(pod.name, pod.uid, one.name, first - 1).key] = Place(is_end=True)
