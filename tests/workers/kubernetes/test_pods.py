@@ -10,7 +10,7 @@ from workers.kubernetes.pods import PodPhase, Started, read, worst
 
 def pod(phase: str = "Pending", *containers: dict[str, Any], **status: Any) -> dict[str, Any]:
     return {
-        "metadata": {"name": "job-x"},
+        "metadata": {"name": "job-x", "uid": "x"},
         "spec": {"containers": [{"name": one["name"]} for one in containers] or [{"name": "main"}]},
         "status": {"phase": phase, "containerStatuses": list(containers), **status},
     }

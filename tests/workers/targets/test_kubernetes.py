@@ -99,12 +99,12 @@ def test_pods_that_were_seen_before_their_object_are_not_forgotten(lab: Lab, hom
     limits = {"limits": {"launchyard.example/none": 1}}
     name = lab.submit("true", spec=pod_spec(containers=[{"resources": limits}]))
     lab.seen_with(name, Reason.UNSCHEDULABLE)
-    # When a later agent with the same home has listed the pods there, and in its own namespace
+    # When a later agent with the same home has listed the objects and the pods there
     later, stop, listed = KubernetesTarget(home), threading.Event(), Semaphore(0)
     later.inventory()
     thread = threading.Thread(target=later.watch, args=(lambda _: listed.release(), stop))
     thread.start()
-    for _ in range(3):
+    for _ in range(2):
         assert listed.acquire(timeout=30)
     seen = later.observe([name])[name]
     stop.set()

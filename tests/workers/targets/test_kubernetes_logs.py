@@ -119,6 +119,16 @@ def test_the_pods_of_an_earlier_attempt_are_not_missed(reader: Reader) -> None:
     assert list(chunk.lines) == ["two"]
 
 
+def test_a_pod_that_is_made_again_under_its_name_is_read_from_its_beginning(reader: Reader) -> None:
+    # Given
+    reader.prints("05 one")
+    assert reader.read(ENDED) == ["one"]
+    # When
+    reader.prints("05 two")
+    # Then
+    assert reader.read(replace(RUNNING, uid="another")) == ["[p main] two"]
+
+
 def test_a_log_that_was_read_to_its_end_is_not_asked_for_again_and_not_missed(reader: Reader) -> None:
     # Given
     reader.prints("01 one")

@@ -251,11 +251,15 @@ def _of(pods: Sequence[PodState]) -> Iterator[Source]:
 def _sources(pods: Sequence[PodState], places: Mapping[str, Place], held: Mapping[str, Held]) -> Sequence[Source]:
     """These, and those that were there before and are gone."""
     found = {one.key: one for one in _of(pods)}
-    newest = {(one.uid, one.container): one.restart for one in found.values()}
-    there = {pod.uid for pod in pods}
+    newest = {(one.pod, one.uid, one.container): one.restart for one in found.values()}
+    there = {(pod.name, pod.uid) for pod in pods}
     before = [Source.parse(key) for key in dict.fromkeys([*places, *held]) if key and key not in found]
     # Of a container whose pod is there and that is not told of, nothing is known at this moment.
-    gone = [one for one in before if one.uid not in there or one.restart < newest.get((one.uid, one.container), 0)]
+    gone = [
+        one
+        for one in before
+        if (one.pod, one.uid) not in there or one.restart < newest.get((one.pod, one.uid, one.container), 0)
+    ]
     return [*found.values(), *gone]
 
 
@@ -265,7 +269,10 @@ def _tell_skipped(pods: Sequence[PodState], reading: _Reading) -> None:
     for pod in pods:
         for one in pod.containers:
             first = one.restarts - one.has_earlier
-            last = max((at.restart for at in read if (at.uid, at.container) == (pod.uid, one.name)), default=-1)
+            last = max(
+                (at.restart for at in read if (at.pod, at.uid, at.container) == (pod.name, pod.uid, one.name)),
+                default=-1,
+            )
             if first > last + 1:
                 what = f"{first - last - 1} starts" if first > last + 2 else "a start"
                 reading.say(f"the log of {what} of container {one.name} of pod {pod.name} was gone before it was read")
