@@ -24,6 +24,7 @@ from workers.kubernetes.resource import CONFIG_MAPS, PODS, SECRETS, Resource
 from workers.targets.kubernetes.handles import Handle
 from workers.targets.kubernetes.logs import CHUNK_CHARACTERS
 from workers.targets.kubernetes.output import LINE_BYTES
+from workers.targets.kubernetes.scope import Scope
 from workers.targets.kubernetes.target import KubernetesTarget
 from workers.targets.protocol import Phase
 
@@ -296,6 +297,17 @@ def test_a_log_that_is_longer_than_one_answer_comes_whole(lab: Lab) -> None:
         lines += chunk.lines
     # Then
     assert [int(line.split()[0]) for line in lines] == list(range(count))
+
+
+def test_a_job_that_ends_before_its_pods_are_told_of_has_its_log(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given
+    name = lab.submit("echo", "said")
+    lab.end_of(name)
+    # When the watch of pods is late by one look
+    known, late = Scope.pods_of, [()]
+    monkeypatch.setattr(Scope, "pods_of", lambda scope, owner: late.pop() if late else known(scope, owner))
+    # Then
+    assert list(lab.target.read_logs(name, "").lines) == ["said"]
 
 
 def test_pods_that_are_gone_are_told_where_their_log_would_be(lab: Lab) -> None:

@@ -114,6 +114,9 @@ class KubernetesTarget:
         handle = Handle.parse(name)
         place = self._places.of(handle)
         pods = place.scope.pods_of(handle.run)
+        if not pods and self._end_of(name):
+            # It may have ended just now, before its pods were told of.
+            pods = place.scope.pods_of(handle.run)
         return place.logs.read(handle.run, pods, position, has_ended=lambda: bool(self._end_of(name)))
 
     def cancel(self, name: str, grace_seconds: float) -> None:
