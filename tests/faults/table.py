@@ -74,9 +74,9 @@ def written(page: str, cells: Sequence[Cell]) -> str:
 
 def _earlier(fault: str, table: str) -> Iterator[Cell]:
     """The cells of a table that `markdown` wrote, as far as it shows them."""
-    head, *rows = [line.strip("| ").split(" | ") for line in table.partition("\n##")[0].splitlines() if line[:1] == "|"]
-    for step, *shown in rows[1:]:
-        for target, text in zip(head[1:], shown, strict=False):
+    rows = [line.strip("| ").split(" | ") for line in table.partition("\n##")[0].splitlines() if line[:1] == "|"]
+    for step, *shown in rows[2:]:
+        for target, text in zip(rows[0][1:], shown, strict=False):
             if text.strip():
                 seconds = float(text.removesuffix(" s")) if text.endswith(" s") else None
                 yield Cell(fault, step, target, seconds, end_seconds=float(text == "goes on"), is_left=False)

@@ -38,3 +38,10 @@ def test_a_new_target_gets_a_column_of_its_own() -> None:
     assert "| claimed | 1.0 s | 3.0 s | 2.0 s |" in page
     assert "| end seen |  | goes on |  |" in page
     assert "6 cells; taken up after 2.0 s (median), 3.0 s (p95)." in page
+
+
+def test_a_heading_without_a_table_gets_one() -> None:
+    # When
+    page = written("### agent killed\n", [Cell("agent killed", Step.CLAIMED, "kubernetes", 2.0, 3.0, is_left=False)])
+    # Then
+    assert "| claimed | 2.0 s |" in page
