@@ -100,6 +100,7 @@ KINDS: Mapping[str, Kind] = {
     # Its pods have 63 characters for object, role, two numbers and five letters; a role is `dataset-initializer`.
     "trainer.kubeflow.org/TrainJob": Kind(find_pods=pods.of_train_job, suspend="spec.suspend", name_limit=33),
     "ray.io/RayJob": Kind(
+        find_pods=pods.of_ray_job,
         once={"spec.backoffLimit": 0},
         suspend="spec.suspend",
         # The containers start Ray, which then runs the job's command on the head.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +16,12 @@ PATCHER = "launchyard/agent"
 
 _TRAINER_JOB = "node"
 """What the job that trains is called in the runtimes that come with Kubeflow Trainer."""
+
+_WITH_SUBMITTER = (None, "", "K8sJobMode")
+"""Modes of KubeRay in which a pod of its own submits a job to its Ray cluster; the first two stand for the third."""
+
+_SUBMITTER_RESOURCES = {"requests": {"cpu": "500m", "memory": "200Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}}
+"""What KubeRay gives to that pod."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +78,28 @@ def of_train_job(manifest: Object) -> list[Pod]:
 
 def _patched(patch: Object) -> list[Object]:
     """The jobs of a runtime that a patch names."""
-    below: Any = patch
-    for name in ("trainingRuntimeSpec", "template", "spec", "replicatedJobs"):
-        below = below.get(name) if isinstance(below, dict) else None
-    return _objects(below)
+    return _objects(_below(patch, "trainingRuntimeSpec", "template", "spec", "replicatedJobs"))
+
+
+def of_ray_job(manifest: Object) -> list[Pod]:
+    """Those of a Ray cluster, and the one that submits the job to it, which prints what the job prints.
+
+    KubeRay makes the latter by itself where none is given, and puts no labels on it; so one like KubeRay's is given.
+    """
+    spec = section(manifest, "spec")
+    head = _objects(_below(spec, "rayClusterSpec", "headGroupSpec", "template", "spec", "containers"))
+    if head and spec.get("submissionMode") in _WITH_SUBMITTER and not spec.get("submitterPodTemplate"):
+        image = {"image": head[0]["image"]} if head[0].get("image") else {}
+        submitter = {"name": "ray-job-submitter", **image, "resources": deepcopy(_SUBMITTER_RESOURCES)}
+        spec["submitterPodTemplate"] = {"spec": {"restartPolicy": "Never", "containers": [submitter]}}
+    return by_structure(manifest)
+
+
+def _below(node: Any, *names: str) -> Any:
+    """What is found under the names, one below the other; None where one is missing."""
+    for name in names:
+        node = node.get(name) if isinstance(node, dict) else None
+    return node
 
 
 def section(holder: Object, name: str) -> Object:
