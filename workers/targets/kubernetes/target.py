@@ -114,10 +114,13 @@ class KubernetesTarget:
         handle = Handle.parse(name)
         place = self._places.of(handle)
         pods = place.scope.pods_of(handle.run)
-        if not pods and self._end_of(name):
-            # It may have ended just now, before its pods were told of.
+        if pods:
+            return place.logs.read(handle.run, pods, position, lambda: bool(self._end_of(name)))
+        # They may not be told of yet. Those that are there after the end are all that there were.
+        has_ended = bool(self._end_of(name))
+        if has_ended:
             pods = place.scope.pods_of(handle.run)
-        return place.logs.read(handle.run, pods, position, has_ended=lambda: bool(self._end_of(name)))
+        return place.logs.read(handle.run, pods, position, lambda: has_ended)
 
     def cancel(self, name: str, grace_seconds: float) -> None:
         handle = Handle.parse(name)
