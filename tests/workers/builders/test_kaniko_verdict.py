@@ -23,7 +23,7 @@ def failed_job(reason: str) -> dict[str, Any]:
 def pod(**ended: Any) -> dict[str, Any]:
     status = {"name": "kaniko", "state": {"terminated": ended}}
     return {
-        "metadata": {"name": "build-x"},
+        "metadata": {"name": "build-x", "uid": "x"},
         "spec": {"containers": [{"name": "kaniko"}]},
         "status": {"phase": "Failed", "containerStatuses": [status]},
     }
