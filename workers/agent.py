@@ -85,10 +85,10 @@ class Agent:
         self._stopping = threading.Event()
         self._pulse = Pulse(settings.home, name)
         self._heartbeat = Heartbeat(self._pulse.beat)
-        # What may wait for a slow service has threads of its own: leases must be renewed meanwhile, and limits of runs
-        # be kept while images are pruned.
+        # What may wait for a slow service has threads of its own: leases must be renewed meanwhile, and the limits of runs
+        # be kept while images are pruned, or what is left at a silent platform is looked for.
+        self._limits = Heartbeat()
         self._housekeeping = Heartbeat()
-        self._asking = Heartbeat()
         self._holdings = Holdings(gate)
         self._members = Members(settings.home, self.store.code, config, self._follow)
         self._resumers = ThreadPoolExecutor(RESUME_THREADS, thread_name_prefix="resume")
@@ -123,10 +123,10 @@ class Agent:
         if self._config.builds_ahead:
             self._heartbeat.every(AHEAD_SECONDS, self._ahead.look)
         self._heartbeat.start()
-        self._asking.every(DEADLINE_SECONDS, self._deadlines.check)
-        self._asking.every(FORGET_SECONDS, self._sweeper.sweep)
-        self._asking.every(REMOVAL_SECONDS, self._sweeper.carry_out_removals)
-        self._asking.start()
+        self._limits.every(DEADLINE_SECONDS, self._deadlines.check)
+        self._limits.start()
+        self._housekeeping.every(FORGET_SECONDS, self._sweeper.sweep)
+        self._housekeeping.every(REMOVAL_SECONDS, self._sweeper.carry_out_removals)
         self._housekeeping.every(FORGET_SECONDS, self.store.code.sweep)
         pruner = Pruner(self.store, self.name, self._members.builders)
         self._housekeeping.every(REMOVAL_SECONDS, pruner.carry_out_removals)
@@ -194,8 +194,8 @@ class Agent:
         self._gate.close()
         self._stopping.set()
         self._heartbeat.stop()
+        self._limits.stop()
         self._housekeeping.stop()
-        self._asking.stop()
         self._wishes.stop()
         self._ahead.stop()
         self._gate.wait_until_handed_over()

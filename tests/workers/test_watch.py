@@ -213,6 +213,8 @@ def test_a_run_that_does_nothing_is_kept_in_few_bytes(followed: Followed) -> Non
         # Then after some looks that bring no news
         def is_small() -> bool:
             followed.target.changed(None)
+            # In a process with as many objects as one that runs all tests, garbage waits for long.
+            gc.collect()
             return tracemalloc.get_traced_memory()[0] - before < QUIET_RUNS * BYTES_OF_A_QUIET_RUN
 
         eventually(is_small, "what is kept of the runs is little")
