@@ -85,8 +85,8 @@ class Agent:
         self._stopping = threading.Event()
         self._pulse = Pulse(settings.home, name)
         self._heartbeat = Heartbeat(self._pulse.beat)
-        # What may wait for a slow service has threads of its own: leases must be renewed meanwhile, and the limits of runs
-        # be kept while images are pruned, or what is left at a silent platform is looked for.
+        # What may wait for a slow service has threads of its own: leases must be renewed meanwhile, and limits of runs
+        # be kept while images are pruned, or a silent platform is asked what is left there.
         self._limits = Heartbeat()
         self._housekeeping = Heartbeat()
         self._holdings = Holdings(gate)
