@@ -8,11 +8,10 @@ from typing import Any
 from broker_config import macros, queue_builder, resources, templates
 from broker_config.errors import InvalidConfig, InvalidRequest
 from broker_config.findings import Finding, Severity, error
-from broker_config.overrides import merge
 from broker_config.placeholders import Value, fill, is_open
 from broker_config.pointers import leaves, to_pointer
 from broker_config.queues import Queue
-from broker_config.runs import RunSpec
+from broker_config.runs import RunSpec, config_of
 from broker_config.texts.document import Document
 
 
@@ -76,9 +75,7 @@ def refuse_overrides(queue: Queue, values: Mapping[str, Value], overrides: Mappi
 
 
 def _check_merged(queue: Queue, values: Mapping[str, Value], overrides: Mapping[str, Any]) -> list[Finding]:
-    resource = resources.load(queue.resource)
-    filled = fill(resource.canonical(queue.config), variables=values)
-    merged = merge(filled, resource.canonical(overrides), resource.named_lists)
+    merged = config_of(queue, values, overrides)
     found = _of_resource(queue.resource, merged)
     return _less_sure(found, {to_pointer(path) for path, leaf in leaves(merged) if is_open(leaf)})
 

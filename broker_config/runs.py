@@ -62,6 +62,19 @@ class Launch(Frozen):
         return full_name(self.queue, self.entity)
 
 
+def config_of(
+    queue: Queue, values: Mapping[str, Value], overrides: Mapping[str, Any], macros: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """A queue's config with values for its template variables, a job's overrides over it, and macros where given.
+
+    Raises:
+        InvalidRequest: when it has a macro that is not among these.
+    """
+    resource = resources.load(queue.resource)
+    config = fill(resource.canonical(queue.config), variables=values, macros=macros)
+    return merge(config, fill(resource.canonical(overrides), macros=macros), resource.named_lists)
+
+
 class RunSpec(Frozen):
     """What an agent needs to carry out a run: the message holds it, and it never changes after the enqueue."""
 
@@ -93,10 +106,7 @@ class RunSpec(Frozen):
         Raises:
             InvalidRequest: when it has a macro that is not among these.
         """
-        resource = resources.load(self.queue.resource)
-        config = fill(resource.canonical(self.queue.config), variables=self.template_values, macros=macros)
-        overrides = fill(resource.canonical(self.overrides), macros=macros)
-        return merge(config, overrides, resource.named_lists)
+        return config_of(self.queue, self.template_values, self.overrides, macros)
 
     @property
     def merged(self) -> Merged:

@@ -134,6 +134,19 @@ def _handler(server: ApiServer) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+def kubeconfig(folder: Path, port: int) -> Path:
+    """A kubeconfig that leads to a server on this machine."""
+    content = {
+        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "users": [{"name": "u", "user": {}}],
+        "current-context": "c",
+    }
+    config = folder / "kubeconfig"
+    config.write_text(json.dumps(content))
+    return config
+
+
 @contextmanager
 def serving(folder: Path) -> Iterator[tuple[ApiServer, str]]:
     """A server, and the path of a kubeconfig that leads to it."""
@@ -141,14 +154,7 @@ def serving(folder: Path) -> Iterator[tuple[ApiServer, str]]:
     with ThreadingHTTPServer(("127.0.0.1", 0), _handler(server)) as http:
         http.daemon_threads = True
         threading.Thread(target=http.serve_forever, daemon=True).start()
-        content = {
-            "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{http.server_port}"}}],
-            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-            "users": [{"name": "u", "user": {}}],
-            "current-context": "c",
-        }
-        config = folder / "kubeconfig"
-        config.write_text(json.dumps(content))
+        config = kubeconfig(folder, http.server_port)
         try:
             yield server, str(config)
         finally:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.workers.kubernetes.api_server import kubeconfig
 from workers.kubernetes.cluster import Cluster
 
 NOT_FOUND, AWAY = 404, 503
@@ -50,15 +51,7 @@ def serving(folder: Path) -> Iterator[tuple[LogServer, Cluster]]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
         threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
-        content = {
-            "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{http.server_port}"}}],
-            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
-            "users": [{"name": "u", "user": {}}],
-            "current-context": "c",
-        }
-        config = folder / "kubeconfig"
-        config.write_text(json.dumps(content))
         try:
-            yield server, Cluster(str(config))
+            yield server, Cluster(str(kubeconfig(folder, http.server_port)))
         finally:
             http.shutdown()

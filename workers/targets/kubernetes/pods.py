@@ -78,7 +78,7 @@ def of_train_job(manifest: Object) -> list[Pod]:
 
 def _patched(patch: Object) -> list[Object]:
     """The jobs of a runtime that a patch names."""
-    return _objects(_below(patch, "trainingRuntimeSpec", "template", "spec", "replicatedJobs"))
+    return _objects(below(patch, "trainingRuntimeSpec", "template", "spec", "replicatedJobs"))
 
 
 def of_ray_job(manifest: Object) -> list[Pod]:
@@ -87,7 +87,7 @@ def of_ray_job(manifest: Object) -> list[Pod]:
     KubeRay makes the latter by itself where none is given, and puts no labels on it; so one like KubeRay's is given.
     """
     spec = section(manifest, "spec")
-    head = _objects(_below(spec, "rayClusterSpec", "headGroupSpec", "template", "spec", "containers"))
+    head = _objects(below(spec, "rayClusterSpec", "headGroupSpec", "template", "spec", "containers"))
     if head and spec.get("submissionMode") in _WITH_SUBMITTER and not spec.get("submitterPodTemplate"):
         image = {"image": head[0]["image"]} if head[0].get("image") else {}
         submitter = {"name": "ray-job-submitter", **image, "resources": deepcopy(_SUBMITTER_RESOURCES)}
@@ -95,7 +95,7 @@ def of_ray_job(manifest: Object) -> list[Pod]:
     return by_structure(manifest)
 
 
-def _below(node: Any, *names: str) -> Any:
+def below(node: Any, *names: str) -> Any:
     """What is found under the names, one below the other; None where one is missing."""
     for name in names:
         node = node.get(name) if isinstance(node, dict) else None

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from broker_config.states import FailureClass, Reason
 from workers.kubernetes.pods import PodState, Trouble, worst
 from workers.targets.exit_codes import failure_of
 from workers.targets.kubernetes.kinds import kind_of
 from workers.targets.kubernetes.manifest import HANDLE
-from workers.targets.kubernetes.pods import Object
+from workers.targets.kubernetes.pods import Object, below
 from workers.targets.protocol import Observation, Phase
 
 WORDS: Mapping[str, Phase] = {
@@ -130,10 +129,8 @@ def _words(found: Object) -> Iterator[tuple[str, str]]:
             yield str(condition.get("type")), _why(condition)
     kind = kind_of(found)
     for path in kind.words:
-        holder: Any = status
         *above, last = path.split(".")
-        for name in above:
-            holder = holder.get(name) if isinstance(holder, dict) else None
+        holder = below(status, *above)
         if isinstance(holder, dict) and isinstance(word := holder.get(last), str):
             yield word, _why(holder)
             if kind.ends_by_first_word and not _is_end(word):
@@ -152,11 +149,7 @@ def _why(holder: Object) -> str:
 
 def is_held(found: Object) -> bool:
     """Whether its own spec keeps it from starting."""
-    *above, last = kind_of(found).suspend.split(".")
-    holder: Any = found
-    for name in above:
-        holder = holder.get(name) if isinstance(holder, dict) else None
-    return bool(last) and isinstance(holder, dict) and holder.get(last) is True
+    return below(found, *kind_of(found).suspend.split(".")) is True
 
 
 def _running(live: Sequence[PodState]) -> str:
