@@ -11,7 +11,7 @@ from typing import Any
 
 from broker_config.errors import ConfigError, did_you_mean
 
-PLANNED = {"targets": {"sagemaker", "vertex"}}
+PLANNED = {"targets": {"vertex"}}
 """Members that configs may name, and that a later version will have."""
 
 NOUNS = {"registries": "registry"}

@@ -14,8 +14,8 @@ from broker_config.resources import sdks
 from broker_config.resources.protocol import Guard
 from broker_config.resources.shapes import TEXT
 
-SESSION_KEYS = ("region", "profile")
-"""Keys of W&B Launch that choose where and as whom the service is called."""
+SESSION_KEYS = ("region", "profile", "assume_role_arn")
+"""Keys that choose where and as whom the service is called; the first two are W&B Launch's."""
 
 DROPPED = "EcrRepoName"
 """W&B Launch takes it, and leaves it out of the request."""

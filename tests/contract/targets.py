@@ -7,9 +7,10 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from broker_config.runs import RunId, new_run_id
+from tests.clouds.sagemaker import shared_cloud
 from tests.cluster import cluster, registry
 from tests.contract.waiting import eventually
 from tests.docker_engine import BASE_IMAGE, engine, remove_marks
@@ -19,6 +20,8 @@ from workers.targets.docker import DockerTarget
 from workers.targets.kubernetes.target import KubernetesTarget
 from workers.targets.local_process import LocalProcessTarget
 from workers.targets.protocol import LogChunk, Observation, Target, Workload
+from workers.targets.sagemaker.pace import Bounds
+from workers.targets.sagemaker.target import SageMakerTarget
 from workers.targets.stub import StubTarget
 
 
@@ -35,14 +38,21 @@ class Behaviour:
 class Case(Protocol):
     """How the suite makes a target and gives it jobs. Each may skip the test with `tests.services.require`."""
 
+    keeps_names: ClassVar[bool] = False
+    """Whether the platform gives a name once, and keeps it with its object for good."""
+
     def make(self, home: Path) -> Target: ...
 
     def workload(self, home: Path, name: str, behaviour: Behaviour) -> Workload: ...
 
     def clean(self, name: str) -> None: ...  # of what a release leaves outside of the home folder
 
+    def variables(self) -> Mapping[str, str]:
+        """Of the environment, by which the target finds its platform."""
+        return {}
 
-class Stub:
+
+class Stub(Case):
     def make(self, home: Path) -> Target:
         return StubTarget(home)
 
@@ -75,7 +85,7 @@ _SCRIPT = """if True:
 """
 
 
-class LocalProcess:
+class LocalProcess(Case):
     def make(self, home: Path) -> Target:
         return LocalProcessTarget(home)
 
@@ -90,7 +100,7 @@ class LocalProcess:
         return workload_of(name, environment, ["python", "-c", _SCRIPT, told], folder=code)
 
 
-class Docker:
+class Docker(Case):
     def make(self, home: Path) -> Target:
         engine()
         return DockerTarget(home)
@@ -104,7 +114,7 @@ class Docker:
         return workload_of(name, image, ["python", "-u", "-c", _SCRIPT, told], config={"cpus": 1})
 
 
-class Kubernetes:
+class Kubernetes(Case):
     """Jobs in the namespace of the context: the suite's names are those of objects that say nothing of a place."""
 
     def make(self, home: Path) -> Target:
@@ -122,11 +132,43 @@ class Kubernetes:
         return workload_of(name.partition("@")[0], image, ["python", "-u", "-c", _SCRIPT, told])
 
 
+class SageMaker(Case):
+    """Training jobs at a server that has no more time to lose than the others."""
+
+    keeps_names = True
+
+    def make(self, home: Path) -> Target:
+        return SageMakerTarget(home, Bounds(fastest=0.1, slowest=0.3, fresh=0.1, settled=0.0))
+
+    def variables(self) -> Mapping[str, str]:
+        return shared_cloud().variables
+
+    def clean(self, name: str) -> None:
+        pass
+
+    def workload(self, home: Path, name: str, behaviour: Behaviour) -> Workload:
+        config = {
+            "RoleArn": "Trainer",
+            "ResourceConfig": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1},
+            "OutputDataConfig": {"S3OutputPath": "s3://bucket/output"},
+            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+        }
+        image = Artifact(ArtifactKind.IMAGE, "registry.example/train:1")
+        return workload_of(
+            name.partition("@")[0],
+            image,
+            ["python", "-u", "-m", "tests.clouds.behaviour"],
+            config=config,
+            env={"LAUNCHYARD_CONFIG": json.dumps(asdict(behaviour))},
+        )
+
+
 TARGETS: dict[str, Case] = {
     "stub": Stub(),
     "local-process": LocalProcess(),
     "docker": Docker(),
     "kubernetes": Kubernetes(),
+    "sagemaker": SageMaker(),
 }
 
 

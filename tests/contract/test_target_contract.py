@@ -23,8 +23,11 @@ LONG = 120.0
 
 
 @pytest.fixture(params=TARGETS)
-def lab(request: pytest.FixtureRequest, home: Path) -> Iterator[Lab]:
-    lab = Lab(TARGETS[request.param], home)
+def lab(request: pytest.FixtureRequest, home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
+    case = TARGETS[request.param]
+    for name, value in case.variables().items():
+        monkeypatch.setenv(name, value)
+    lab = Lab(case, home)
     yield lab
     lab.close()
 
@@ -351,8 +354,9 @@ def test_a_name_that_was_released_before_its_submit_stays_taken(lab: Lab) -> Non
 def test_a_name_is_free_again_when_its_release_is_forgotten(lab: Lab) -> None:
     # Given
     request = lab.target.render(lab.workload(Behaviour(lines=("again",))))
-    lab.target.submit(request)
-    lab.end_of(request.name)
+    if not lab.case.keeps_names:
+        lab.target.submit(request)
+        lab.end_of(request.name)
     lab.target.release(request.name)
     # When
     assert request.name in lab.another_agent().released(0.0)
@@ -362,3 +366,18 @@ def test_a_name_is_free_again_when_its_release_is_forgotten(lab: Lab) -> None:
     # Then
     assert lab.end_of(request.name).phase is Phase.SUCCEEDED
     assert lab.lines(request.name) == ["again"]
+
+
+@pytest.mark.parametrize("lab", [name for name, case in TARGETS.items() if case.keeps_names], indirect=True)
+def test_a_name_that_its_platform_keeps_is_never_free_again(lab: Lab) -> None:
+    # Given
+    request = lab.target.render(lab.workload(Behaviour(lines=("only once",))))
+    lab.target.submit(request)
+    lab.end_of(request.name)
+    lab.target.release(request.name)
+    # When
+    lab.target.forget(request.name)
+    lab.another_agent().submit(request)
+    # Then
+    assert request.name not in lab.another_agent().released(0.0)
+    assert lab.another_agent().observe([request.name]) == {}

@@ -145,7 +145,8 @@ class Target(Protocol):
     7. `release` removes what the object still takes (a stopped container, a folder), after its end was recorded. It
        raises `TemporaryError` for one that runs. The name stays taken, also one that was never submitted: a `submit`
        that comes later, from an agent that was frozen before it, makes nothing.
-    8. `released` names the objects that were released longer ago, and `forget` gives such a name free.
+    8. `released` names the objects that were released longer ago, and `forget` gives such a name free. A platform that
+       keeps its objects for good keeps their names taken with them, and then `released` has no word of those.
     9. `inventory` names every object of ours that the platform has and that was not released, whoever submitted it. It
        raises `Unlisted` with what it has heard when some of the platform's places do not answer.
     10. `passport` gives back the text that came with an object's request, which is no part of its digest; "" when the

@@ -1,4 +1,4 @@
-"""The two operations of SageMaker that run a job: where they take what, and how much of it.
+"""The two kinds of jobs that SageMaker runs: where their operations take what, how much of it, and their names.
 
 Limits and members are those of the service's API reference, `CreateTrainingJob` and `CreateProcessingJob`.
 """
@@ -10,19 +10,28 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """Where an operation takes what a job brings."""
+    """Where an operation takes what a job brings, and the words of the operations that go with it."""
 
     name: str
-    job_name: str  # the member that names the job
+    noun: str  # `DescribeTrainingJob`, `TrainingJobStatus` and so on are made of it
+    kind: str  # of its jobs, as in their ARNs
+    log_group: str
     program: str  # the member that holds image, entry point and arguments
     image: str
     required: tuple[str, ...]
     variable_characters: int  # of a variable's value
 
+    @property
+    def job_name(self) -> str:
+        """The member that names the job."""
+        return f"{self.noun}Name"
+
 
 TRAINING = Operation(
     name="CreateTrainingJob",
-    job_name="TrainingJobName",
+    noun="TrainingJob",
+    kind="training-job",
+    log_group="/aws/sagemaker/TrainingJobs",
     program="AlgorithmSpecification",
     image="TrainingImage",
     required=("RoleArn", "OutputDataConfig", "ResourceConfig", "StoppingCondition"),
@@ -30,12 +39,16 @@ TRAINING = Operation(
 )
 PROCESSING = Operation(
     name="CreateProcessingJob",
-    job_name="ProcessingJobName",
+    noun="ProcessingJob",
+    kind="processing-job",
+    log_group="/aws/sagemaker/ProcessingJobs",
     program="AppSpecification",
     image="ImageUri",
     required=("RoleArn", "ProcessingResources"),
     variable_characters=256,
 )
+
+BY_KIND = {operation.kind: operation for operation in (TRAINING, PROCESSING)}
 
 JOB_NAME_CHARACTERS = 63
 VARIABLES = 100

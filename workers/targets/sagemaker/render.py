@@ -12,6 +12,7 @@ from workers.targets.containers import image_of
 from workers.targets.identity import fitting, identity, prefixed
 from workers.targets.protocol import Request, Workload
 from workers.targets.sagemaker import operations
+from workers.targets.sagemaker.handles import Handle
 from workers.targets.sagemaker.operations import PROCESSING, TRAINING, Operation
 
 ROLE = "arn:{partition}:iam::{account}:role/"
@@ -32,15 +33,19 @@ def render(workload: Workload) -> Request:
         RunFailed: class CONFIG, when the queue config cannot work.
     """
     try:
-        return Request(workload.name, _body(workload))
+        operation, body = _body(workload)
     except ValueError as error:
         text = f"queue config of resource sagemaker: {error}"
         raise RunFailed(FailureClass.CONFIG, Reason.CONFIG_INVALID, text) from error
+    handle = Handle.of(workload.name, body["session"], operation, body["input"][operation.job_name])
+    return Request(str(handle), body)
 
 
-def _body(workload: Workload) -> dict[str, Any]:
+def _body(workload: Workload) -> tuple[Operation, dict[str, Any]]:
     given = spelled(workload.config)
     session = {key: given.pop(key) for key in SESSION_KEYS if key in given}
+    if odd := next((key for key, value in session.items() if not isinstance(value, str) or not value), None):
+        raise ValueError(f"{odd!r} must be a text")
     given.pop(DROPPED, None)
     operation, told = _operation(given)
     missing = [name for name in operation.required if not told.get(name)]
@@ -54,7 +59,7 @@ def _body(workload: Workload) -> dict[str, Any]:
     told["Environment"] = _environment(operation, _object(told, "Environment"), workload)
     told["Tags"] = _tags(told.get("Tags", []), workload)
     secrets = [name for name in workload.secrets if name not in told["Environment"]]
-    return {"session": session, "operation": operation.name, "input": told, "secrets": secrets}
+    return operation, {"session": session, "operation": operation.name, "input": told, "secrets": secrets}
 
 
 def _operation(given: dict[str, Any]) -> tuple[Operation, dict[str, Any]]:
