@@ -14,6 +14,7 @@ class Fault:
     operation: str  # "": any
     times: int = 1
     code: str = ""  # of an error; "": the connection breaks
+    breaks: bool = True  # False: there is only a wait
     status: int = 400
     message: str = "made by a test"
     headers: dict[str, str] = field(default_factory=dict)

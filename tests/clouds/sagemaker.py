@@ -21,7 +21,7 @@ from typing import Any
 import botocore.session
 
 from tests.clouds.faults import Faults
-from tests.clouds.sagemaker_jobs import NOUNS, FakeJob, FakeJobs, PutLines, Wrong
+from tests.clouds.sagemaker_jobs import ACCOUNT, NOUNS, FakeJob, FakeJobs, PutLines, Wrong
 from tests.moto_server import aws
 
 REGION = "eu-west-1"
@@ -41,6 +41,8 @@ class SageMaker(ThreadingHTTPServer):
         self.faults = Faults()
         self.denied: set[str] = set()  # operations that nobody may call
         self.expired: set[str] = set()  # access keys whose token is over
+        self.broken: set[str] = set()  # regions
+        self.keys: set[str] = set()  # access keys that were used
         self.page = 100  # most that a list gives at once
 
     @property
@@ -66,6 +68,8 @@ class SageMaker(ThreadingHTTPServer):
         self.faults.calls.clear()
         self.denied.clear()
         self.expired.clear()
+        self.keys.clear()
+        self.broken.clear()
         self.page = 100
 
     def answer(self, region: str, operation: str, told: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -133,20 +137,34 @@ class _Handler(BaseHTTPRequestHandler):
             time.sleep(fault.seconds)
             if fault.code:
                 return self._error(fault.status, fault.code, fault.message, fault.headers)
-            if not fault.is_done:
+            if fault.breaks and not fault.is_done:
                 return self._break()
-        scope = _SCOPE.search(self.headers["Authorization"])
-        assert scope is not None
-        if scope[1] in self.server.expired:
-            return self._error(400, "ExpiredTokenException", "The security token included in the request is expired")
-        if operation in self.server.denied:
-            who = f"User: arn:aws:iam::123456789012:user/agent is not authorized to perform: sagemaker:{operation}"
-            return self._error(400, "AccessDeniedException", who)
+        if (refusal := self._refusal(operation)) is not None:
+            return self._error(*refusal)
         try:
-            answer = self.server.answer(scope[2], operation, told)
+            answer = self.server.answer(self._scope[1], operation, told)
         except Wrong as wrong:
             return self._error(400, wrong.code, str(wrong))
         return self._break() if fault is not None and fault.is_done else self._send(200, answer)
+
+    @property
+    def _scope(self) -> tuple[str, str]:
+        """The access key and the region that a call is signed with."""
+        found = _SCOPE.search(self.headers["Authorization"])
+        assert found is not None
+        return found[1], found[2]
+
+    def _refusal(self, operation: str) -> tuple[int, str, str] | None:
+        key, region = self._scope
+        self.server.keys.add(key)
+        if region in self.server.broken:
+            return 500, "InternalFailure", "The request processing has failed"
+        if key in self.server.expired:
+            return 400, "ExpiredTokenException", "The security token included in the request is expired"
+        if operation in self.server.denied:
+            who = f"User: arn:aws:iam::{ACCOUNT}:user/agent is not authorized to perform: sagemaker:{operation}"
+            return 400, "AccessDeniedException", who
+        return None
 
     def _error(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
         self._send(status, {"__type": code, "message": message}, headers)

@@ -84,6 +84,12 @@ class FakeJob:
         if self.status in _ENDS:
             self.more[f"{times}EndTime"] = at
 
+    def age(self, seconds: float) -> None:
+        """Have everything that happened so far be that much longer ago."""
+        self.made -= seconds
+        for step in self.transitions:
+            step["StartTime"] -= seconds
+
     def described(self) -> dict[str, Any]:
         """As `Describe` gives it."""
         training = {"SecondaryStatus": self.secondary, "SecondaryStatusTransitions": self.transitions}

@@ -166,16 +166,17 @@ class Account:
                 "AWS_DEFAULT_REGION for the agent"
             ) from error
         except ClientError as error:
-            raise self._translated(f"{name} refuses {operation}", f"{service}:{operation}", error) from error
+            raise self._translated(name, f"{service}:{operation}", error) from error
         except BotoCoreError as error:
             raise TemporaryError(f"{name} does not answer: {error}; check the network and the region") from error
 
-    def _translated(self, what: str, permission: str, error: ClientError) -> Exception:
+    def _translated(self, name: str, permission: str, error: ClientError) -> Exception:
         told = error.response.get("Error", {})
         code, words = str(told.get("Code", "")), str(told.get("Message") or "")
         metadata = error.response.get("ResponseMetadata", {})
         status = int(metadata.get("HTTPStatusCode", 400))
-        text = f"{what}: {words or code}"
+        operation = permission.partition(":")[2]
+        text = f"{name} does not do {operation} now: {words or code}"
         if code in _THROTTLED or status == 429:
             return Throttled(text, _hint(metadata.get("HTTPHeaders", {})))
         if code in _EXPIRED:
@@ -186,6 +187,7 @@ class Account:
             return TemporaryError(f"{text}; {LOGIN}")
         if status >= 500:
             return TemporaryError(text)
+        text = f"{name} refuses {operation}: {words or code}"
         if code in _DENIED:
             text = f"{text}; allow the agent {permission}: `launchyard agent check` prints the policy that it needs"
         return Refused(code, words, text)

@@ -60,7 +60,7 @@ class Listing:
         self._known: dict[str, Known] = {}
         self._asking = threading.Lock()  # one thread asks, and the others have its answer
         self._since: datetime | None = None  # SageMaker's own time of the last list
-        self._full_at = float("-inf")
+        self._full_at = time.monotonic()
         self._answered_at = float("-inf")
         self._silence = ""
         self._wake = threading.Event()
@@ -101,6 +101,7 @@ class Listing:
         """Know a job that was just made, and is in no list yet."""
         at = time.monotonic()
         self._known.setdefault(job.name, Known(job, states.observation(job), put_at=at, asked_at=at))
+        self._answered_at = at
         self.hurry()
 
     def hurry(self) -> None:

@@ -1,0 +1,75 @@
+"""Jobs at the fake SageMaker, and targets that follow them, for the tests of that target."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from broker_config.runs import new_run_id
+from tests.clouds.sagemaker import SageMaker
+from tests.clouds.sagemaker_jobs import STILL, FakeJob
+from tests.contract.targets import workload_of
+from workers.builders.protocol import Artifact, ArtifactKind
+from workers.targets.protocol import Observation, Request, Target
+from workers.targets.sagemaker.handles import Handle
+from workers.targets.sagemaker.pace import Bounds
+from workers.targets.sagemaker.target import SageMakerTarget
+
+CONFIG: Mapping[str, Any] = {
+    "RoleArn": "Trainer",
+    "ResourceConfig": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1},
+    "OutputDataConfig": {"S3OutputPath": "s3://bucket/output"},
+    "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+}
+QUICK = Bounds(fastest=0.1, slowest=0.2, fresh=0.0, stale=0.5, settled=0.0, longest_pause=0.4)
+
+
+@dataclass
+class SageMakerLab:
+    """A target, and the server at which its jobs are. Of these nothing runs: the test says how far they are."""
+
+    home: Path
+    server: SageMaker
+    target: SageMakerTarget = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.target = self.another_agent()
+
+    def another_agent(self, bounds: Bounds = QUICK) -> SageMakerTarget:
+        return SageMakerTarget(self.home, bounds)
+
+    def request(self, config: Mapping[str, Any] = CONFIG, image: str = STILL, **env: str) -> Request:
+        name = f"launchyard-{new_run_id()}-1"
+        artifact = Artifact(ArtifactKind.IMAGE, image)
+        return self.target.render(workload_of(name, artifact, [], config=config, env=env))
+
+    def submit(self, config: Mapping[str, Any] = CONFIG) -> tuple[str, FakeJob]:
+        """Submit a job; its name, and the job at the server."""
+        request = self.request(config)
+        self.target.submit(request)
+        return request.name, self.job(request.name)
+
+    def job(self, name: str) -> FakeJob:
+        handle = Handle.parse(name)
+        return self.server.region(handle.region or "eu-west-1").jobs[handle.operation.noun, handle.name]
+
+    def observe(self, name: str, target: Target | None = None) -> Observation | None:
+        return (target or self.target).observe([name]).get(name)
+
+
+@contextmanager
+def followed(target: Target) -> Iterator[list[str | None]]:
+    """What a target that watches its jobs tells of them."""
+    stop = threading.Event()
+    told: list[str | None] = []
+    thread = threading.Thread(target=target.watch, args=(told.append, stop))
+    thread.start()
+    try:
+        yield told
+    finally:
+        stop.set()
+        thread.join(10)

@@ -1,0 +1,259 @@
+"""What following jobs at SageMaker costs, and what is told of them while it answers late, wrongly or not at all."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from broker_config.errors import TemporaryError
+from broker_config.states import Reason
+from tests.clouds.faults import Fault
+from tests.clouds.sagemaker import shared_cloud
+from tests.contract.waiting import eventually
+from tests.workers.targets.sagemaker_lab import CONFIG, SageMakerLab, followed
+from workers.targets.protocol import Phase, Unanswered
+from workers.targets.sagemaker.pace import Bounds, Pace
+
+RUNS = 1000
+
+
+@pytest.fixture
+def lab(home: Path, monkeypatch: pytest.MonkeyPatch) -> SageMakerLab:
+    cloud = shared_cloud()
+    cloud.sagemaker.reset()
+    for name, value in cloud.variables.items():
+        monkeypatch.setenv(name, value)
+    return SageMakerLab(home, cloud.sagemaker)
+
+
+def running(lab: SageMakerLab, count: int) -> list[str]:
+    """Jobs that began an hour ago, which this agent has not heard of."""
+    names = []
+    for _ in range(count):
+        request = lab.request()
+        told = {**request.body["input"], "RoleArn": "arn:aws:iam::123456789012:role/Trainer"}
+        job = lab.server.region().create("TrainingJob", told)
+        job.move("Training")
+        job.age(3600)
+        names.append(request.name)
+    return names
+
+
+def test_a_thousand_runs_cost_one_list_a_period_and_each_end_two_calls(lab: SageMakerLab) -> None:
+    # Given an agent that takes up many runs
+    names = running(lab, RUNS)
+    calls = lab.server.faults.calls
+    period = 0.2
+    target = lab.another_agent(Bounds(fastest=period, slowest=period, settled=0.0))
+    with followed(target):
+        assert {seen.phase for seen in target.observe(names).values()} == {Phase.RUNNING}
+        eventually(lambda: calls["ListTrainingJobs"] > RUNS / 100)
+
+        # When it follows them for some periods, and asks for all of them as the agent does
+        before, began = calls.copy(), time.monotonic()
+        eventually(lambda: calls["ListTrainingJobs"] - before["ListTrainingJobs"] >= 5)
+        target.observe(names)
+        spent, periods = calls - before, (time.monotonic() - began) / period
+
+        # Then all that is asked is one list a period
+        assert set(spent) == {"ListTrainingJobs"}
+        assert spent["ListTrainingJobs"] <= periods + 1
+
+        # And the end of one is told after it alone was looked at
+        before = calls.copy()
+        lab.job(names[0]).move("Completed")
+        eventually(lambda: target.observe(names)[names[0]].phase is Phase.SUCCEEDED)
+        assert calls["DescribeTrainingJob"] - before["DescribeTrainingJob"] == 1
+        assert calls["ListTags"] - before["ListTags"] == 1
+
+
+def test_without_a_run_that_lives_nothing_is_asked(lab: SageMakerLab) -> None:
+    # Given a followed run that has ended
+    name, job = lab.submit()
+    with followed(lab.target) as told:
+        job.move("Completed")
+        eventually(lambda: name in told)
+        before = lab.server.faults.calls.copy()
+
+        # When time goes by
+        time.sleep(0.5)
+
+        # Then SageMaker was left alone
+        assert lab.server.faults.calls == before
+
+
+def test_many_unknown_jobs_are_looked_for_in_lists_and_only_ended_ones_by_themselves(lab: SageMakerLab) -> None:
+    # Given
+    names = running(lab, 150)
+    lab.job(names[7]).move("Failed", FailureReason="AlgorithmError: , exit code: 3")
+
+    # When another agent takes them up
+    seen = lab.another_agent().observe(names)
+
+    # Then
+    calls = lab.server.faults.calls
+    assert len(seen) == 150
+    assert seen[names[7]].exit_code == 3
+    assert (calls["ListTrainingJobs"], calls["DescribeTrainingJob"]) == (2, 1)
+
+
+def test_a_job_that_no_list_shows_yet_is_not_gone(lab: SageMakerLab) -> None:
+    # Given a service that tells of new jobs late
+    lab.server.region().hidden_seconds = 60
+    name, _ = lab.submit()
+
+    # When its agent asks again and again
+    with followed(lab.target):
+        calls = lab.server.faults.calls
+        eventually(lambda: calls["ListTrainingJobs"] >= 3)
+
+        # Then
+        seen = lab.observe(name)
+        assert seen is not None
+        assert seen.phase is Phase.STARTING
+
+
+def test_a_change_that_the_lists_leave_out_is_found_by_a_full_one(
+    lab: SageMakerLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a change that comes into the list long after others that were made later
+    monkeypatch.setattr("workers.targets.sagemaker.listing.FULL_SECONDS", 0.5)
+    monkeypatch.setattr("workers.targets.sagemaker.listing.VISIBLE_SECONDS", 0.1)
+    name, job = lab.submit()
+    job.move("Training")
+    with followed(lab.target):
+        eventually(lambda: (seen := lab.observe(name)) and seen.phase is Phase.RUNNING)
+        job.move("Completed")
+        job.transitions[-1]["StartTime"] += 0.001
+        job.age(3600)
+
+        # Then
+        eventually(lambda: (seen := lab.observe(name)) and seen.phase is Phase.SUCCEEDED)
+
+
+def test_a_job_that_somebody_deleted_is_gone(lab: SageMakerLab) -> None:
+    # Given
+    name, job = lab.submit()
+    job.move("Stopped")
+    job.move("Deleting")
+
+    # Then
+    assert lab.another_agent().observe([name]) == {}
+
+
+def test_jobs_are_told_from_the_last_list_while_sagemaker_is_busy_and_then_not_any_more(lab: SageMakerLab) -> None:
+    # Given a followed run
+    name, job = lab.submit()
+    job.move("Training")
+    with followed(lab.target):
+        eventually(lambda: (seen := lab.observe(name)) and seen.phase is Phase.RUNNING)
+
+        # When SageMaker throttles for longer than an answer is good for
+        lab.server.faults.add(Fault("", times=10_000, code="ThrottlingException", message="Rate exceeded"))
+        seen = lab.observe(name)
+        assert seen is not None
+        assert seen.phase is Phase.RUNNING
+        with pytest.raises(Unanswered, match="Rate exceeded") as raised:
+            eventually(lambda: lab.target.observe([name]) == {})
+        assert list(raised.value.silent) == [name]
+
+        # Then the runs go on when it is not any more
+        lab.server.faults.clear()
+        job.move("Completed")
+        eventually(lambda: _is_heard(lab, name))
+
+
+def _is_heard(lab: SageMakerLab, name: str) -> bool:
+    try:
+        return lab.target.observe([name])[name].phase is Phase.SUCCEEDED
+    except TemporaryError:
+        return False
+
+
+def test_the_wish_to_be_left_alone_is_kept(lab: SageMakerLab) -> None:
+    # Given
+    name, _ = lab.submit()
+    headers = {"Retry-After": "2"}
+    lab.server.faults.add(Fault("ListTrainingJobs", code="ThrottlingException", headers=headers))
+    with followed(lab.target):
+        calls = lab.server.faults.calls
+        eventually(lambda: calls["ListTrainingJobs"] == 1)
+
+        # When it is asked for meanwhile, also by hand
+        began = time.monotonic()
+        for _ in range(10):
+            lab.observe(name)
+        eventually(lambda: calls["ListTrainingJobs"] == 2)
+
+        # Then
+        assert time.monotonic() - began > 1.5
+
+
+def test_an_account_that_does_not_answer_holds_up_no_other(lab: SageMakerLab) -> None:
+    # Given jobs in two regions
+    here, _ = lab.submit()
+    there, _ = lab.submit({**CONFIG, "region": "eu-central-1"})
+    assert sorted(lab.another_agent().inventory()) == sorted([here, there])
+
+    # When one of them fails
+    lab.server.broken.add("eu-central-1")
+    with pytest.raises(Unanswered) as raised:
+        lab.another_agent().observe([here, there])
+
+    # Then
+    assert list(raised.value.seen) == [here]
+    assert list(raised.value.silent) == [there]
+
+
+def test_a_reason_that_no_list_has_is_asked_for(lab: SageMakerLab) -> None:
+    # Given
+    name, job = lab.submit()
+    with followed(lab.target):
+        # When
+        job.move("Pending", "Insufficient capacity error from EC2 while launching instances, retrying!")
+
+        # Then
+        eventually(lambda: (seen := lab.observe(name)) and seen.reason is Reason.UNSCHEDULABLE)
+        seen = lab.observe(name)
+        assert seen is not None
+        assert "Insufficient capacity" in seen.text
+
+
+# --- the pace ---------------------------------------------------------------------------------------------------------
+
+
+def test_periods_grow_while_nothing_changes_and_news_makes_them_short_again() -> None:
+    pace = Pace(Bounds(fastest=1, slowest=10))
+    periods = []
+    for _ in range(10):
+        pace.answered(with_news=False)
+        periods.append(round(pace.seconds_left, 1))
+    assert periods == sorted(periods)
+    assert (periods[0], periods[-1]) == (1.5, 10)
+
+    pace.answered(with_news=True)
+    assert pace.seconds_left == pytest.approx(1, abs=0.1)
+
+
+def test_pauses_after_errors_grow_up_to_a_bound_and_differ() -> None:
+    # When several agents are throttled equally often
+    pauses = []
+    for _ in range(20):
+        pace = Pace(Bounds(fastest=1, longest_pause=30))
+        for _ in range(8):
+            pace.failed()
+        pauses.append(pace.seconds_left)
+
+    # Then
+    assert all(29.9 <= pause <= 45.1 for pause in pauses)
+    assert len({round(pause, 1) for pause in pauses}) > 5
+
+
+def test_something_that_was_begun_makes_no_pause_shorter() -> None:
+    pace = Pace(Bounds(fastest=1))
+    pace.failed(hint_seconds=20)
+    pace.hurry()
+    assert pace.is_pausing
+    assert pace.seconds_left > 19
