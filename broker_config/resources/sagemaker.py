@@ -12,10 +12,13 @@ from typing import Any, ClassVar
 from broker_config.findings import Finding, error, warning
 from broker_config.resources import sdks
 from broker_config.resources.protocol import Guard
-from broker_config.resources.shapes import TEXT
+from broker_config.resources.shapes import TEXT, MapOf
 
 SESSION_KEYS = ("region", "profile", "assume_role_arn")
 """Keys that choose where and as whom the service is called; the first two are W&B Launch's."""
+
+SECRETS_KEY = "secrets"
+"""Variables of the job, each with a reference to its value in Secrets Manager or Systems Manager."""
 
 DROPPED = "EcrRepoName"
 """W&B Launch takes it, and leaves it out of the request."""
@@ -64,7 +67,7 @@ def member(key: str) -> str:
 
 def spelled(config: Mapping[str, Any]) -> dict[str, Any]:
     """A config with every field, on every level, as the service writes it."""
-    session = {key: config[key] for key in SESSION_KEYS if key in config}
+    session = {key: config[key] for key in (*SESSION_KEYS, SECRETS_KEY) if key in config}
     body: dict[str, Any] = _spelled({key: value for key, value in config.items() if key not in session})
     return body | session
 
@@ -83,6 +86,8 @@ def _check(config: Mapping[str, Any]) -> Iterator[Finding]:
     for key, value in config.items():
         if key in SESSION_KEYS:
             yield from TEXT.check(value, (key,))
+        elif key == SECRETS_KEY:
+            yield from MapOf(TEXT).check(value, (key,))
         elif member(key) == DROPPED:
             yield warning(f"/{key}", f"{key!r} has no effect; the image's own registry is used")
         else:

@@ -34,9 +34,10 @@ class SageMaker(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, put_lines: Callable[[str], PutLines]) -> None:
+    def __init__(self, put_lines: Callable[[str], PutLines], variables: Mapping[str, str]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self._put_lines = put_lines
+        self._variables = variables
         self._regions: dict[str, FakeJobs] = {}
         self.faults = Faults()
         self.denied: set[str] = set()  # operations that nobody may call
@@ -52,7 +53,7 @@ class SageMaker(ThreadingHTTPServer):
     def region(self, name: str = REGION) -> FakeJobs:
         """The jobs of a region."""
         if name not in self._regions:
-            self._regions[name] = FakeJobs(name, self._put_lines(name))
+            self._regions[name] = FakeJobs(name, self._put_lines(name), self._variables)
         return self._regions[name]
 
     def job(self, name: str, noun: str = "TrainingJob") -> FakeJob:
@@ -195,7 +196,7 @@ class Cloud:
 def cloud() -> Iterator[Cloud]:
     """AWS on free ports of loopback."""
     with aws() as variables:
-        server = SageMaker(lambda region: _writer(variables, region))
+        server = SageMaker(lambda region: _writer(variables, region), variables)
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         own = {

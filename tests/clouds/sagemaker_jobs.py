@@ -107,8 +107,11 @@ class FakeJob:
 class FakeJobs:
     """All jobs of one region."""
 
-    def __init__(self, region: str, put_lines: PutLines) -> None:
+    def __init__(self, region: str, put_lines: PutLines, variables: Mapping[str, str]) -> None:
+        """`variables` are those by which a job finds AWS, as its role."""
         self._region = region
+        of_machine = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd())}
+        self._variables = {**of_machine, **variables, "AWS_REGION": region}
         self._put_lines = put_lines
         self.lock = threading.RLock()
         self.jobs: dict[tuple[str, str], FakeJob] = {}
@@ -169,7 +172,7 @@ class FakeJobs:
         self._move(job, "Downloading")
         process = subprocess.Popen(
             command,
-            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd()), **job.told.get("Environment", {})},
+            env={**self._variables, **job.told.get("Environment", {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )

@@ -236,7 +236,9 @@ FACTS: Mapping[str, Callable[[], Facts]] = {
     "kubernetes-kinds": lambda: _names(KINDS),
     "kubernetes-words": lambda: {word: f"`{phase.value}`" for word, phase in WORDS.items()},
     "kubernetes-rights": _kubernetes_rights,
-    "sagemaker-keys": lambda: _names((*sagemaker.SESSION_KEYS, sagemaker.PROCESSING_KEY, sagemaker.DROPPED)),
+    "sagemaker-keys": lambda: _names(
+        (*sagemaker.SESSION_KEYS, sagemaker.SECRETS_KEY, sagemaker.PROCESSING_KEY, sagemaker.DROPPED)
+    ),
     "sagemaker-split": lambda: _names(SPLIT),
     "vertex-spec": lambda: {name: told for name, told in _fields(Spec).items() if name not in RunOptions.model_fields},
     "vertex-run": lambda: _fields(RunOptions),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from broker_config.runs import new_run_id
 from tests.clouds.sagemaker import SageMaker
 from tests.clouds.sagemaker_jobs import STILL, FakeJob
 from tests.contract.targets import workload_of
+from tests.contract.waiting import eventually
 from workers.builders.protocol import Artifact, ArtifactKind
 from workers.targets.protocol import Observation, Request, Target
 from workers.targets.sagemaker.handles import Handle
@@ -46,6 +47,33 @@ class SageMakerLab:
         name = f"launchyard-{new_run_id()}-1"
         artifact = Artifact(ArtifactKind.IMAGE, image)
         return self.target.render(workload_of(name, artifact, [], config=config, env=env))
+
+    def python(self, script: str, config: Mapping[str, Any] = CONFIG, secrets: Sequence[str] = ()) -> str:
+        """Submit a job that really runs; its name."""
+        name = f"launchyard-{new_run_id()}-1"
+        artifact = Artifact(ArtifactKind.IMAGE, "python:3.11")
+        made = workload_of(name, artifact, ["python", "-u", "-c", script], config=config)
+        request = self.target.render(replace(made, secrets=tuple(secrets)))
+        self.target.submit(request)
+        return request.name
+
+    def end_of(self, name: str) -> Observation:
+        def ended() -> Observation | None:
+            seen = self.observe(name)
+            return seen if seen is not None and seen.phase.is_end else None
+
+        seen = eventually(ended)
+        assert seen is not None
+        return seen
+
+    def lines(self, name: str) -> list[str]:
+        """All lines of a job that has ended."""
+        chunk = self.target.read_logs(name, "")
+        lines = [*chunk.lines]
+        while chunk.more:
+            chunk = self.target.read_logs(name, chunk.position)
+            lines += chunk.lines
+        return lines
 
     def submit(self, config: Mapping[str, Any] = CONFIG) -> tuple[str, FakeJob]:
         """Submit a job; its name, and the job at the server."""

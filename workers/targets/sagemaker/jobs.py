@@ -12,6 +12,7 @@ from typing import Any
 
 from workers.targets.sagemaker.account import Account, Refused
 from workers.targets.sagemaker.operations import Operation
+from workers.targets.sagemaker.secrets import OWN
 
 _ENDS = frozenset({"Completed", "Failed", "Stopped"})
 _DELETING = "Deleting"
@@ -36,6 +37,7 @@ class Job:
     ended: datetime | None = None
     modified: datetime | None = None
     limit_seconds: int = 0  # the longest that it may run
+    has_secret: bool = False  # of the run's own in Secrets Manager
     was_interrupted: bool = False  # its spot instances were taken back at least once
 
     @property
@@ -69,6 +71,7 @@ def read(operation: Operation, said: Mapping[str, Any]) -> Job:
         ended=said.get(f"{times}EndTime"),
         modified=said.get("LastModifiedTime"),
         limit_seconds=(said.get("StoppingCondition") or {}).get("MaxRuntimeInSeconds", 0),
+        has_secret=any(value.startswith(OWN) for value in (said.get("Environment") or {}).values()),
         was_interrupted=any(step.get("Status") == "Interrupted" for step in steps),
     )
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from broker_config.resources.sagemaker import DROPPED, PROCESSING_KEY, SESSION_KEYS, spelled
+from broker_config.resources.sagemaker import DROPPED, PROCESSING_KEY, SECRETS_KEY, SESSION_KEYS, spelled
 from broker_config.states import FailureClass, Reason
 from workers.failures import RunFailed
 from workers.targets.containers import image_of
 from workers.targets.identity import fitting, identity, prefixed
 from workers.targets.protocol import Request, Workload
-from workers.targets.sagemaker import operations
+from workers.targets.sagemaker import operations, secrets
 from workers.targets.sagemaker.handles import Handle
 from workers.targets.sagemaker.operations import PROCESSING, TRAINING, Operation
 
@@ -27,7 +27,9 @@ _TAG_CHARACTERS = r"\w .:/=+\-@"
 def render(workload: Workload) -> Request:
     """The request for a workload: `input` is the whole body of `operation`, but for what `ROLE` leaves open.
 
-    `secrets` are variables of the agent, by name: what stands in the body is shown to everybody who may see the job.
+    `secrets` are variables of the agent, by name. Their values go into the run's own secret in Secrets Manager, and the
+    input refers to them: what stands in it is shown to everybody who may see the job. A job whose image starts by
+    itself gets none.
 
     Raises:
         RunFailed: class CONFIG, when the queue config cannot work.
@@ -46,20 +48,41 @@ def _body(workload: Workload) -> tuple[Operation, dict[str, Any]]:
     session = {key: given.pop(key) for key in SESSION_KEYS if key in given}
     if odd := next((key for key, value in session.items() if not isinstance(value, str) or not value), None):
         raise ValueError(f"{odd!r} must be a text")
+    of_queue = _object(given, SECRETS_KEY)
+    given.pop(SECRETS_KEY, None)
     given.pop(DROPPED, None)
     operation, told = _operation(given)
     missing = [name for name in operation.required if not told.get(name)]
     if missing:
         raise ValueError(f"{operation.name} needs {', '.join(missing)}; add them to the queue config")
-    told[operation.job_name] = prefixed(
-        str(told.get(operation.job_name, "")), workload.name, operations.JOB_NAME_CHARACTERS
-    )
+    # The ARN has the name in small letters, and a job is found by its ARN.
+    prefix = str(told.get(operation.job_name, "")).lower()
+    told[operation.job_name] = prefixed(prefix, workload.name, operations.JOB_NAME_CHARACTERS)
     told["RoleArn"] = _role(told["RoleArn"])
     told[operation.program] = _program(operation, _object(told, operation.program), workload)
-    told["Environment"] = _environment(operation, _object(told, "Environment"), workload)
+    given_environment = _object(told, "Environment")
+    own = [name for name in workload.secrets if name not in {*given_environment, *of_queue}]
+    referred = secrets.references(workload.name, own, of_queue)
+    is_wrapped = _wrap(told[operation.program], referred, of_queue)
+    more = secrets.variables(referred) if is_wrapped else {}
+    told["Environment"] = _environment(operation, given_environment, workload, more)
     told["Tags"] = _tags(told.get("Tags", []), workload)
-    secrets = [name for name in workload.secrets if name not in told["Environment"]]
-    return operation, {"session": session, "operation": operation.name, "input": told, "secrets": secrets}
+    body = {"session": session, "operation": operation.name, "input": told, "secrets": own if is_wrapped else []}
+    return operation, body
+
+
+def _wrap(program: dict[str, Any], referred: Mapping[str, str], of_queue: Mapping[str, str]) -> bool:
+    """Have the job's program started by the one that reads secrets; False where there are none, or it is not known."""
+    entry_point = program.get("ContainerEntrypoint")
+    if of_queue and not entry_point:
+        raise ValueError(
+            f"'secrets' needs an entry point: without one the image starts by itself, and nothing can give it "
+            f"{', '.join(of_queue)}; give the job one, or ContainerEntrypoint in the queue config"
+        )
+    if not referred or not entry_point:
+        return False
+    program["ContainerEntrypoint"] = _words("entry point", secrets.started(entry_point))
+    return True
 
 
 def _operation(given: dict[str, Any]) -> tuple[Operation, dict[str, Any]]:
@@ -102,7 +125,10 @@ def _words(what: str, words: Sequence[str]) -> list[str]:
     return list(words)
 
 
-def _environment(operation: Operation, given: Mapping[str, Any], workload: Workload) -> dict[str, str]:
+def _environment(
+    operation: Operation, given: Mapping[str, Any], workload: Workload, more: Mapping[str, str]
+) -> dict[str, str]:
+    """The queue's variables and the job's, and `more` that are no affair of theirs."""
     if odd := next((name for name, value in given.items() if not isinstance(value, str)), None):
         raise ValueError(f"variable {odd!r} in 'Environment' must be a text; put it in quotes")
     limit = operation.variable_characters
@@ -117,9 +143,11 @@ def _environment(operation: Operation, given: Mapping[str, Any], workload: Workl
             raise ValueError(
                 f"variable {name!r} has {len(value)} characters, and SageMaker takes {limit}; give it in the run config"
             )
-    if len(environment) > operations.VARIABLES:
+    environment |= more
+    count = len(environment) + (len(secrets.program(limit)) if more else 0)
+    if count > operations.VARIABLES:
         raise ValueError(
-            f"the job has {len(environment)} variables, long ones counted by their parts, and SageMaker takes "
+            f"the job has {count} variables, long ones counted by their parts, and SageMaker takes "
             f"{operations.VARIABLES}; have it read some from a file"
         )
     return environment
@@ -148,8 +176,9 @@ def _tags(given: Any, workload: Workload) -> list[dict[str, str]]:
         raise ValueError("'Tags' must be a list of objects with 'Key' and 'Value'")
     tags = {f"label.launchyard/{name}": value for name, value in sorted(workload.labels.items())}
     tags |= {tag["Key"]: tag.get("Value", "") for tag in given} | identity(workload, "launchyard/")
-    if len(tags) > operations.TAGS:
-        raise ValueError(f"the job has {len(tags)} tags, and SageMaker takes {operations.TAGS}; give it fewer labels")
+    # One more, the digest of all this, comes with the submission.
+    if (count := len(tags) + 1) > operations.TAGS:
+        raise ValueError(f"the job has {count} tags, and SageMaker takes {operations.TAGS}; give it fewer labels")
     return [
         {"Key": key, "Value": fitting(str(value), _TAG_CHARACTERS, operations.TAG_CHARACTERS)}
         for key, value in tags.items()

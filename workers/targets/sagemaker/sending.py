@@ -14,12 +14,15 @@ from broker_config.errors import TemporaryError
 from broker_config.states import FailureClass, Reason
 from workers.failures import RunFailed
 from workers.targets.protocol import Request
+from workers.targets.sagemaker import vault
 from workers.targets.sagemaker.account import Refused
 from workers.targets.sagemaker.handles import Handle
 from workers.targets.sagemaker.jobs import Job
 from workers.targets.sagemaker.listing import VISIBLE_SECONDS
 from workers.targets.sagemaker.marks import REQUEST, is_released, stamped
 from workers.targets.sagemaker.places import Place
+from workers.targets.sagemaker.secrets import program
+from workers.targets.sagemaker.start import PREFIX
 
 QUOTA_SECONDS = 60.0
 """Until a job is sent again for which the account has no instances left."""
@@ -40,6 +43,10 @@ def create(place: Place, request: Request) -> None:
     if "{" in told["RoleArn"]:
         partition, number = place.account.identity()
         told["RoleArn"] = told["RoleArn"].format(partition=partition, account=number)
+    if any(name.startswith(PREFIX) for name in told["Environment"]):
+        told["Environment"] = told["Environment"] | program(handle.operation.variable_characters)
+    if request.body["secrets"]:
+        vault.keep(place.account, handle.run, request.body["secrets"])
     try:
         arn = place.jobs.create(told)
     except Refused as error:

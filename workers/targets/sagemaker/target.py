@@ -14,6 +14,7 @@ from broker_config.states import FailureClass, Reason
 from workers.builders.protocol import ArtifactKind
 from workers.failures import RunFailed
 from workers.targets.protocol import LogChunk, Observation, Phase, Request, Unanswered, Unlisted, Workload
+from workers.targets.sagemaker import vault
 from workers.targets.sagemaker.handles import Handle
 from workers.targets.sagemaker.marks import CANCELLED, MANAGED, RELEASED, passport_of
 from workers.targets.sagemaker.pace import Bounds
@@ -117,6 +118,9 @@ class SageMakerTarget:
             job = place.jobs.find(handle.name)
         if job is not None and not job.has_ended:
             raise TemporaryError(f"SageMaker's job {handle.name} still runs; cancel it first")
+        if job is None or job.has_secret:
+            # Where there is no job, its agent may have ended between the two.
+            vault.drop(place.account, handle.run)
         if job is not None and place.find(handle) is not None:
             # SageMaker keeps the job, and its name, for good.
             place.jobs.tag(job, MANAGED, RELEASED)
