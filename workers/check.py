@@ -24,9 +24,10 @@ from broker_config.settings import Settings, load_settings
 from broker_config.store import Store
 from broker_config.trials import trial_of
 from workers import families
-from workers.clouds import environment_of, registry_of
+from workers.clouds import environment_of, registry_of, target_of
 from workers.config import AgentConfig, load_config
 from workers.members import BUILDER_PREFERENCE, runs_images
+from workers.permissions import permissions
 from workers.queues import queue_of
 from workers.rehearsal import rehearse
 from workers.sources.git.credentials import look
@@ -76,8 +77,9 @@ def check(settings: Settings, path: Path | None, **flags: Any) -> Iterator[Line]
     for queue in queues:
         if resources.load(queue.resource).is_rehearsed:
             yield from _jobs(queue, settings)
+        yield from _permissions(queue, loaded.config, settings)
     for platform in platforms:
-        yield _target(platform, settings.home)
+        yield _target(platform, loaded.config, settings.home)
 
 
 def _queues(store: Store, config: AgentConfig) -> Generator[Line, None, list[Queue]]:
@@ -151,10 +153,10 @@ def _code_store(settings: Settings) -> Iterator[Line]:
         yield _line(f"code store {url}", look)
 
 
-def _target(resource: str, home: Path) -> Line:
+def _target(resource: str, config: AgentConfig, home: Path) -> Line:
     # Asks the platform with the credentials that submit will have.
     def look() -> str:
-        held = families.load("targets", resource)(home).inventory()
+        held = target_of(config, resource, home).inventory()
         return f"answers, and has {_count(len(held), 'object')} of ours"
 
     return _line(f"target {resource}", look)
@@ -170,6 +172,23 @@ def _jobs(queue: Queue, settings: Settings) -> Iterator[Line]:
     yield from (Line(Status.WARNING, subject, note.text) for note in heard.notes)
     if not (heard.unasked or heard.notes):
         yield Line(Status.OK, subject, "the platform would take them")
+
+
+def _permissions(queue: Queue, config: AgentConfig, settings: Settings) -> Iterator[Line]:
+    """What an agent has to be allowed for the queue, and what of that it is not, where the platform tells."""
+    subject = f"permissions for queue {queue.full_name}"
+    try:
+        found = permissions(trial_of(queue, settings.author).specs[0], config, settings.home)
+    except LaunchyardError as error:
+        yield Line(Status.FAILED, subject, str(error))
+        return
+    if found is None:
+        return
+    if found.missing:
+        yield Line(Status.FAILED, subject, f"these are missing: {', '.join(found.missing)}; the policy has them")
+    else:
+        yield Line(Status.OK, subject, "those that can be asked about are there")
+    yield Line(Status.OK, f"policy for queue {queue.full_name}", json.dumps(found.policy))
 
 
 def _count(number: int, noun: str) -> str:

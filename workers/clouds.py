@@ -1,6 +1,8 @@
-"""The environment and the registry that a config names, made."""
+"""The environment, the registry and the targets that a config names, made."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from workers import families
 from workers.config import AgentConfig
@@ -8,6 +10,7 @@ from workers.config.images import CLOUDS
 from workers.config.registry import AnyRegistryConfig
 from workers.environments.protocol import Environment
 from workers.registries.protocol import Registry
+from workers.targets.protocol import Located, Target
 
 
 def environment_of(config: AgentConfig, kind: str) -> Environment:
@@ -31,3 +34,15 @@ def registry_of(config: AgentConfig, destination: AnyRegistryConfig) -> Registry
     environment = environment_of(config, cloud) if cloud else None
     made: Registry = families.load("registries", destination.type)(destination, environment)
     return made
+
+
+def target_of(config: AgentConfig, resource: str, home: Path) -> Target:
+    """The target of that resource, where the config's environment says that it is.
+
+    Raises:
+        ConfigError: when there is none, or a package that it needs is missing.
+    """
+    target: Target = families.load("targets", resource)(home)
+    if isinstance(target, Located):
+        target.locate(config.environment)
+    return target

@@ -14,7 +14,7 @@ from broker_config.store.code import CodeStore
 from workers import families
 from workers.builders.protocol import ArtifactKind, Builder
 from workers.building.pushing import PushingBuilder
-from workers.clouds import registry_of
+from workers.clouds import registry_of, target_of
 from workers.collect import Collector
 from workers.config import AgentConfig
 from workers.config.builder import VenvConfig
@@ -85,7 +85,7 @@ class Members:
     def served(self, resource: str) -> Served:
         """The target of that name, followed."""
         served: Served = self._once(
-            "targets", resource, lambda: self._follow(families.load("targets", resource)(self._home))
+            "targets", resource, lambda: self._follow(target_of(self._config, resource, self._home))
         )
         return served
 

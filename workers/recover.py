@@ -27,7 +27,8 @@ from broker_config.settings import Settings, load_settings
 from broker_config.states import State
 from broker_config.store import Store
 from broker_config.store.agents import AgentInfo
-from workers import families
+from workers.clouds import target_of
+from workers.config import load_config
 from workers.session import site
 from workers.sweep import OBJECT_NAME
 from workers.targets.protocol import Phase, Searching, Target, Unlisted
@@ -67,7 +68,7 @@ class Recovery:
     def look(self, resource: str) -> Iterator[Finding]:
         """One finding for each run of which the target has an object, or one for a target that does not answer."""
         try:
-            target: Target = families.load("targets", resource)(self.settings.home)
+            target = target_of(load_config(None, self.settings.home).config, resource, self.settings.home)
             if isinstance(target, Searching):
                 yield from self._search(resource, target)
             listed, unlisted = _inventory(target)

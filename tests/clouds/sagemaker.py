@@ -56,6 +56,10 @@ class SageMaker(ThreadingHTTPServer):
             self._regions[name] = FakeJobs(name, self._put_lines(name), self._variables)
         return self._regions[name]
 
+    def regions(self) -> set[str]:
+        """Those in which something was asked for."""
+        return set(self._regions)
+
     def job(self, name: str, noun: str = "TrainingJob") -> FakeJob:
         """A job of the usual region."""
         return self.region().jobs[noun, name]
@@ -116,7 +120,8 @@ class SageMaker(ThreadingHTTPServer):
         listed = [
             {"ResourceARN": job.arn, "Tags": [{"Key": key, "Value": value} for key, value in job.tags.items()]}
             for job in list(jobs.jobs.values())
-            if NOUNS[job.noun] in kinds and all(job.tags.get(one["Key"]) in one["Values"] for one in told["TagFilters"])
+            if NOUNS[job.noun] in kinds
+            and all(job.tags.get(one["Key"]) in one["Values"] for one in told.get("TagFilters", []))
         ]
         first = int(told.get("PaginationToken") or 0)
         more = str(first + self.page) if first + self.page < len(listed) else ""

@@ -17,6 +17,7 @@ from broker_config.oci.logins import Login
 from broker_config.runs import RunId
 from broker_config.states import FailureClass, Reason
 from workers.builders.protocol import Artifact, ArtifactKind
+from workers.config.cloud import Environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,3 +215,32 @@ class Searching(Protocol):
 
     def search(self) -> Sequence[str]:
         """Know all places in which there are objects of ours; a sentence for each part that was not looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """What an agent has to be allowed at a platform, for the jobs of one config."""
+
+    policy: Mapping[str, Any]  # all of it and nothing else, as the platform writes it; JSON data
+    missing: Sequence[str] = ()  # of what can be asked about without doing it: what is not allowed now, in its words
+
+
+@runtime_checkable
+class Permitted(Protocol):
+    """A target whose platform gives rights one by one."""
+
+    def permissions(self, request: Request) -> Permissions:
+        """What an agent has to be allowed to send a request, to follow its job and to end it. Changes nothing.
+
+        Raises:
+            TemporaryError: when the platform does not say.
+            ConfigError: when this machine has no way to it.
+        """
+
+
+@runtime_checkable
+class Located(Protocol):
+    """A target that is at the place of the agent's environment where a queue does not say where."""
+
+    def locate(self, environment: Environment | None) -> None:
+        """Take the agent's block `environment`. Called before everything else."""

@@ -62,6 +62,7 @@ class Places:
         self._memory = home / "sagemaker-places"  # an empty file each, as several agents share a home
         self._changed = changed
         self._bounds = bounds
+        self.region = ""  # of a queue that names none; empty: the library finds one
         self._lock = threading.RLock()
         self._accounts: dict[Handle, Account] = {}
         self._places: dict[Handle, Place] = {}
@@ -101,7 +102,7 @@ class Places:
 
     def _made(self, where: Handle) -> Place:
         key = replace(where, kind="")
-        account = self._accounts.setdefault(key, Account(where.profile, where.role, where.region))
+        account = self._accounts.setdefault(key, Account(where.profile, where.role, where.region or self.region))
         jobs = Jobs(account, where.operation)
 
         def changed(name: str) -> None:

@@ -7,6 +7,7 @@ and finds the job that it made.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -40,9 +41,7 @@ def create(place: Place, request: Request) -> None:
     handle = Handle.parse(request.name)
     told: dict[str, Any] = dict(request.body["input"])
     told["Tags"] = stamped(told["Tags"], request.digest, request.passport)
-    if "{" in told["RoleArn"]:
-        partition, number = place.account.identity()
-        told["RoleArn"] = told["RoleArn"].format(partition=partition, account=number)
+    told["RoleArn"] = role_of(place, told)
     if any(name.startswith(PREFIX) for name in told["Environment"]):
         told["Environment"] = told["Environment"] | program(handle.operation.variable_characters)
     if request.body["secrets"]:
@@ -55,6 +54,15 @@ def create(place: Place, request: Request) -> None:
         _adopt(place, handle, request)
     else:
         place.listing.put(Job(handle.name, arn, secondary="Starting"))
+
+
+def role_of(place: Place, told: Mapping[str, Any]) -> str:
+    """The ARN of the job's role, with the agent's own account where the queue has only its name."""
+    role = str(told["RoleArn"])
+    if "{" not in role:
+        return role
+    partition, number = place.account.identity()
+    return role.format(partition=partition, account=number)
 
 
 def _explained(error: Refused) -> RunFailed | TemporaryError:

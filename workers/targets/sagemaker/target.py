@@ -12,14 +12,25 @@ from broker_config.errors import LaunchyardError, TemporaryError
 from broker_config.resources.sagemaker import SageMakerResource
 from broker_config.states import FailureClass, Reason
 from workers.builders.protocol import ArtifactKind
+from workers.config.cloud import AwsEnvironment, Environment
 from workers.failures import RunFailed
-from workers.targets.protocol import LogChunk, Observation, Phase, Request, Unanswered, Unlisted, Workload
+from workers.targets.protocol import (
+    LogChunk,
+    Observation,
+    Permissions,
+    Phase,
+    Request,
+    Unanswered,
+    Unlisted,
+    Workload,
+)
 from workers.targets.sagemaker import vault
 from workers.targets.sagemaker.handles import Handle
 from workers.targets.sagemaker.marks import CANCELLED, MANAGED, RELEASED, passport_of
 from workers.targets.sagemaker.pace import Bounds
 from workers.targets.sagemaker.places import Place, Places
 from workers.targets.sagemaker.render import render
+from workers.targets.sagemaker.rights import missing, policy
 from workers.targets.sagemaker.sending import create
 
 
@@ -33,6 +44,14 @@ class SageMakerTarget:
         """`bounds` say how often SageMaker is asked."""
         self._changed: Callable[[str | None], None] = lambda _: None
         self._places = Places(home, self._tell, bounds or Bounds())
+
+    def locate(self, environment: Environment | None) -> None:
+        if isinstance(environment, AwsEnvironment):
+            self._places.region = environment.region
+
+    def permissions(self, request: Request) -> Permissions:
+        place = self._places.of(Handle.parse(request.name))
+        return Permissions(policy(place, request), missing(place, request))
 
     def render(self, workload: Workload) -> Request:
         # What the SDK would refuse to send is the queue's fault, and is told before anything is built or submitted.
