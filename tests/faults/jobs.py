@@ -7,18 +7,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from broker_config.jobs import ImageSource
 from broker_config.queues import Queue
 from broker_config.runs import Run, RunId
 from producer import Client, LocalCode
+from tests.clouds.sagemaker import shared_cloud
 from tests.cluster import JOBS, cluster, registry
 from tests.docker_engine import engine, remove_marks
 from tests.faults.api_server import ClusterProxy
+from tests.workers.targets.sagemaker_lab import CONFIG as TRAINING
 from workers.kubernetes.resource import CONFIG_MAPS
 from workers.targets.docker import DockerTarget
 from workers.targets.kubernetes.target import KubernetesTarget
 from workers.targets.local_process import LocalProcessTarget
 from workers.targets.protocol import Target
+from workers.targets.sagemaker.target import SageMakerTarget
 from workers.targets.stub import StubTarget
 
 QUEUE = "faults"
@@ -40,6 +45,7 @@ _TARGETS: Mapping[str, Callable[[Path], Target]] = {
     "local-process": LocalProcessTarget,
     "docker": DockerTarget,
     "kubernetes": KubernetesTarget,
+    "sagemaker": SageMakerTarget,
 }
 
 
@@ -53,6 +59,9 @@ class Jobs:
     way: ClusterProxy | None = None
     """To the cluster, for the agents; the test has its own."""
 
+    variables: pytest.MonkeyPatch = field(default_factory=pytest.MonkeyPatch)
+    """Of this process, and so of the agents: where AWS is."""
+
     @property
     def builder(self) -> str:
         """The agent's image builder."""
@@ -65,6 +74,9 @@ class Jobs:
         if self.target == "kubernetes":
             cluster()
             self.way = ClusterProxy(self.home)
+        if self.target == "sagemaker":
+            for name, value in shared_cloud().variables.items():
+                self.variables.setenv(name, value)
         config: dict[str, dict[str, Any]] = {
             "stub": {"seconds": SECONDS, "lines": list(LINES)},
             "local-process": {},
@@ -73,6 +85,7 @@ class Jobs:
                 "configFile": str(self.way.config) if self.way else "",
                 "spec": {"template": {"spec": self._pod()}},
             },
+            "sagemaker": dict(TRAINING),
         }
         code = self.home / "code"
         code.mkdir()
@@ -85,17 +98,29 @@ class Jobs:
     def launch(self, client: Client, **overrides: Any) -> RunId:
         """One run of the job."""
         folder = "/began" if self.target in {"docker", "kubernetes"} else str(self._began.parent)
-        # A cluster has no builder here that needs no registry; its node has the image.
-        is_image = self.target == "kubernetes"
         handle = client.launch(
             queue=QUEUE,
-            source=ImageSource(image=f"{registry()}/{IMAGE}") if is_image else LocalCode(self.home / "code"),
-            entry_point=["python", "-c", _SCRIPT] if is_image else ["python", "job.py"],
+            source=self._source(),
+            entry_point=self._entry_point(),
             env={"BEGAN": f"{folder}/began"},
             overrides=overrides,
         )
         self.launched.append(handle.id)
         return handle.id
+
+    def _source(self) -> ImageSource | LocalCode:
+        # A cluster has no builder here that needs no registry; its node has the image.
+        if self.target == "kubernetes":
+            return ImageSource(image=f"{registry()}/{IMAGE}")
+        if self.target == "sagemaker":
+            return ImageSource(image=f"registry.example/train@sha256:{0:064}")
+        return LocalCode(self.home / "code")
+
+    def _entry_point(self) -> list[str]:
+        if self.target == "kubernetes":
+            return ["python", "-c", _SCRIPT]
+        # In place of a container there is a process of this machine.
+        return ["python", str(self.home / "code" / "job.py") if self.target == "sagemaker" else "job.py"]
 
     def times_begun(self, run: Run) -> int:
         """How often the job of this run really began, at the target."""
@@ -109,6 +134,7 @@ class Jobs:
 
     def remove(self) -> None:
         """Remove what is left at a target outside of the home folder."""
+        self.variables.undo()
         if self.target == "docker":
             for run_id in self.launched:
                 for found in engine().containers(all=True, filters={"label": f"launchyard.run-id={run_id}"}):

@@ -11,13 +11,18 @@ from typing import Any
 from celery.signals import worker_shutting_down
 
 import workers.agent
+import workers.targets.sagemaker.target
 from tests.faults.api_server import note_calls
 from tests.faults.fuse import Fuse
 from tests.faults.steps import places
 from workers.celery import app, task
+from workers.targets.sagemaker.pace import Bounds
 
 # A lost order is found at its second sight, which by the product's own period would take a test 20 seconds.
 workers.agent.RECONCILE_SECONDS = 1.0
+
+# A job of a second is followed by a target that otherwise asks every three of them.
+workers.targets.sagemaker.target.BOUNDS = Bounds(fastest=0.2, slowest=0.5, settled=0.0)
 
 _fuse = Fuse(task.settings.home)
 for _step, _place in places(_fuse.target).items():

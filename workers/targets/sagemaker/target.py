@@ -33,6 +33,9 @@ from workers.targets.sagemaker.render import render
 from workers.targets.sagemaker.rights import missing, policy
 from workers.targets.sagemaker.sending import create
 
+BOUNDS = Bounds()
+"""How often SageMaker is asked, where nobody says otherwise."""
+
 
 class SageMakerTarget:
     """What is known of the jobs is at AWS alone, so any agent can take them up."""
@@ -41,9 +44,8 @@ class SageMakerTarget:
     is_local = False
 
     def __init__(self, home: Path, bounds: Bounds | None = None) -> None:
-        """`bounds` say how often SageMaker is asked."""
         self._changed: Callable[[str | None], None] = lambda _: None
-        self._places = Places(home, self._tell, bounds or Bounds())
+        self._places = Places(home, self._tell, bounds or BOUNDS)
 
     def locate(self, environment: Environment | None) -> None:
         if isinstance(environment, AwsEnvironment):
