@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -44,6 +44,9 @@ RENDERS: Mapping[str, Render] = {
 }
 """By resource, what makes its requests without the platform's SDK, which a machine that only plans may lack."""
 
+DOUBTS: Mapping[str, Callable[[Request], Iterator[str]]] = {"sagemaker": sagemaker.doubts}
+"""By resource, what a request of its leaves a job without."""
+
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -55,7 +58,7 @@ def preview(inquiry: Inquiry, settings: Settings) -> Preview:
         rendered = _Rendered.of(spec, settings.home)
     except LaunchyardError as error:
         return Preview(notes=(*notes, Note(severity=Severity.ERROR, text=str(error))))
-    doubts = [*_reservations(spec), *_rehearsal(spec, settings.home)]
+    doubts = [*_reservations(spec), *_lacks(rendered.request, spec), *_rehearsal(spec, settings.home)]
     notes += [Note(severity=Severity.WARNING, text=text) for text in doubts]
     return Preview(
         digest=rendered.request.digest,
@@ -76,6 +79,11 @@ def _reservations(spec: RunSpec) -> Iterator[str]:
     if isinstance(source, GitSource) and not _COMMIT.fullmatch(source.ref or ""):
         what = f"ref {source.ref!r}" if source.ref else "the default branch"
         yield f"{what} of {source.repository} may move until an agent fetches it; to be sure, name a commit"
+
+
+def _lacks(request: Request, spec: RunSpec) -> Iterator[str]:
+    if (find := DOUBTS.get(spec.queue.resource)) is not None:
+        yield from find(request)
 
 
 def _rehearsal(spec: RunSpec, home: Path) -> Iterator[str]:

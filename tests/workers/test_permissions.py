@@ -19,6 +19,8 @@ from workers.config import AgentConfig
 from workers.config.cloud import AwsEnvironment
 from workers.targets.sagemaker.target import SageMakerTarget
 
+ROOT = Path(__file__).parents[2]
+
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch, home: Path) -> SageMaker:
@@ -40,45 +42,14 @@ def checked(settings: Settings, store: Store, config: dict[str, Any]) -> dict[st
 
 def test_the_policy_is_all_that_jobs_of_the_queue_need(settings: Settings, store: Store, server: SageMaker) -> None:
     # When
-    lines = checked(settings, store, dict(CONFIG))
+    lines = checked(settings, store, {**CONFIG, "region": "eu-west-1", "RoleArn": "service-role/Trainer"})
 
-    # Then
+    # Then it is the one that the how-to shows
     assert lines["permissions for queue cloud"].status is Status.OK
     assert lines["target sagemaker"].status is Status.OK
-    account = "eu-central-1:123456789012"
-    assert json.loads(lines["policy for queue cloud"].text) == {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Action": [
-                    "sagemaker:CreateTrainingJob",
-                    "sagemaker:DescribeTrainingJob",
-                    "sagemaker:StopTrainingJob",
-                    "sagemaker:AddTags",
-                    "sagemaker:ListTags",
-                ],
-                "Resource": f"arn:aws:sagemaker:{account}:training-job/*launchyard-*",
-            },
-            {"Effect": "Allow", "Action": ["sagemaker:ListTrainingJobs", "tag:GetResources"], "Resource": "*"},
-            {
-                "Effect": "Allow",
-                "Action": ["iam:PassRole"],
-                "Resource": "arn:aws:iam::123456789012:role/Trainer",
-                "Condition": {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
-            },
-            {
-                "Effect": "Allow",
-                "Action": ["logs:DescribeLogStreams", "logs:GetLogEvents"],
-                "Resource": f"arn:aws:logs:{account}:log-group:/aws/sagemaker/TrainingJobs:*",
-            },
-            {
-                "Effect": "Allow",
-                "Action": ["ssm:PutParameter", "ssm:GetParameter", "ssm:GetParametersByPath", "ssm:DeleteParameter"],
-                "Resource": f"arn:aws:ssm:{account}:parameter/launchyard/released*",
-            },
-        ],
-    }
+    page = (ROOT / "docs/how-to/sagemaker-queue.md").read_text()
+    shown = page.partition("```json\n")[2].partition("```")[0]
+    assert json.loads(lines["policy for queue cloud"].text) == json.loads(shown)
 
 
 def test_what_only_some_configs_need_is_in_their_policies_only(

@@ -16,7 +16,7 @@ from broker_config.resources.sagemaker import spelled
 from tests.golden.requests import Golden, workload
 from tests.workers.targets.workloads import golden_requests, refusal
 from workers.builders.protocol import ArtifactKind
-from workers.targets.sagemaker import operations, render
+from workers.targets.sagemaker import doubts, operations, render
 from workers.targets.sagemaker.operations import PROCESSING, TRAINING, Operation
 
 REQUIRED = {
@@ -193,3 +193,11 @@ def test_words_that_are_too_many_or_too_long_are_refused() -> None:
 
 def test_an_environment_is_not_an_image() -> None:
     assert ArtifactKind.ENVIRONMENT in refusal(render, REQUIRED, environment="/home/agent/environments/3f2a")
+
+
+def test_a_plan_says_that_an_image_which_starts_by_itself_gets_no_secrets() -> None:
+    by_itself, by_the_job = (
+        render(workload({"config": REQUIRED, **more})) for more in ({}, {"entry_point": ["python", "train.py"]})
+    )
+    assert "WANDB_API_KEY" in "".join(doubts(by_itself))
+    assert not list(doubts(by_the_job))

@@ -1,10 +1,11 @@
 """Jobs on Amazon SageMaker: training jobs, and processing jobs.
 
-What is here makes the request for one, and needs neither an account nor an SDK.
+`render` makes the request for one, and needs neither an account nor an SDK. What speaks to AWS is `target`, and what
+that stands on.
 """
 
 from __future__ import annotations
 
-from workers.targets.sagemaker.render import render
+from workers.targets.sagemaker.render import doubts, render
 
-__all__ = ["render"]
+__all__ = ["doubts", "render"]

@@ -48,6 +48,7 @@ PROCESSING = Operation(
     variable_characters=256,
 )
 
+BY_NAME = {operation.name: operation for operation in (TRAINING, PROCESSING)}
 BY_KIND = {operation.kind: operation for operation in (TRAINING, PROCESSING)}
 
 JOB_NAME_CHARACTERS = 63

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from broker_config.resources.sagemaker import DROPPED, PROCESSING_KEY, SECRETS_KEY, SESSION_KEYS, spelled
@@ -13,7 +13,7 @@ from workers.targets.identity import fitting, identity, prefixed
 from workers.targets.protocol import Request, Workload
 from workers.targets.sagemaker import operations, secrets
 from workers.targets.sagemaker.handles import Handle
-from workers.targets.sagemaker.operations import PROCESSING, TRAINING, Operation
+from workers.targets.sagemaker.operations import BY_NAME, PROCESSING, TRAINING, Operation
 
 ROLE = "arn:{partition}:iam::{account}:role/"
 """What stands before a role that is given by its name. Partition and account are filled in when it is submitted."""
@@ -41,6 +41,17 @@ def render(workload: Workload) -> Request:
         raise RunFailed(FailureClass.CONFIG, Reason.CONFIG_INVALID, text) from error
     handle = Handle.of(workload.name, body["session"], operation, body["input"][operation.job_name])
     return Request(str(handle), body)
+
+
+def doubts(request: Request) -> Iterator[str]:
+    """What a job that is sent like that will lack."""
+    body = request.body
+    program = BY_NAME[body["operation"]].program
+    if not body["input"][program].get("ContainerEntrypoint"):
+        yield (
+            "the image starts by itself, so secrets of the agent such as WANDB_API_KEY do not reach the job; give it "
+            "an entry point, or ContainerEntrypoint in the queue config"
+        )
 
 
 def _body(workload: Workload) -> tuple[Operation, dict[str, Any]]:
