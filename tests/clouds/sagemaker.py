@@ -116,6 +116,7 @@ class SageMaker(ThreadingHTTPServer):
             return {f"{noun}Summaries": [job.summary() for job in seen[first:last]], **more}
 
     def _resources(self, jobs: FakeJobs, told: Mapping[str, Any]) -> Mapping[str, Any]:
+        wanted = told.get("TagFilters", [])
         kinds = {kind.removeprefix("sagemaker:") for kind in told["ResourceTypeFilters"]}
         listed = [
             {"ResourceARN": job.arn, "Tags": [{"Key": key, "Value": value} for key, value in job.tags.items()]}
@@ -136,7 +137,10 @@ class _Handler(BaseHTTPRequestHandler):
         pass
 
     def do_POST(self) -> None:
-        told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        if "X-Amz-Target" not in self.headers:
+            return self._refuse_token()
+        told = json.loads(body)
         operation = self.headers["X-Amz-Target"].rpartition(".")[2]
         fault = self.server.faults.met(operation)
         if fault is not None:
@@ -171,6 +175,15 @@ class _Handler(BaseHTTPRequestHandler):
             who = f"User: arn:aws:iam::{ACCOUNT}:user/agent is not authorized to perform: sagemaker:{operation}"
             return 400, "AccessDeniedException", who
         return None
+
+    def _refuse_token(self) -> None:
+        """As STS does, which has another protocol: here it gives no role to anybody."""
+        text = "User: arn:aws:iam::123456789012:user/agent is not authorized to perform: sts:AssumeRole"
+        body = f"<ErrorResponse><Error><Code>AccessDenied</Code><Message>{text}</Message></Error></ErrorResponse>"
+        self.send_response(403)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
 
     def _error(self, status: int, code: str, message: str, headers: Mapping[str, str] | None = None) -> None:
         self._send(status, {"__type": code, "message": message}, headers)

@@ -48,12 +48,16 @@ class SageMakerLab:
         artifact = Artifact(ArtifactKind.IMAGE, image)
         return self.target.render(workload_of(name, artifact, [], config=config, env=env))
 
-    def python(self, script: str, config: Mapping[str, Any] = CONFIG, secrets: Sequence[str] = ()) -> str:
-        """Submit a job that really runs; its name."""
+    def request_for(self, script: str, config: Mapping[str, Any] = CONFIG, secrets: Sequence[str] = ()) -> Request:
+        """That of a job that really runs."""
         name = f"launchyard-{new_run_id()}-1"
         artifact = Artifact(ArtifactKind.IMAGE, "python:3.11")
         made = workload_of(name, artifact, ["python", "-u", "-c", script], config=config)
-        request = self.target.render(replace(made, secrets=tuple(secrets)))
+        return self.target.render(replace(made, secrets=tuple(secrets)))
+
+    def python(self, script: str, config: Mapping[str, Any] = CONFIG, secrets: Sequence[str] = ()) -> str:
+        """Submit a job that really runs; its name."""
+        request = self.request_for(script, config, secrets)
         self.target.submit(request)
         return request.name
 

@@ -73,7 +73,7 @@ def test_a_throttled_submit_waits_as_long_as_sagemaker_says(lab: SageMakerLab) -
     # Then
     with pytest.raises(TemporaryError) as raised:
         lab.target.submit(lab.request())
-    assert raised.value.delay_seconds == 17
+    assert 17 <= raised.value.delay_seconds <= 26
 
 
 def test_a_run_waits_while_its_accounts_instances_are_taken(lab: SageMakerLab) -> None:
@@ -176,6 +176,17 @@ def test_a_queue_may_have_the_agent_take_on_a_role(lab: SageMakerLab) -> None:
     lab.another_agent().cancel(name, 30)
     assert "testing" not in lab.server.keys
     assert lab.server.keys
+
+
+def test_a_role_that_may_not_be_assumed_is_the_permission_that_is_missing(
+    lab: SageMakerLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a service of tokens that refuses
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", lab.server.url)
+
+    # Then
+    with pytest.raises(RunFailed, match="allow the agent sts:AssumeRole"):
+        lab.target.submit(lab.request({**CONFIG, "assume_role_arn": "arn:aws:iam::123456789012:role/launcher"}))
 
 
 def test_credentials_that_are_renewed_are_found_by_a_running_agent(

@@ -14,6 +14,7 @@ from tests.clouds.sagemaker import shared_cloud
 from tests.contract.waiting import eventually
 from tests.workers.targets.sagemaker_lab import CONFIG, SageMakerLab, followed
 from workers.targets.protocol import Phase, Unanswered
+from workers.targets.sagemaker.jobs import Jobs
 from workers.targets.sagemaker.pace import Bounds, Pace
 
 RUNS = 1000
@@ -219,6 +220,62 @@ def test_a_reason_that_no_list_has_is_asked_for(lab: SageMakerLab) -> None:
         seen = lab.observe(name)
         assert seen is not None
         assert "Insufficient capacity" in seen.text
+
+
+def test_a_processing_job_that_began_without_a_word_in_the_lists_is_seen_to_run(
+    lab: SageMakerLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a service that tells of a beginning in descriptions only
+    monkeypatch.setattr("workers.targets.sagemaker.listing.NOT_BEGUN_SECONDS", 0.3)
+    cluster = {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
+    name, job = lab.submit(
+        {"processing_job": {"RoleArn": "Preparer", "ProcessingResources": {"ClusterConfig": cluster}}}
+    )
+    with followed(lab.target):
+        eventually(lambda: lab.server.faults.calls["ListProcessingJobs"] >= 2)
+
+        # When
+        job.more["ProcessingStartTime"] = time.time()
+
+        # Then
+        eventually(lambda: (seen := lab.observe(name)) and seen.phase is Phase.RUNNING)
+
+
+def test_a_fault_of_the_agents_own_is_told_and_does_not_end_the_watch(
+    lab: SageMakerLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a list that cannot be read
+    name, job = lab.submit()
+    with monkeypatch.context() as broken:
+
+        def summaries(self: Jobs, page: object) -> list[object]:
+            raise KeyError("TrainingJobName")
+
+        broken.setattr(Jobs, "summaries", summaries)
+        with followed(lab.target):
+            with pytest.raises(Unanswered, match="TrainingJobName"):
+                eventually(lambda: lab.target.observe([name]) == {})
+
+            # When it can be
+            broken.undo()
+            job.move("Completed")
+
+            # Then
+            eventually(lambda: _is_heard(lab, name))
+
+
+def test_an_agent_without_a_region_does_not_look_in_it_where_all_queues_name_theirs(
+    lab: SageMakerLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given an agent that was asked before it knew of any queue
+    assert lab.target.inventory() == []
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+
+    # When it has a run in a region that its queue names
+    name, _ = lab.submit({**CONFIG, "region": "eu-west-1"})
+
+    # Then that is all there is
+    assert lab.another_agent().inventory() == [name]
 
 
 # --- the pace ---------------------------------------------------------------------------------------------------------

@@ -97,6 +97,21 @@ def test_a_secret_of_a_run_that_was_never_submitted_is_removed_with_its_release(
     assert f"launchyard/{run}" not in secrets_in(vault)
 
 
+def test_a_submit_that_comes_after_the_release_leaves_no_secret(lab: SageMakerLab, vault: Any) -> None:
+    # Given an agent that was frozen before it submitted what another one has seen through
+    request = lab.request_for(PRINTS, secrets=["WANDB_API_KEY"])
+    other = lab.another_agent()
+    other.submit(request)
+    lab.end_of(request.name)
+    other.release(request.name)
+
+    # When
+    lab.another_agent().submit(request)
+
+    # Then
+    assert f"launchyard/{Handle.parse(request.name).run}" not in secrets_in(vault)
+
+
 def test_the_program_starts_the_jobs_own_with_nothing_of_its_own_left() -> None:
     # Given nothing to read
     script = "import os, sys; print(sys.argv, [name for name in os.environ if 'LAUNCHYARD' in name])"

@@ -6,6 +6,7 @@ Formats: "Boto3: Credentials", the common errors of the SageMaker API, and those
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -45,6 +46,9 @@ _SERVICES = {
     "sts": "STS",
     "resourcegroupstaggingapi": "Resource Groups Tagging",
 }
+
+_PREFIXES = {"resourcegroupstaggingapi": "tag"}
+"""Of permissions, where they are called otherwise than the service."""
 
 _THROTTLED = frozenset(
     {
@@ -86,7 +90,8 @@ class Throttled(TemporaryError):
     """AWS has been asked too often. `hint_seconds`: how long it wants to be left alone; 0: it does not say."""
 
     def __init__(self, text: str, hint_seconds: float) -> None:
-        super().__init__(text, delay_seconds=max(hint_seconds, 5.0))
+        # Many who wait for the same reason are not to come back at once.
+        super().__init__(text, delay_seconds=max(hint_seconds, 5.0) * random.uniform(1.0, 1.5))
         self.hint_seconds = hint_seconds
 
 
@@ -113,7 +118,7 @@ class Account:
             TemporaryError: when it does not answer, or the credentials do not hold now.
             ConfigError: when there are no credentials, or no region.
         """
-        with self._answering(service, operation):
+        with self._answering(service):
             answer: dict[str, Any] = getattr(self._client(service), _method(operation))(**given)
         return answer
 
@@ -154,8 +159,7 @@ class Account:
             self._session, self._clients = None, {}
 
     @contextmanager
-    def _answering(self, service: str, operation: str) -> Iterator[None]:
-        name = _SERVICES[service]
+    def _answering(self, service: str) -> Iterator[None]:
         try:
             yield
         except (NoCredentialsError, PartialCredentialsError, ProfileNotFound) as error:
@@ -166,16 +170,20 @@ class Account:
                 "AWS_DEFAULT_REGION for the agent"
             ) from error
         except ClientError as error:
-            raise self._translated(name, f"{service}:{operation}", error) from error
+            # The role is assumed on the way to another service.
+            asked = "sts" if error.operation_name == "AssumeRole" else service
+            raise self._translated(asked, error) from error
         except BotoCoreError as error:
-            raise TemporaryError(f"{name} does not answer: {error}; check the network and the region") from error
+            raise TemporaryError(
+                f"{_SERVICES[service]} does not answer: {error}; check the network and the region"
+            ) from error
 
-    def _translated(self, name: str, permission: str, error: ClientError) -> Exception:
+    def _translated(self, service: str, error: ClientError) -> Exception:
         told = error.response.get("Error", {})
         code, words = str(told.get("Code", "")), str(told.get("Message") or "")
         metadata = error.response.get("ResponseMetadata", {})
         status = int(metadata.get("HTTPStatusCode", 400))
-        operation = permission.partition(":")[2]
+        name, operation = _SERVICES[service], error.operation_name
         text = f"{name} does not do {operation} now: {words or code}"
         if code in _THROTTLED or status == 429:
             return Throttled(text, _hint(metadata.get("HTTPHeaders", {})))
@@ -189,6 +197,7 @@ class Account:
             return TemporaryError(text)
         text = f"{name} refuses {operation}: {words or code}"
         if code in _DENIED:
+            permission = f"{_PREFIXES.get(service, service)}:{operation}"
             text = f"{text}; allow the agent {permission}: `launchyard agent check` prints the policy that it needs"
         return Refused(code, words, text)
 

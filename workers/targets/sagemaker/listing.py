@@ -6,10 +6,11 @@ list has told of it: its reason and its tags are in no list. What lists may leav
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from broker_config.errors import ConfigError, TemporaryError
@@ -19,6 +20,8 @@ from workers.targets.sagemaker.account import Refused, Throttled, server_time
 from workers.targets.sagemaker.jobs import Job, Jobs
 from workers.targets.sagemaker.marks import CANCELLED, is_released
 from workers.targets.sagemaker.pace import Bounds, Pace
+
+logger = logging.getLogger(__name__)
 
 NAMES = "launchyard-"
 """In the name of every job of ours."""
@@ -35,6 +38,9 @@ VISIBLE_SECONDS = 60.0
 FULL_SECONDS = 600.0
 """Between two lists of all jobs that run, for what the lists of changes have left out."""
 
+NOT_BEGUN_SECONDS = 30.0
+"""Between two looks at a processing job that has not begun."""
+
 FORGET_SECONDS = 3600.0
 """An ended job that nobody asks for is forgotten."""
 
@@ -47,6 +53,7 @@ class Known:
     seen: Observation
     put_at: float = float("-inf")  # when it was made here
     asked_at: float = 0.0
+    described_at: float = field(default_factory=time.monotonic)
 
 
 class Listing:
@@ -85,17 +92,23 @@ class Listing:
         Raises:
             TemporaryError: when SageMaker does not say.
         """
-        with self._asking:
-            unknown = [name for name in names if name not in self._known]
-            if unknown or (self._thread is None and self._is_old() and self._is_any_live(names)):
-                # Whoever asks has no need to be told.
-                self._ask(unknown)
-            if self._silence and self._is_any_live(names) and self._age > self._pace.bounds.stale:
-                raise TemporaryError(self._silence)
+        if self._lacks(names):
+            with self._asking:
+                # Another thread may have asked meanwhile.
+                if self._lacks(names):
+                    self._ask([name for name in names if name not in self._known])
+        if self._silence and self._is_any_live(names) and self._age > self._pace.bounds.stale:
+            raise TemporaryError(self._silence)
         found = {name: known for name in names if (known := self._known.get(name)) is not None}
         for known in found.values():
             known.asked_at = time.monotonic()
         return {name: known.seen for name, known in found.items()}
+
+    def _lacks(self, names: Sequence[str]) -> bool:
+        """Whether SageMaker has to be asked: for a job that is not known, or because nobody follows them."""
+        if any(name not in self._known for name in names):
+            return True
+        return self._thread is None and self._age > self._pace.bounds.fresh and self._is_any_live(names)
 
     def put(self, job: Job) -> None:
         """Know a job that was just made, and is in no list yet."""
@@ -135,6 +148,12 @@ class Listing:
                 return self._ask([])
         except TemporaryError:
             return ()
+        except Exception as error:
+            # A thread that ended here would leave all jobs as they were last seen.
+            logger.exception("watch-fault place=%s", self._jobs.account)
+            self._silence = f"{self._jobs.account} could not be asked: {error!r}"
+            self._pace.failed()
+            return ()
 
     def _ask(self, unknown: Sequence[str]) -> Sequence[str]:
         if self._pace.is_pausing:
@@ -170,17 +189,24 @@ class Listing:
             return []
         if self._since is None or time.monotonic() - self._full_at > FULL_SECONDS:
             return self._list_all(live)
-        return self._take(self._list_since(self._since - OVERLAP))
+        news = self._take(self._list_since(self._since - OVERLAP))
+        return news + [name for name in self._not_begun(live.values()) if self._describe(name)]
 
-    def _list_all(self, live: Mapping[str, Known]) -> list[str]:
+    def _list_all(self, live: Iterable[str]) -> list[str]:
         running = list(self._all_that_run())
         news = self._take(running)
         here = {job.name for job in running}
-        for name, known in live.items():
-            if name not in here and not self._is_young(known) and self._describe(name):
+        for name in live:
+            if name not in here and self._describe(name):
                 news.append(name)
         self._full_at = time.monotonic()
         return news
+
+    def _not_begun(self, live: Iterable[Known]) -> list[str]:
+        """Processing jobs whose beginning no list tells of: a few at a time, and each now and then."""
+        until = time.monotonic() - NOT_BEGUN_SECONDS
+        waiting = [one for one in live if not (one.job.secondary or one.job.started) and one.described_at < until]
+        return [one.job.name for one in sorted(waiting, key=lambda one: one.described_at)[:FEW]]
 
     def _all_that_run(self) -> list[Job]:
         return self._read_pages(StatusEquals="InProgress", NameContains=NAMES)
@@ -245,6 +271,7 @@ class Listing:
             self._known[name] = Known(job, seen)
             return True
         before, known.job, known.seen = known.seen, job, seen
+        known.described_at = time.monotonic()
         return known.seen != before
 
     # --- what is kept -------------------------------------------------------------------------------------------------
@@ -252,9 +279,6 @@ class Listing:
     @property
     def _age(self) -> float:
         return time.monotonic() - self._answered_at
-
-    def _is_old(self) -> bool:
-        return self._age > self._pace.bounds.fresh
 
     def _is_any_live(self, names: Iterable[str]) -> bool:
         return any((known := self._known.get(name)) is not None and not known.job.has_ended for name in names)

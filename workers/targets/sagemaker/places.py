@@ -85,7 +85,8 @@ class Places:
             self.of(Handle.parse(unquote(name)))
         with self._lock:
             places = list(self._places.values())
-        return places or [self.of(Handle.parse(""))]
+        # It is not remembered: where all queues name their region, the agent may have none.
+        return places or [self._made(Handle.parse("").place)]
 
     def watch(self) -> None:
         """Have all places followed, and those that come."""

@@ -87,6 +87,7 @@ def _adopt(place: Place, handle: Handle, request: Request) -> None:
         if is_released(tags):
             # By another agent, which this one may know nothing of.
             place.listing.drop(handle.name)
+            vault.drop(place.account, handle.run)
         return
     whose = "with another request" if digest else "and was not made by Launchyard"
     raise RunFailed(

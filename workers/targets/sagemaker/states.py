@@ -54,10 +54,7 @@ STOPPED = Observation(
 
 _EXIT_CODE = re.compile(r"exit ?code:? *(\d+)", re.IGNORECASE)
 _MEMORY = re.compile(r"OutOfMemory|out of memory|more memory", re.IGNORECASE)
-_IMAGE = re.compile(
-    r"(pull|image|manifest|repository).*(not|denied|fail|unable|cannot|invalid)|(not|cannot|unable).*(pull|image)",
-    re.IGNORECASE | re.DOTALL,
-)
+_IMAGE = re.compile(r"\b(image|ecr|manifest|registry)\b", re.IGNORECASE)
 _OF_THE_PLATFORM = {"CapacityError": Reason.UNSCHEDULABLE, "InternalServerError": Reason.TARGET_UNAVAILABLE}
 _QUOTA = re.compile(r"ResourceLimitExceeded|service limit|quota", re.IGNORECASE)
 

@@ -26,7 +26,7 @@ from workers.targets.protocol import (
 )
 from workers.targets.sagemaker import vault
 from workers.targets.sagemaker.handles import Handle
-from workers.targets.sagemaker.marks import CANCELLED, MANAGED, RELEASED, passport_of
+from workers.targets.sagemaker.marks import CANCELLED, MANAGED, RELEASED, is_released, passport_of
 from workers.targets.sagemaker.pace import Bounds
 from workers.targets.sagemaker.places import Place, Places
 from workers.targets.sagemaker.render import render
@@ -142,7 +142,7 @@ class SageMakerTarget:
         if job is None or job.has_secret:
             # Where there is no job, its agent may have ended between the two.
             vault.drop(place.account, handle.run)
-        if job is not None and place.find(handle) is not None:
+        if job is not None and not is_released(place.jobs.tags(job)):
             # SageMaker keeps the job, and its name, for good.
             place.jobs.tag(job, MANAGED, RELEASED)
         self._let_go(place, handle)
@@ -170,7 +170,7 @@ class SageMakerTarget:
             try:
                 # Two queues may name one region in two ways.
                 found = place.handles() | found
-            except (TemporaryError, RunFailed) as error:
+            except LaunchyardError as error:
                 silent.append(str(error))
         if silent:
             raise Unlisted(sorted(found.values()), silent)
