@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from benchmarks import dispatch, enqueue, held_runs, images, imports, live_runs
+from benchmarks import dispatch, enqueue, held_runs, images, imports, live_runs, managed_runs
 from benchmarks.stock import QUEUE as STOCK_QUEUE
 from benchmarks.yard import QUEUE, worker, yard
 from broker_config.celery_app import create_app
@@ -49,6 +49,7 @@ def main() -> None:
         _print("client, one by one", _live(runs))
     except pytest.skip.Exception as missing:
         print(f"live runs are not measured: {missing}")
+    _print("W&B Launch", _managed())
 
 
 def _print(peer: str, rows: list[Row]) -> None:
@@ -118,6 +119,15 @@ def _live(runs: int) -> list[Row]:
         Row(f"{what}: API calls a minute", f"{cost.calls_per_minute:.0f}", "", "", "no more than one has"),
         Row(f"{what}: CPU", f"{cost.cpu_percent:.2f} %", "", "", ""),
     ]
+
+
+def _managed() -> list[Row]:
+    rows = []
+    for runs in (1, 100, 1000):
+        ours, peer = managed_runs.calls_per_minute(runs), managed_runs.CALLS_OF_WANDB * runs
+        what = f"SageMaker, live runs {runs:,}: calls a minute"
+        rows.append(Row(what, f"{ours:.0f}", f"{peer:,}", f"{ours / peer:.4f}x", "no more than one has"))
+    return rows
 
 
 if __name__ == "__main__":

@@ -121,8 +121,7 @@ class SageMaker(ThreadingHTTPServer):
         listed = [
             {"ResourceARN": job.arn, "Tags": [{"Key": key, "Value": value} for key, value in job.tags.items()]}
             for job in list(jobs.jobs.values())
-            if NOUNS[job.noun] in kinds
-            and all(job.tags.get(one["Key"]) in one["Values"] for one in told.get("TagFilters", []))
+            if NOUNS[job.noun] in kinds and all(job.tags.get(one["Key"]) in one["Values"] for one in wanted)
         ]
         first = int(told.get("PaginationToken") or 0)
         more = str(first + self.page) if first + self.page < len(listed) else ""

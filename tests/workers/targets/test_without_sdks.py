@@ -26,3 +26,22 @@ def test_a_request_is_rendered_without_the_platforms_sdk(target: str) -> None:
 
     # Then no SDK came with it
     assert done.stdout.split() == []
+
+
+AGENT = """
+import sys
+import workers.agent, workers.celery, workers.check, workers.plan, workers.recover, producer
+from workers.members import runs_images
+assert runs_images("stub")
+print(*sorted({"kubernetes", "boto3", "botocore", "docker", "google.auth", "google.protobuf", "grpc"} & sys.modules.keys()))
+"""
+
+
+def test_an_agent_that_no_queue_needs_one_for_imports_no_sdk() -> None:
+    # When a fresh interpreter has all of an agent, and a target that needs none
+    done = subprocess.run(
+        [sys.executable, "-c", AGENT], cwd=ROOT, capture_output=True, text=True, timeout=60, check=True
+    )
+
+    # Then its memory and its start know nothing of clouds
+    assert done.stdout.split() == []

@@ -1,0 +1,58 @@
+"""Many live runs on SageMaker, at a server of the tests that counts: what following them costs its account in calls."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from broker_config.runs import new_run_id
+from tests.clouds.sagemaker import cloud
+from tests.clouds.sagemaker_jobs import STILL
+from tests.contract.targets import workload_of
+from workers.builders.protocol import Artifact, ArtifactKind
+from workers.targets.sagemaker.target import SageMakerTarget
+
+SECONDS = 60.0
+CALLS_OF_WANDB = 12
+"""A minute for each run: W&B Launch describes every job by itself, every five seconds (`sagemaker_runner.py`)."""
+
+_CONFIG = {
+    "RoleArn": "arn:aws:iam::123456789012:role/Trainer",
+    "ResourceConfig": {"InstanceType": "ml.m5.xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1},
+    "OutputDataConfig": {"S3OutputPath": "s3://bucket/output"},
+    "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+}
+
+
+def calls_per_minute(runs: int) -> float:
+    """Of an agent that has taken so many runs up, in the first minute after that, while nothing happens."""
+    with cloud() as aws, tempfile.TemporaryDirectory(prefix="ly-") as home:
+        _set(aws.variables)
+        target, stop = SageMakerTarget(Path(home)), threading.Event()
+        names = []
+        for _ in range(runs):
+            image = Artifact(ArtifactKind.IMAGE, STILL)
+            request = target.render(workload_of(f"launchyard-{new_run_id()}-1", image, [], config=_CONFIG))
+            job = aws.sagemaker.region().create("TrainingJob", request.body["input"])
+            job.move("Training")
+            job.age(3600)
+            names.append(request.name)
+        thread = threading.Thread(target=target.watch, args=(lambda _: None, stop))
+        thread.start()
+        target.observe(names)
+        made = aws.sagemaker.faults.calls.total()
+        for _ in range(2):
+            time.sleep(SECONDS / 2)
+            target.observe(names)
+        stop.set()
+        thread.join()
+        return (aws.sagemaker.faults.calls.total() - made) * 60 / SECONDS
+
+
+def _set(variables: Mapping[str, str]) -> None:
+    # Nothing else of this program speaks to AWS.
+    os.environ.update(variables)
