@@ -138,7 +138,7 @@ class SageMaker(Case):
     keeps_names = True
 
     def make(self, home: Path) -> Target:
-        return SageMakerTarget(home, Bounds(fastest=0.1, slowest=0.3, fresh=0.1, settled=0.0))
+        return SageMakerTarget(home, Bounds(fastest=0.1, slowest=0.3, fresh=0.1, settled=-1.0))
 
     def variables(self) -> Mapping[str, str]:
         return shared_cloud().variables

@@ -22,7 +22,7 @@ from workers.targets.sagemaker.pace import Bounds
 workers.agent.RECONCILE_SECONDS = 1.0
 
 # A job of a second is followed by a target that otherwise asks every three of them.
-workers.targets.sagemaker.target.BOUNDS = Bounds(fastest=0.2, slowest=0.5, settled=0.0)
+workers.targets.sagemaker.target.BOUNDS = Bounds(fastest=0.2, slowest=0.5, settled=-1.0)
 
 _fuse = Fuse(task.settings.home)
 for _step, _place in places(_fuse.target).items():

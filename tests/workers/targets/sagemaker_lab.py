@@ -26,7 +26,7 @@ CONFIG: Mapping[str, Any] = {
     "OutputDataConfig": {"S3OutputPath": "s3://bucket/output"},
     "StoppingCondition": {"MaxRuntimeInSeconds": 600},
 }
-QUICK = Bounds(fastest=0.1, slowest=0.2, fresh=0.0, stale=0.5, settled=0.0, longest_pause=0.4)
+QUICK = Bounds(fastest=0.1, slowest=0.2, fresh=0.0, stale=20.0, settled=-1.0, longest_pause=0.4)
 
 
 @dataclass

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,8 @@ from broker_config.states import Reason
 from tests.clouds.faults import Fault
 from tests.clouds.sagemaker import shared_cloud
 from tests.contract.waiting import eventually
-from tests.workers.targets.sagemaker_lab import CONFIG, SageMakerLab, followed
-from workers.targets.protocol import Phase, Unanswered
+from tests.workers.targets.sagemaker_lab import CONFIG, QUICK, SageMakerLab, followed
+from workers.targets.protocol import Phase, Target, Unanswered
 from workers.targets.sagemaker.jobs import Jobs
 from workers.targets.sagemaker.pace import Bounds, Pace
 
@@ -47,10 +49,10 @@ def test_a_thousand_runs_cost_one_list_a_period_and_each_end_two_calls(lab: Sage
     names = running(lab, RUNS)
     calls = lab.server.faults.calls
     period = 0.2
-    target = lab.another_agent(Bounds(fastest=period, slowest=period, settled=0.0))
+    target = lab.another_agent(Bounds(fastest=period, slowest=period, settled=-1.0))
     with followed(target):
         assert {seen.phase for seen in target.observe(names).values()} == {Phase.RUNNING}
-        eventually(lambda: calls["ListTrainingJobs"] > RUNS / 100)
+        eventually(lambda: calls["ListTrainingJobs"] > 2 * RUNS / 100)
 
         # When it follows them for some periods, and asks for all of them as the agent does
         before, began = calls.copy(), time.monotonic()
@@ -120,8 +122,8 @@ def test_a_change_that_the_lists_leave_out_is_found_by_a_full_one(
     lab: SageMakerLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a change that comes into the list long after others that were made later
-    monkeypatch.setattr("workers.targets.sagemaker.listing.FULL_SECONDS", 0.5)
-    monkeypatch.setattr("workers.targets.sagemaker.listing.VISIBLE_SECONDS", 0.1)
+    monkeypatch.setattr("workers.targets.sagemaker.knowledge.FULL_SECONDS", 0.5)
+    monkeypatch.setattr("workers.targets.sagemaker.knowledge.VISIBLE_SECONDS", 0.1)
     name, job = lab.submit()
     job.move("Training")
     with followed(lab.target):
@@ -129,6 +131,24 @@ def test_a_change_that_the_lists_leave_out_is_found_by_a_full_one(
         job.move("Completed")
         job.transitions[-1]["StartTime"] += 0.001
         job.age(3600)
+
+        # Then
+        eventually(lambda: (seen := lab.observe(name)) and seen.phase is Phase.SUCCEEDED)
+
+
+def test_an_end_that_could_not_be_described_is_not_forgotten(
+    lab: SageMakerLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a followed run whose end comes into a list, and whose description fails for longer than lists overlap
+    monkeypatch.setattr("workers.targets.sagemaker.knowledge.OVERLAP", timedelta(0))
+    name, job = lab.submit()
+    with followed(lab.target):
+        job.move("Training")
+        eventually(lambda: (seen := lab.observe(name)) and seen.phase is Phase.RUNNING)
+        job.move("Completed")
+        fault = Fault("DescribeTrainingJob", times=8, code="InternalFailure", status=500)
+        lab.server.faults.add(fault)
+        eventually(lambda: fault.times == 0)
 
         # Then
         eventually(lambda: (seen := lab.observe(name)) and seen.phase is Phase.SUCCEEDED)
@@ -148,27 +168,26 @@ def test_jobs_are_told_from_the_last_list_while_sagemaker_is_busy_and_then_not_a
     # Given a followed run
     name, job = lab.submit()
     job.move("Training")
-    with followed(lab.target):
-        eventually(lambda: (seen := lab.observe(name)) and seen.phase is Phase.RUNNING)
-
+    target = lab.another_agent(replace(QUICK, stale=3.0))
+    assert target.observe([name])[name].phase is Phase.RUNNING
+    with followed(target):
         # When SageMaker throttles for longer than an answer is good for
         lab.server.faults.add(Fault("", times=10_000, code="ThrottlingException", message="Rate exceeded"))
-        seen = lab.observe(name)
-        assert seen is not None
-        assert seen.phase is Phase.RUNNING
+        eventually(lambda: lab.server.faults.calls["ListTrainingJobs"])
+        assert target.observe([name])[name].phase is Phase.RUNNING
         with pytest.raises(Unanswered, match="Rate exceeded") as raised:
-            eventually(lambda: lab.target.observe([name]) == {})
+            eventually(lambda: target.observe([name]) == {})
         assert list(raised.value.silent) == [name]
 
         # Then the runs go on when it is not any more
         lab.server.faults.clear()
         job.move("Completed")
-        eventually(lambda: _is_heard(lab, name))
+        eventually(lambda: _is_heard(target, name))
 
 
-def _is_heard(lab: SageMakerLab, name: str) -> bool:
+def _is_heard(target: Target, name: str) -> bool:
     try:
-        return lab.target.observe([name])[name].phase is Phase.SUCCEEDED
+        return target.observe([name])[name].phase is Phase.SUCCEEDED
     except TemporaryError:
         return False
 
@@ -226,7 +245,7 @@ def test_a_processing_job_that_began_without_a_word_in_the_lists_is_seen_to_run(
     lab: SageMakerLab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Given a service that tells of a beginning in descriptions only
-    monkeypatch.setattr("workers.targets.sagemaker.listing.NOT_BEGUN_SECONDS", 0.3)
+    monkeypatch.setattr("workers.targets.sagemaker.knowledge.NOT_BEGUN_SECONDS", 0.3)
     cluster = {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
     name, job = lab.submit(
         {"processing_job": {"RoleArn": "Preparer", "ProcessingResources": {"ClusterConfig": cluster}}}
@@ -252,16 +271,18 @@ def test_a_fault_of_the_agents_own_is_told_and_does_not_end_the_watch(
             raise KeyError("TrainingJobName")
 
         broken.setattr(Jobs, "summaries", summaries)
-        with followed(lab.target):
+        target = lab.another_agent(replace(QUICK, stale=0.5))
+        target.observe([name])
+        with followed(target):
             with pytest.raises(Unanswered, match="TrainingJobName"):
-                eventually(lambda: lab.target.observe([name]) == {})
+                eventually(lambda: target.observe([name]) == {})
 
             # When it can be
             broken.undo()
             job.move("Completed")
 
             # Then
-            eventually(lambda: _is_heard(lab, name))
+            eventually(lambda: _is_heard(target, name))
 
 
 def test_an_agent_without_a_region_does_not_look_in_it_where_all_queues_name_theirs(

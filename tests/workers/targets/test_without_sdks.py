@@ -33,7 +33,8 @@ import sys
 import workers.agent, workers.celery, workers.check, workers.plan, workers.recover, producer
 from workers.members import runs_images
 assert runs_images("stub")
-print(*sorted({"kubernetes", "boto3", "botocore", "docker", "google.auth", "google.protobuf", "grpc"} & sys.modules.keys()))
+sdks = {"kubernetes", "boto3", "botocore", "docker", "google.auth", "google.protobuf", "grpc"}
+print(*sorted(sdks & sys.modules.keys()))
 """
 
 

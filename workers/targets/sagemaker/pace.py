@@ -18,7 +18,7 @@ class Bounds:
     slowest: float = 20.0  # a change is seen no later
     fresh: float = 1.0  # an answer that is no older is not asked for again, where nobody follows the jobs
     stale: float = 20.0  # an answer that is no older is told while SageMaker gives no other
-    settled: float = 5.0  # after its end a job's last lines have arrived
+    settled: float = 5.0  # after its end a job's last lines have arrived; SageMaker tells the time in whole seconds
     longest_pause: float = 60.0  # after errors, unless SageMaker asks for more
 
 

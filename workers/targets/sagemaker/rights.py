@@ -12,7 +12,7 @@ from typing import Any
 
 from workers.targets.protocol import Request
 from workers.targets.sagemaker.account import Refused
-from workers.targets.sagemaker.listing import NAMES
+from workers.targets.sagemaker.knowledge import NAMES
 from workers.targets.sagemaker.marks import MANAGED, PARAMETERS
 from workers.targets.sagemaker.places import Place
 from workers.targets.sagemaker.sending import role_of

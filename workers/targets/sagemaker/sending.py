@@ -19,7 +19,7 @@ from workers.targets.sagemaker import vault
 from workers.targets.sagemaker.account import Refused
 from workers.targets.sagemaker.handles import Handle
 from workers.targets.sagemaker.jobs import Job
-from workers.targets.sagemaker.listing import VISIBLE_SECONDS
+from workers.targets.sagemaker.knowledge import VISIBLE_SECONDS
 from workers.targets.sagemaker.marks import REQUEST, is_released, stamped
 from workers.targets.sagemaker.places import Place
 from workers.targets.sagemaker.secrets import program
