@@ -14,10 +14,11 @@ from broker_config.states import FailureClass, Reason
 from tests.clouds.faults import Fault
 from tests.clouds.sagemaker import shared_cloud
 from tests.contract.waiting import eventually
-from tests.workers.targets.sagemaker_lab import CONFIG, SageMakerLab
+from tests.workers.targets.sagemaker_lab import CONFIG, QUICK, SageMakerLab
 from workers.failures import RunFailed
 from workers.targets.protocol import Phase
 from workers.targets.sagemaker.handles import Handle
+from workers.targets.sagemaker.target import SageMakerTarget
 
 QUOTA = (
     "The account-level service limit 'ml.p3.2xlarge for training job usage' is {} Instances, with current utilization "
@@ -187,6 +188,22 @@ def test_a_role_that_may_not_be_assumed_is_the_permission_that_is_missing(
     # Then
     with pytest.raises(RunFailed, match="allow the agent sts:AssumeRole"):
         lab.target.submit(lab.request({**CONFIG, "assume_role_arn": "arn:aws:iam::123456789012:role/launcher"}))
+
+
+def test_the_place_of_a_queue_is_known_before_its_first_run(lab: SageMakerLab, tmp_path: Path) -> None:
+    # Given a job that a machine has not sent
+    config = {**CONFIG, "region": "eu-central-1"}
+    name, _ = lab.submit(config)
+    another = SageMakerTarget(tmp_path, QUICK)
+
+    # When it is told of queues
+    another.learn({**CONFIG, "region": "{{region}}"})
+    assert another.inventory() == []
+    another.learn(config)
+
+    # Then
+    assert another.inventory() == [name]
+    assert SageMakerTarget(tmp_path, QUICK).inventory() == [name]
 
 
 def test_credentials_that_are_renewed_are_found_by_a_running_agent(

@@ -43,6 +43,15 @@ def render(workload: Workload) -> Request:
     return Request(str(handle), body)
 
 
+def place_of(config: Mapping[str, Any]) -> Handle | None:
+    """Where the jobs of a queue config are; None where only a run's template values or macros tell."""
+    given = spelled(config)
+    session = {key: str(given.get(key) or "") for key in SESSION_KEYS}
+    if any("{" in part for part in session.values()):
+        return None
+    return Handle.of("", session, PROCESSING if PROCESSING_KEY in given else TRAINING, "")
+
+
 def doubts(request: Request) -> Iterator[str]:
     """What a job that is sent like that will lack."""
     body = request.body

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from broker_config.errors import LaunchyardError, TemporaryError
 from broker_config.resources.sagemaker import SageMakerResource
@@ -29,7 +30,7 @@ from workers.targets.sagemaker.handles import Handle
 from workers.targets.sagemaker.marks import CANCELLED, MANAGED, RELEASED, is_released, passport_of
 from workers.targets.sagemaker.pace import Bounds
 from workers.targets.sagemaker.places import Place, Places
-from workers.targets.sagemaker.render import render
+from workers.targets.sagemaker.render import place_of, render
 from workers.targets.sagemaker.rights import missing, policy
 from workers.targets.sagemaker.sending import create
 
@@ -175,6 +176,14 @@ class SageMakerTarget:
         if silent:
             raise Unlisted(sorted(found.values()), silent)
         return sorted(found.values())
+
+    def learn(self, config: Mapping[str, Any]) -> None:
+        if (where := place_of(config)) is not None:
+            self._places.of(where)
+
+    def search(self) -> Sequence[str]:
+        # Accounts and regions that no queue names cannot be listed.
+        return ()
 
     def passport(self, name: str) -> str:
         handle = Handle.parse(name)
