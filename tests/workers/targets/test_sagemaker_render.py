@@ -176,7 +176,12 @@ _PROCESSING: dict[str, Any] = {"processing_job": {"role_arn": "a", "processing_r
         ({**REQUIRED, **_PROCESSING}, "keep one"),
         ({**REQUIRED, "secrets": ["A"]}, "'secrets' must be an object"),
         ({**REQUIRED, "secrets": {"A": "value"}}, "no reference for 'A'"),
-        ({**REQUIRED, "secrets": {"A": "ssm:/a"}}, "give the job one"),
+        ({**REQUIRED, "secrets": {"A": "ssm:/a"}}, "starts by itself; give it an entry point"),
+        (
+            {**REQUIRED, "secrets": {"A": "ssm:/a"}, "EnableNetworkIsolation": True}
+            | {"AlgorithmSpecification": {"ContainerEntrypoint": ["python"]}},
+            "keeps it from asking",
+        ),
         ({**REQUIRED, "region": ""}, "'region' must be a text"),
         ({"processing_job": {}}, "CreateProcessingJob needs RoleArn, ProcessingResources"),
         ({"processing_job": "a"}, "'ProcessingJob' must be an object"),
@@ -195,9 +200,19 @@ def test_an_environment_is_not_an_image() -> None:
     assert ArtifactKind.ENVIRONMENT in refusal(render, REQUIRED, environment="/home/agent/environments/3f2a")
 
 
-def test_a_plan_says_that_an_image_which_starts_by_itself_gets_no_secrets() -> None:
-    by_itself, by_the_job = (
-        render(workload({"config": REQUIRED, **more})) for more in ({}, {"entry_point": ["python", "train.py"]})
-    )
-    assert "WANDB_API_KEY" in "".join(doubts(by_itself))
-    assert not list(doubts(by_the_job))
+@pytest.mark.parametrize(
+    ("launched", "why"),
+    [
+        ({"config": REQUIRED}, "starts by itself"),
+        ({"config": {**REQUIRED, "EnableNetworkIsolation": True}, "entry_point": ["python"]}, "EnableNetworkIsolation"),
+        ({"config": REQUIRED, "entry_point": ["python", "train.py"]}, ""),
+    ],
+)
+def test_a_plan_says_why_secrets_do_not_reach_a_job(launched: dict[str, Any], why: str) -> None:
+    # Given a request as an agent with a key makes it
+    request = render(workload({**launched, "secrets": ["WANDB_API_KEY"]}))
+
+    # Then
+    assert why in "".join(doubts(request))
+    assert bool(why) == bool([*doubts(request)])
+    assert bool(request.body["secrets"]) == (not why)

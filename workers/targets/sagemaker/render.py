@@ -55,12 +55,8 @@ def place_of(config: Mapping[str, Any]) -> Handle | None:
 def doubts(request: Request) -> Iterator[str]:
     """What a job that is sent like that will lack."""
     body = request.body
-    program = BY_NAME[body["operation"]].program
-    if not body["input"][program].get("ContainerEntrypoint"):
-        yield (
-            "the image starts by itself, so secrets of the agent such as WANDB_API_KEY do not reach the job; give it "
-            "an entry point, or ContainerEntrypoint in the queue config"
-        )
+    if why := _keeps_secrets_out(BY_NAME[body["operation"]], body["input"]):
+        yield f"secrets of the agent such as WANDB_API_KEY do not reach the job: {why}"
 
 
 def _body(workload: Workload) -> tuple[Operation, dict[str, Any]]:
@@ -80,29 +76,36 @@ def _body(workload: Workload) -> tuple[Operation, dict[str, Any]]:
     told[operation.job_name] = prefixed(prefix, workload.name, operations.JOB_NAME_CHARACTERS)
     told["RoleArn"] = _role(told["RoleArn"])
     told[operation.program] = _program(operation, _object(told, operation.program), workload)
-    given_environment = _object(told, "Environment")
-    own = [name for name in workload.secrets if name not in {*given_environment, *of_queue}]
-    referred = secrets.references(workload.name, own, of_queue)
-    is_wrapped = _wrap(told[operation.program], referred, of_queue)
-    more = secrets.variables(referred) if is_wrapped else {}
-    told["Environment"] = _environment(operation, given_environment, workload, more)
+    own = _bring(operation, told, workload, of_queue)
     told["Tags"] = _tags(told.get("Tags", []), workload)
-    body = {"session": session, "operation": operation.name, "input": told, "secrets": own if is_wrapped else []}
-    return operation, body
+    return operation, {"session": session, "operation": operation.name, "input": told, "secrets": own}
 
 
-def _wrap(program: dict[str, Any], referred: Mapping[str, str], of_queue: Mapping[str, str]) -> bool:
-    """Have the job's program started by the one that reads secrets; False where there are none, or it is not known."""
-    entry_point = program.get("ContainerEntrypoint")
-    if of_queue and not entry_point:
-        raise ValueError(
-            f"'secrets' needs an entry point: without one the image starts by itself, and nothing can give it "
-            f"{', '.join(of_queue)}; give the job one, or ContainerEntrypoint in the queue config"
-        )
-    if not referred or not entry_point:
-        return False
-    program["ContainerEntrypoint"] = _words("entry point", secrets.started(entry_point))
-    return True
+def _bring(
+    operation: Operation, told: dict[str, Any], workload: Workload, of_queue: Mapping[str, Any]
+) -> Sequence[str]:
+    """Give the job its variables, and a start that reads those whose values no request holds; the agent's of them."""
+    given = _object(told, "Environment")
+    own = [name for name in workload.secrets if name not in {*given, *of_queue}]
+    referred = secrets.references(workload.name, own, of_queue)
+    if why := _keeps_secrets_out(operation, told):
+        if of_queue:
+            raise ValueError(f"'secrets' cannot reach the job: {why}")
+        own, referred = [], {}
+    if referred:
+        program = told[operation.program]
+        program["ContainerEntrypoint"] = _words("entry point", secrets.started(program["ContainerEntrypoint"]))
+    told["Environment"] = _environment(operation, given, workload, secrets.variables(referred))
+    return own
+
+
+def _keeps_secrets_out(operation: Operation, told: Mapping[str, Any]) -> str:
+    """Why a job cannot read secrets as it starts; empty: it can."""
+    if not isinstance(told[operation.program].get("ContainerEntrypoint"), list):
+        return "its image starts by itself; give it an entry point, or ContainerEntrypoint in the queue config"
+    if told.get("EnableNetworkIsolation") or _object(told, "NetworkConfig").get("EnableNetworkIsolation"):
+        return "EnableNetworkIsolation keeps it from asking for them; leave that out, or have it need none"
+    return ""
 
 
 def _operation(given: dict[str, Any]) -> tuple[Operation, dict[str, Any]]:
