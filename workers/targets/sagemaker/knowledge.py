@@ -37,7 +37,7 @@ NOT_BEGUN_SECONDS = 30.0
 """Between two looks at a processing job that has not begun."""
 
 FORGET_SECONDS = 3600.0
-"""An ended job that nobody asks for is forgotten."""
+"""An ended job that nobody asks for is forgotten: its run was another agent's by then."""
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class Known:
     job: Job
     seen: Observation
     put_at: float = float("-inf")  # when it was made here
-    asked_at: float = 0.0
+    asked_at: float = field(default_factory=time.monotonic)
     described_at: float = field(default_factory=time.monotonic)
 
 
@@ -96,8 +96,7 @@ class Knowledge:
 
     def put(self, job: Job) -> None:
         """Know a job that was just made, and is in no list yet."""
-        at = time.monotonic()
-        self._known.setdefault(job.name, Known(job, states.observation(job), put_at=at, asked_at=at))
+        self._known.setdefault(job.name, Known(job, states.observation(job), put_at=time.monotonic()))
 
     def drop(self, name: str) -> None:
         """Forget a job."""
