@@ -129,7 +129,7 @@ class FakeJobs:
             if (noun, name) in self.jobs:
                 words = "training" if noun == "TrainingJob" else "processing"
                 raise Wrong("ResourceInUse", f"{words} job names must be unique, and {name} already exists")
-            arn = f"arn:aws:sagemaker:{self._region}:{ACCOUNT}:{NOUNS[noun]}/{name}"
+            arn = f"arn:aws:sagemaker:{self._region}:{ACCOUNT}:{NOUNS[noun]}/{name.lower()}"
             tags = {tag["Key"]: tag["Value"] for tag in told.get("Tags", [])}
             job = FakeJob(noun, told, arn, tags, time.time())
             job.move("Starting", "Starting the training job")
@@ -203,6 +203,8 @@ class FakeJobs:
             *lines, rest = (rest + said).split(b"\n")
             if lines:
                 self._put_lines(_GROUPS[job.noun], stream, [line.decode() for line in lines])
+        if rest:
+            self._put_lines(_GROUPS[job.noun], stream, [rest.decode()])
 
     def _conclude(self, job: FakeJob, code: int) -> None:
         with self.lock:

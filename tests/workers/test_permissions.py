@@ -57,7 +57,7 @@ def test_what_only_some_configs_need_is_in_their_policies_only(
 ) -> None:
     # Given an agent that gives its jobs a key, and a queue for processing jobs
     monkeypatch.setenv("WANDB_API_KEY", "key")
-    cluster = {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1}
+    cluster = {"InstanceCount": 1, "InstanceType": "ml.m5.large", "VolumeSizeInGB": 1, "VolumeKmsKeyId": "a-key"}
     config = {"processing_job": {"RoleArn": "Preparer", "ProcessingResources": {"ClusterConfig": cluster}}}
 
     # When
@@ -68,7 +68,7 @@ def test_what_only_some_configs_need_is_in_their_policies_only(
     assert "sagemaker:StopProcessingJob" in policy
     assert "arn:aws:sagemaker:eu-west-1:123456789012:processing-job/*launchyard-*" in policy
     assert "TrainingJob" not in policy
-    assert "kms" not in policy
+    assert '"arn:aws:kms:eu-west-1:123456789012:key/a-key"' in policy
 
 
 def test_each_missing_permission_is_named_beside_the_policy_that_has_it(

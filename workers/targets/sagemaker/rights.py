@@ -48,7 +48,8 @@ def _statements(place: Place, request: Request) -> Iterator[Mapping[str, Any]]:
     role = role_of(place, told)
     to_service = {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
     yield {**_allowed(["iam:PassRole"], role), "Condition": to_service}
-    if key := (told.get("ResourceConfig") or {}).get("VolumeKmsKeyId"):
+    machines = told.get("ResourceConfig") or told["ProcessingResources"].get("ClusterConfig") or {}
+    if key := machines.get("VolumeKmsKeyId"):
         is_arn = str(key).startswith("arn:")
         yield _allowed(["kms:CreateGrant", "kms:DescribeKey"], key if is_arn else _arn(place, "kms", f"key/{key}"))
     group = _arn(place, "logs", f"log-group:{place.jobs.operation.log_group}:*")
