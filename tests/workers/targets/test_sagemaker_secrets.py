@@ -16,7 +16,7 @@ from botocore.credentials import Credentials
 
 from tests.clouds.sagemaker import client, shared_cloud
 from tests.workers.targets.sagemaker_lab import CONFIG, SageMakerLab
-from workers.targets.sagemaker import start
+from workers.targets.sagemaker import secrets, start
 from workers.targets.sagemaker.handles import Handle
 
 PRINTS = "import os; print(*(os.environ.get(name) for name in ('WANDB_API_KEY', 'TOKEN', 'PASSWORD', 'WHOLE')))"
@@ -65,8 +65,8 @@ def test_a_job_gets_what_its_queue_refers_to(lab: SageMakerLab, vault: Any) -> N
     parameters.put_parameter(Name=path, Value="p", Type="SecureString")
 
     # When
-    secrets = {"TOKEN": f"{fields}#token", "PASSWORD": f"ssm:{path}", "WHOLE": f"secretsmanager:whole-{lab.home.name}"}
-    name = lab.python(PRINTS, {**CONFIG, "secrets": secrets})
+    referred = {"TOKEN": f"{fields}#token", "PASSWORD": f"ssm:{path}", "WHOLE": f"secretsmanager:whole-{lab.home.name}"}
+    name = lab.python(PRINTS, {**CONFIG, "secrets": referred})
 
     # Then
     assert lab.end_of(name).exit_code == 0
@@ -127,6 +127,29 @@ def test_the_program_starts_the_jobs_own_with_nothing_of_its_own_left() -> None:
 
     # Then
     assert done.stdout == "['-c', '--epochs', '3'] []\n"
+
+
+@pytest.mark.parametrize("entry_point", [["/bin/echo", "it runs"], [sys.executable, "-c", "print('it runs')"]])
+def test_a_program_of_any_kind_is_started_through_the_images_python(entry_point: list[str]) -> None:
+    # Given an environment as a job has it, with nothing to read
+    environment = {**secrets.program(512), "PATH": str(Path(sys.executable).parent)}
+
+    # When
+    done = subprocess.run(secrets.started(entry_point), env=environment, capture_output=True, text=True, check=True)
+
+    # Then
+    assert (done.stdout, done.stderr) == ("it runs\n", "")
+
+
+def test_an_image_without_python_runs_without_its_secrets_and_says_so() -> None:
+    # When
+    environment = {**secrets.program(512), "PATH": "/nowhere"}
+    started = secrets.started(["/bin/echo", "it runs"])
+    done = subprocess.run(started, env=environment, capture_output=True, text=True, check=True)
+
+    # Then
+    assert done.stdout == "it runs\n"
+    assert "this image has no python3" in done.stderr
 
 
 def test_a_call_is_signed_as_the_sdk_signs_it(monkeypatch: pytest.MonkeyPatch) -> None:

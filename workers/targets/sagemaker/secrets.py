@@ -21,6 +21,10 @@ _LOADER = (
 )
 """One line, as SageMaker takes no other."""
 
+_WITH_ANY_PYTHON = (
+    'command -v python3 >/dev/null 2>&1 && exec python3 -c "$0" "$@"; '
+    'echo "launchyard: this image has no python3, so the job starts without its secrets" >&2; exec "$@"'
+)
 
 OWN = "secretsmanager:launchyard/launchyard-"
 """Begins the reference to a value in a run's own secret."""
@@ -63,6 +67,7 @@ def program(limit: int) -> dict[str, str]:
 
 
 def started(entry_point: Sequence[str]) -> list[str]:
-    """The entry point behind the program that reads the secrets, in the Python that it names itself."""
-    python = entry_point[0] if re.fullmatch(r"(\S*/)?python[\d.]*", entry_point[0]) else "python3"
-    return [python, "-c", _LOADER, *entry_point]
+    """The entry point behind the program that reads the secrets: in its own Python, or in what the image has."""
+    if re.fullmatch(r"(\S*/)?python[\d.]*", entry_point[0]):
+        return [entry_point[0], "-c", _LOADER, *entry_point]
+    return ["/bin/sh", "-c", _WITH_ANY_PYTHON, _LOADER, *entry_point]
