@@ -19,8 +19,8 @@ from workers.kubernetes.resource import CONFIG_MAPS
 from workers.targets.docker import DockerTarget
 from workers.targets.kubernetes.target import KubernetesTarget
 from workers.targets.local_process import LocalProcessTarget
+from workers.targets.pace import Bounds
 from workers.targets.protocol import LogChunk, Observation, Target, Workload
-from workers.targets.sagemaker.pace import Bounds
 from workers.targets.sagemaker.target import SageMakerTarget
 from workers.targets.stub import StubTarget
 

@@ -16,7 +16,7 @@ from tests.faults.api_server import note_calls
 from tests.faults.fuse import Fuse
 from tests.faults.steps import places
 from workers.celery import app, task
-from workers.targets.sagemaker.pace import Bounds
+from workers.targets.pace import Bounds
 
 # A lost order is found at its second sight, which by the product's own period would take a test 20 seconds.
 workers.agent.RECONCILE_SECONDS = 1.0

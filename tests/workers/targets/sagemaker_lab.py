@@ -15,9 +15,9 @@ from tests.clouds.sagemaker_jobs import STILL, FakeJob
 from tests.contract.targets import workload_of
 from tests.contract.waiting import eventually
 from workers.builders.protocol import Artifact, ArtifactKind
+from workers.targets.pace import Bounds
 from workers.targets.protocol import Observation, Request, Target
 from workers.targets.sagemaker.handles import Handle
-from workers.targets.sagemaker.pace import Bounds
 from workers.targets.sagemaker.target import SageMakerTarget
 
 CONFIG: Mapping[str, Any] = {

@@ -15,9 +15,9 @@ from tests.clouds.faults import Fault
 from tests.clouds.sagemaker import shared_cloud
 from tests.contract.waiting import eventually
 from tests.workers.targets.sagemaker_lab import CONFIG, QUICK, SageMakerLab, followed
+from workers.targets.pace import Bounds
 from workers.targets.protocol import Phase, Target, Unanswered
 from workers.targets.sagemaker.jobs import Jobs
-from workers.targets.sagemaker.pace import Bounds, Pace
 
 RUNS = 1000
 
@@ -297,41 +297,3 @@ def test_an_agent_without_a_region_does_not_look_in_it_where_all_queues_name_the
 
     # Then that is all there is
     assert lab.another_agent().inventory() == [name]
-
-
-# --- the pace ---------------------------------------------------------------------------------------------------------
-
-
-def test_periods_grow_while_nothing_changes_and_news_makes_them_short_again() -> None:
-    pace = Pace(Bounds(fastest=1, slowest=10))
-    periods = []
-    for _ in range(10):
-        pace.answered(with_news=False)
-        periods.append(round(pace.seconds_left, 1))
-    assert periods == sorted(periods)
-    assert (periods[0], periods[-1]) == (1.5, 10)
-
-    pace.answered(with_news=True)
-    assert pace.seconds_left == pytest.approx(1, abs=0.1)
-
-
-def test_pauses_after_errors_grow_up_to_a_bound_and_differ() -> None:
-    # When several agents are throttled equally often
-    pauses = []
-    for _ in range(20):
-        pace = Pace(Bounds(fastest=1, longest_pause=30))
-        for _ in range(8):
-            pace.failed()
-        pauses.append(pace.seconds_left)
-
-    # Then
-    assert all(29.9 <= pause <= 45.1 for pause in pauses)
-    assert len({round(pause, 1) for pause in pauses}) > 5
-
-
-def test_something_that_was_begun_makes_no_pause_shorter() -> None:
-    pace = Pace(Bounds(fastest=1))
-    pace.failed(hint_seconds=20)
-    pace.hurry()
-    assert pace.is_pausing
-    assert pace.seconds_left > 19

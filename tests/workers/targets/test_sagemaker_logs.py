@@ -14,10 +14,10 @@ from tests.clouds.faults import Fault
 from tests.clouds.sagemaker import client, shared_cloud
 from tests.contract.waiting import eventually
 from tests.workers.targets.sagemaker_lab import QUICK, SageMakerLab, followed
+from workers.targets.pace import Bounds
 from workers.targets.protocol import Phase, Target
 from workers.targets.sagemaker.handles import Handle
 from workers.targets.sagemaker.logs import Line, Place
-from workers.targets.sagemaker.pace import Bounds
 
 GROUP = "/aws/sagemaker/TrainingJobs"
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from workers.targets.pace import Bounds
 from workers.targets.sagemaker.account import Account
 from workers.targets.sagemaker.handles import Handle
 from workers.targets.sagemaker.jobs import Job, Jobs, paged
 from workers.targets.sagemaker.listing import Listing
 from workers.targets.sagemaker.logs import Logs
 from workers.targets.sagemaker.marks import MANAGED, Unborn, is_released
-from workers.targets.sagemaker.pace import Bounds
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,13 +93,13 @@ class Places:
         with self._lock:
             self._is_watching = True
             for place in self._places.values():
-                place.listing.follow()
+                place.listing.poll.follow()
 
     def stop(self) -> None:
         """End what follows them."""
         with self._lock:
             for place in self._places.values():
-                place.listing.stop()
+                place.listing.poll.stop()
 
     def _made(self, where: Handle) -> Place:
         key = replace(where, kind="")
@@ -112,5 +112,5 @@ class Places:
 
         listing = Listing(jobs, changed, self._bounds)
         if self._is_watching:
-            listing.follow()
+            listing.poll.follow()
         return Place(where, account, jobs, listing, Unborn(account), Logs(account, where.operation))

@@ -15,6 +15,7 @@ from broker_config.states import FailureClass, Reason
 from workers.builders.protocol import ArtifactKind
 from workers.config.cloud import AwsEnvironment, Environment
 from workers.failures import RunFailed
+from workers.targets.pace import Bounds
 from workers.targets.protocol import (
     LogChunk,
     Observation,
@@ -28,7 +29,6 @@ from workers.targets.protocol import (
 from workers.targets.sagemaker import vault
 from workers.targets.sagemaker.handles import Handle
 from workers.targets.sagemaker.marks import CANCELLED, MANAGED, RELEASED, is_released, passport_of
-from workers.targets.sagemaker.pace import Bounds
 from workers.targets.sagemaker.places import Place, Places
 from workers.targets.sagemaker.render import place_of, render
 from workers.targets.sagemaker.rights import missing, policy
@@ -129,7 +129,7 @@ class SageMakerTarget:
         # Before the wish itself: whoever sees the end has to know whose wish it was.
         place.jobs.tag(job, CANCELLED, "true")
         place.jobs.stop(job.name)
-        place.listing.hurry()
+        place.listing.poll.hurry()
 
     def release(self, name: str) -> None:
         handle = Handle.parse(name)

@@ -1,4 +1,4 @@
-"""How often SageMaker is asked for all jobs: often while something changes, seldom while nothing does."""
+"""How often a platform is asked for all jobs at once: often while something changes, seldom while nothing does."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Bounds:
     fastest: float = 3.0  # after news
     slowest: float = 20.0  # a change is seen no later
     fresh: float = 1.0  # an answer that is no older is not asked for again, where nobody follows the jobs
-    stale: float = 20.0  # an answer that is no older is told while SageMaker gives no other
-    settled: float = 5.0  # after its end a job's last lines have arrived; SageMaker tells the time in whole seconds
-    longest_pause: float = 60.0  # after errors, unless SageMaker asks for more
+    stale: float = 20.0  # an answer that is no older is told while the platform gives no other
+    settled: float = 5.0  # after its end a job's last lines have arrived
+    longest_pause: float = 60.0  # after errors, unless the platform asks for more
 
 
 class Pace:
@@ -38,7 +38,7 @@ class Pace:
 
     @property
     def is_pausing(self) -> bool:
-        """Whether SageMaker is to be left alone after an error."""
+        """Whether the platform is to be left alone after an error."""
         return self._errors > 0 and self.seconds_left > 0
 
     def hurry(self) -> None:
@@ -48,13 +48,13 @@ class Pace:
             self._due = min(self._due, time.monotonic() + self._period)
 
     def answered(self, *, with_news: bool) -> None:
-        """SageMaker has answered."""
+        """The platform has answered."""
         self._errors = 0
         self._period = self.bounds.fastest if with_news else min(self._period * GROWTH, self.bounds.slowest)
         self._due = time.monotonic() + self._period
 
     def failed(self, hint_seconds: float = 0.0) -> None:
-        """SageMaker has not: twice as long with each time, and at different moments for each agent."""
+        """It has not: twice as long with each time, and at different moments for each agent."""
         self._errors += 1
         pause = min(self.bounds.fastest * 2.0 ** min(self._errors - 1, 10), self.bounds.longest_pause)
         self._due = time.monotonic() + max(hint_seconds, pause) * random.uniform(1.0, 1.5)
