@@ -11,9 +11,6 @@ from typing import Any
 
 from broker_config.errors import ConfigError, did_you_mean
 
-PLANNED = {"targets": {"vertex"}}
-"""Members that configs may name, and that a later version will have."""
-
 NOUNS = {"registries": "registry"}
 """Names of members whose families have none by leaving out the last letter."""
 
@@ -41,8 +38,6 @@ def load(family: str, name: str) -> Any:
     """
     members = {entry.name: entry for entry in entry_points(group=f"launchyard.{family}")}
     noun = NOUNS.get(family, family[:-1])
-    if name not in members and name in PLANNED.get(family, ()):
-        raise ConfigError(f"{noun} {name!r} is not in this version; take one that is: {', '.join(sorted(members))}")
     if name not in members:
         raise ConfigError(f"{noun} {name!r} does not exist{did_you_mean(name, members)}")
     try:

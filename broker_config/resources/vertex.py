@@ -92,7 +92,7 @@ _ARGUMENTS: Mapping[str, Mapping[str, str]] = {
         "worker_pool_specs": "[WorkerPoolSpec]",
         "labels": "labels",
         **dict.fromkeys(("display_name", "staging_bucket", "base_output_dir", "encryption_spec_key_name"), "text"),
-        **dict.fromkeys(("project", "location"), "text"),
+        **dict.fromkeys(("project", "location", "impersonate_service_account"), "text"),
     },
 }
 """Arguments of the client's `CustomJob` and of its `submit`."""
@@ -111,7 +111,7 @@ class VertexResource:
     guarded: ClassVar[Sequence[Guard]] = (
         *(Guard(f"/*/{name}", _NETWORK) for name in ("network", "reserved_ip_ranges", "psc_interface_config")),
         Guard("/*/service_account", _IDENTITY),
-        *(Guard(f"/spec/{name}", _ELSEWHERE) for name in ("project", "location")),
+        *(Guard(f"/spec/{name}", _ELSEWHERE) for name in ("project", "location", "impersonate_service_account")),
     )
     insecure: ClassVar[Sequence[Guard]] = ()
     is_rehearsed: ClassVar[bool] = False

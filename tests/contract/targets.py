@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from broker_config.runs import RunId, new_run_id
-from tests.clouds.sagemaker import shared_cloud
+from tests.clouds import sagemaker, vertex
 from tests.cluster import cluster, registry
 from tests.contract.waiting import eventually
 from tests.docker_engine import BASE_IMAGE, engine, remove_marks
 from workers.builders.protocol import Artifact, ArtifactKind
+from workers.config.cloud import GcpEnvironment
 from workers.kubernetes.resource import CONFIG_MAPS
 from workers.targets.docker import DockerTarget
 from workers.targets.kubernetes.target import KubernetesTarget
@@ -23,6 +24,7 @@ from workers.targets.pace import Bounds
 from workers.targets.protocol import LogChunk, Observation, Target, Workload
 from workers.targets.sagemaker.target import SageMakerTarget
 from workers.targets.stub import StubTarget
+from workers.targets.vertex.target import VertexTarget
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ class SageMaker(Case):
         return SageMakerTarget(home, Bounds(fastest=0.1, slowest=0.3, fresh=0.1, settled=-1.0))
 
     def variables(self) -> Mapping[str, str]:
-        return shared_cloud().variables
+        return sagemaker.shared_cloud().variables
 
     def clean(self, name: str) -> None:
         pass
@@ -163,12 +165,35 @@ class SageMaker(Case):
         )
 
 
+class Vertex(Case):
+    """Custom jobs at a server that has no more time to lose than the others."""
+
+    def make(self, home: Path) -> Target:
+        target = VertexTarget(home, Bounds(fastest=0.1, slowest=0.3, fresh=0.1, settled=0.0))
+        target.locate(GcpEnvironment(region=vertex.LOCATION))
+        return target
+
+    def variables(self) -> Mapping[str, str]:
+        return vertex.shared_cloud().variables
+
+    def clean(self, name: str) -> None:
+        pass
+
+    def workload(self, home: Path, name: str, behaviour: Behaviour) -> Workload:
+        pool = {"machine_spec": {"machine_type": "n1-standard-4"}, "replica_count": 1, "container_spec": {}}
+        told = json.dumps(asdict(behaviour))
+        image = Artifact(ArtifactKind.IMAGE, "registry.example/train:1")
+        config = {"spec": {"worker_pool_specs": [pool]}}
+        return workload_of(name.partition("@")[0], image, ["python", "-u", "-c", _SCRIPT, told], config=config)
+
+
 TARGETS: dict[str, Case] = {
     "stub": Stub(),
     "local-process": LocalProcess(),
     "docker": Docker(),
     "kubernetes": Kubernetes(),
     "sagemaker": SageMaker(),
+    "vertex": Vertex(),
 }
 
 

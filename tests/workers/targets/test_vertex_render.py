@@ -89,7 +89,7 @@ _OWN = {**POOL, "container_spec": {"image_uri": "a:1"}}
             {"spec": {"worker_pool_specs": [POOL]}, "run": {"experiment": "a", "tensorboard": "b"}},
             "take 'tensorboard' away",
         ),
-        ({"spec": {"worker_pool_specs": [POOL], "labels": {f"a{n}": "" for n in range(61)}}}, "65 labels"),
+        ({"spec": {"worker_pool_specs": [POOL], "labels": {f"a{n}": "" for n in range(61)}}}, "66 labels"),
         (
             {"spec": {"worker_pool_specs": [_OWN, {**POOL, "container_spec": {"image_uri": "b:1"}}]}},
             "leave 'image_uri' out, or write ${image_uri}",

@@ -1,6 +1,7 @@
 """Jobs on Vertex AI: custom jobs.
 
-What is here makes the request for one, and needs neither a project nor an SDK.
+`render` makes the request for one, and needs neither a project nor an SDK. What speaks to Google Cloud is `target`, and
+what that stands on.
 """
 
 from __future__ import annotations

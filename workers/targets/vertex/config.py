@@ -91,6 +91,9 @@ class Spec(RunOptions):
     location: str | None = None
     """Region, when it is not the one of the agent's environment."""
 
+    impersonate_service_account: str | None = None
+    """Email of a service account as which the agent asks Google Cloud for everything."""
+
 
 class VertexConfig(Frozen):
     """Queue config of resource `vertex`."""

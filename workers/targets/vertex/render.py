@@ -13,9 +13,14 @@ from workers.targets.containers import image_of, place_command, place_env, place
 from workers.targets.identity import fitting, identity, prefixed
 from workers.targets.protocol import Request, Workload
 from workers.targets.vertex.config import Spec, VertexConfig
+from workers.targets.vertex.handles import Handle
+from workers.targets.vertex.labels import PREFIX
 
 CONTEXT = "projects/{project}/locations/{location}/metadataStores/default/contexts/"
 """What stands before an experiment that is given by its name. Whoever submits fills in project and location."""
+
+PLACE = ("impersonate_service_account", "project", "location")
+"""Keys of `spec` that choose where a job goes, and as whom it is sent there."""
 
 _WHAT = "queue config of resource vertex"
 _PASSED_ON = (
@@ -40,11 +45,12 @@ def render(workload: Workload) -> Request:
         RunFailed: class CONFIG, when the queue config cannot work.
     """
     try:
-        return Request(workload.name, _body(workload))
+        body = _body(workload)
     except InvalidRequest as error:
         raise RunFailed(FailureClass.CONFIG, Reason.CONFIG_INVALID, str(error)) from error
     except ValueError as error:
         raise RunFailed(FailureClass.CONFIG, Reason.CONFIG_INVALID, f"{_WHAT}: {error}") from error
+    return Request(str(Handle.of(workload.name, body["place"])), body)
 
 
 def _body(workload: Workload) -> dict[str, Any]:
@@ -59,7 +65,7 @@ def _body(workload: Workload) -> dict[str, Any]:
         job["job_spec"]["base_output_directory"] = {"output_uri_prefix": output}
     if spec.encryption_spec_key_name:
         job["encryption_spec"] = {"kms_key_name": spec.encryption_spec_key_name}
-    place = spec.model_dump(include={"project", "location"}, exclude_none=True)
+    place = spec.model_dump(include=set(PLACE), exclude_none=True)
     return {"place": place, "custom_job": job, "secrets": list(workload.secrets)}
 
 
@@ -137,10 +143,11 @@ def _labels(spec: Spec, workload: Workload) -> dict[str, str]:
     A label is lower case, and its name begins with a letter.
     """
     launch = {_label(f"label-{name}"): _label(value) for name, value in sorted(workload.labels.items())}
-    own = {name: _label(value) for name, value in identity(workload, "launchyard-").items()}
+    own = {name: _label(value) for name, value in identity(workload, PREFIX).items()}
     labels = {**launch, **spec.labels, **own}
-    if len(labels) > _LABELS:
-        raise ValueError(f"the job has {len(labels)} labels, and Vertex AI takes {_LABELS}")
+    # One more, the digest of all this, comes with the submission.
+    if (count := len(labels) + 1) > _LABELS:
+        raise ValueError(f"the job has {count} labels, and Vertex AI takes {_LABELS}; give it fewer")
     return labels
 
 
