@@ -13,11 +13,12 @@ from broker_config.jobs import ImageSource
 from broker_config.queues import Queue
 from broker_config.runs import Run, RunId
 from producer import Client, LocalCode
-from tests.clouds.sagemaker import shared_cloud
+from tests.clouds import sagemaker, vertex
 from tests.cluster import JOBS, cluster, registry
 from tests.docker_engine import engine, remove_marks
 from tests.faults.api_server import ClusterProxy
 from tests.workers.targets.sagemaker_lab import CONFIG as TRAINING
+from tests.workers.targets.vertex_lab import config_with
 from workers.kubernetes.resource import CONFIG_MAPS
 from workers.targets.docker import DockerTarget
 from workers.targets.kubernetes.target import KubernetesTarget
@@ -25,6 +26,7 @@ from workers.targets.local_process import LocalProcessTarget
 from workers.targets.protocol import Target
 from workers.targets.sagemaker.target import SageMakerTarget
 from workers.targets.stub import StubTarget
+from workers.targets.vertex.target import VertexTarget
 
 QUEUE = "faults"
 IMAGE = "library/python:3.11-slim"
@@ -46,7 +48,14 @@ _TARGETS: Mapping[str, Callable[[Path], Target]] = {
     "docker": DockerTarget,
     "kubernetes": KubernetesTarget,
     "sagemaker": SageMakerTarget,
+    "vertex": VertexTarget,
 }
+
+_CLOUDS: Mapping[str, Callable[[], Mapping[str, str]]] = {
+    "sagemaker": lambda: sagemaker.shared_cloud().variables,
+    "vertex": lambda: vertex.shared_cloud().variables,
+}
+"""Those whose jobs are processes of this machine, in the place of containers; and how they are found."""
 
 
 @dataclass
@@ -60,7 +69,7 @@ class Jobs:
     """To the cluster, for the agents; the test has its own."""
 
     variables: pytest.MonkeyPatch = field(default_factory=pytest.MonkeyPatch)
-    """Of this process, and so of the agents: where AWS is."""
+    """Of this process, and so of the agents: where the cloud is."""
 
     @property
     def builder(self) -> str:
@@ -74,8 +83,8 @@ class Jobs:
         if self.target == "kubernetes":
             cluster()
             self.way = ClusterProxy(self.home)
-        if self.target == "sagemaker":
-            for name, value in shared_cloud().variables.items():
+        if self.target in _CLOUDS:
+            for name, value in _CLOUDS[self.target]().items():
                 self.variables.setenv(name, value)
         config: dict[str, dict[str, Any]] = {
             "stub": {"seconds": SECONDS, "lines": list(LINES)},
@@ -86,6 +95,7 @@ class Jobs:
                 "spec": {"template": {"spec": self._pod()}},
             },
             "sagemaker": dict(TRAINING),
+            "vertex": dict(config_with(location=vertex.LOCATION)),
         }
         code = self.home / "code"
         code.mkdir()
@@ -112,7 +122,7 @@ class Jobs:
         # A cluster has no builder here that needs no registry; its node has the image.
         if self.target == "kubernetes":
             return ImageSource(image=f"{registry()}/{IMAGE}")
-        if self.target == "sagemaker":
+        if self.target in _CLOUDS:
             return ImageSource(image=f"registry.example/train@sha256:{0:064}")
         return LocalCode(self.home / "code")
 
@@ -120,7 +130,7 @@ class Jobs:
         if self.target == "kubernetes":
             return ["python", "-c", _SCRIPT]
         # In place of a container there is a process of this machine.
-        return ["python", str(self.home / "code" / "job.py") if self.target == "sagemaker" else "job.py"]
+        return ["python", str(self.home / "code" / "job.py") if self.target in _CLOUDS else "job.py"]
 
     def times_begun(self, run: Run) -> int:
         """How often the job of this run really began, at the target."""

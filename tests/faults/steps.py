@@ -39,6 +39,7 @@ TARGETS: Mapping[str, str] = {
     "docker": "workers.targets.docker.target:DockerTarget",
     "kubernetes": "workers.targets.kubernetes.target:KubernetesTarget",
     "sagemaker": "workers.targets.sagemaker.target:SageMakerTarget",
+    "vertex": "workers.targets.vertex.target:VertexTarget",
 }
 
 
@@ -83,7 +84,7 @@ def places(target: str) -> dict[Step, Place]:
     target_class = TARGETS[target]
     containers = "workers.targets.docker.containers:Containers"
     recorder = "workers.record:Recorder"
-    source = "image:ImageSource" if target in {"kubernetes", "sagemaker"} else "code:CodeSource"
+    source = "image:ImageSource" if target in {"kubernetes", "sagemaker", "vertex"} else "code:CodeSource"
     of_docker = {Step.MADE: Place(containers, "start", is_before=True)}
     return (of_docker if target == "docker" else {}) | {
         Step.RECEIVED: Place("workers.claim:Claimer", "claim", is_before=True),

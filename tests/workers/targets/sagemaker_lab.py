@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -91,17 +89,3 @@ class SageMakerLab:
 
     def observe(self, name: str, target: Target | None = None) -> Observation | None:
         return (target or self.target).observe([name]).get(name)
-
-
-@contextmanager
-def followed(target: Target) -> Iterator[list[str | None]]:
-    """What a target that watches its jobs tells of them."""
-    stop = threading.Event()
-    told: list[str | None] = []
-    thread = threading.Thread(target=target.watch, args=(told.append, stop))
-    thread.start()
-    try:
-        yield told
-    finally:
-        stop.set()
-        thread.join(10)
