@@ -1,14 +1,14 @@
 """The output of jobs, replica by replica, from a position on: one call a period brings the new lines of all of them.
 
 A project may list entries 60 times a minute, whoever asks (Cloud Logging, "Quotas and limits"), so no job is asked for
-by itself while it runs, but for one that was quiet for long when this agent took it up. What has ended is read once
-more by itself, to the end.
+by itself, but for one that was quiet for long, or has ended, when this agent took it up.
 """
 
 from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,6 +16,7 @@ from functools import partial
 from broker_config.errors import TemporaryError
 from workers.targets.pace import Bounds, Pace
 from workers.targets.protocol import LogChunk
+from workers.targets.vertex.account import Refused, Throttled
 from workers.targets.vertex.entries import Entries, Entry, Page, Spot
 from workers.targets.vertex.jobs import Job
 
@@ -24,7 +25,7 @@ LATE_NS = 60 * _SECOND
 """An entry may be found that long after it has arrived, and arrive that long after it was written."""
 
 RECENT_NS = 600 * _SECOND
-"""The entries of all jobs are read again from that long ago at most, for one that is taken up."""
+"""One that is taken up has the entries of all jobs read again from that long ago at most."""
 
 MOST_PAGES = 20
 """Read at once; the next call goes on."""
@@ -68,6 +69,9 @@ class Logs:
         self._pace = Pace(bounds)
         self._since_ns = 0  # what has arrived before was read
         self._token = ""  # of the page from which to go on
+        self._began_at = 0.0  # when the first of those pages was asked for
+        self._heard_at = float("-inf")  # the same of the last ones that were read to their end
+        self._silence = ""  # why there was no answer
 
     def read(self, job: Job, position: str) -> LogChunk:
         """The next chunk of a job's output.
@@ -76,31 +80,35 @@ class Logs:
             TemporaryError: when Cloud Logging does not answer.
         """
         with self._lock:
-            if job.has_ended:
-                self._readings.pop(job.id, None)
-                return self._alone(job, position)
             reading = self._readings.get(job.id)
             if reading is None or reading.position != position or len(reading.entries) > MOST_LINES:
-                if not self._is_recent(job, position):
-                    chunk = self._alone(job, position)
-                    if not chunk.more:
-                        self._join(job, chunk.position)
-                    return chunk
-                reading = self._join(job, position)
-            requests = self._listen()
+                reading = self._joined(job, position)
+            if reading is None:
+                return self._alone(job, position)
+            requests = self._listen(is_last=job.has_ended)
             lines = reading.give()
-            return LogChunk(lines, reading.position, requests=requests)
+            if job.has_ended and not self._token:
+                self.drop(job)
+            return LogChunk(lines, reading.position, job.has_ended and bool(self._token), requests)
 
     def drop(self, job: Job) -> None:
         """Keep nothing of a job any more."""
         self._readings.pop(job.id, None)
+
+    def _joined(self, job: Job, position: str) -> Reading | None:
+        """A reading from that position, by what comes for all jobs; None for one that is to be read by itself first."""
+        begin = _begin(job, _places(position))
+        # Clocks differ by less than that.
+        if job.has_ended or begin < time.time_ns() - RECENT_NS:
+            return None
+        return self._join(job, position, begin)
 
     # --- one job ------------------------------------------------------------------------------------------------------
 
     def _alone(self, job: Job, position: str) -> LogChunk:
         """What one job has printed since, up to a page of it."""
         if self._pace.is_pausing:
-            raise TemporaryError("Cloud Logging was asked too often", delay_seconds=self._pace.seconds_left)
+            raise TemporaryError(self._silence, delay_seconds=self._pace.seconds_left)
         reading = Reading(position, _places(position))
         since, token, requests = _begin(job, reading.places), "", 0
         while True:
@@ -111,27 +119,33 @@ class Logs:
             if reading.entries or not token:
                 break
         lines = reading.give()
+        if not token and not job.has_ended:
+            self._join(job, reading.position, self._since_ns or time.time_ns() - RECENT_NS)
         return LogChunk(lines, reading.position, bool(token), requests)
 
     # --- all jobs -----------------------------------------------------------------------------------------------------
 
-    def _is_recent(self, job: Job, position: str) -> bool:
-        """Whether a job's reader can go on with what comes for all jobs."""
-        return not self._since_ns or _begin(job, _places(position)) > self._since_ns - RECENT_NS
-
-    def _join(self, job: Job, position: str) -> Reading:
-        places = _places(position)
-        begin = _begin(job, places)
-        self._since_ns = min(self._since_ns or begin, begin)
-        # What was listed up to a page was listed for others.
-        self._token = ""
-        made = self._readings[job.id] = Reading(position, places)
+    def _join(self, job: Job, position: str, since_ns: int) -> Reading:
+        """Have a job's reader go on with what comes for all jobs, from what has arrived since then."""
+        if not self._since_ns or since_ns < self._since_ns:
+            # Pages up to here were of a list that begins later.
+            self._since_ns, self._token = since_ns, ""
+        made = self._readings[job.id] = Reading(position, _places(position))
         return made
 
-    def _listen(self) -> int:
-        """Take what has arrived for all jobs, if it is time to; how many requests that took."""
-        if self._pace.seconds_left > 0 and not self._token:
+    def _listen(self, *, is_last: bool) -> int:
+        """Take what has arrived for all jobs, if it is time to; how many requests that took.
+
+        `is_last`: a job has ended. Its end was held back while its last lines came, and an answer from then has them.
+        """
+        if is_last and self._pace.is_pausing:
+            raise TemporaryError(self._silence, delay_seconds=self._pace.seconds_left)
+        is_due = self._pace.seconds_left <= 0 or bool(self._token)
+        is_missing = is_last and time.monotonic() - self._heard_at > self._pace.bounds.settled - 1
+        if self._pace.is_pausing or not (is_due or is_missing):
             return 0
+        if not self._token:
+            self._began_at = time.monotonic()
         newest, news = self._since_ns, False
         for requests in range(1, MOST_PAGES + 1):
             page = self._asked(partial(self._entries.received, self._since_ns - LATE_NS, self._token))
@@ -139,7 +153,7 @@ class Logs:
             news = self._take(page.entries) or news
             self._token = page.token
             if not self._token:
-                self._since_ns = newest
+                self._since_ns, self._heard_at = newest, self._began_at
                 self._pace.answered(with_news=news)
                 return requests
         return MOST_PAGES
@@ -152,9 +166,10 @@ class Logs:
     def _asked(self, ask: Callable[[], Page]) -> Page:
         try:
             return ask()
-        except TemporaryError as error:
-            self._pace.failed(getattr(error, "hint_seconds", 0.0))
-            raise
+        except (TemporaryError, Refused) as error:
+            self._silence = str(error)
+            self._pace.failed(error.hint_seconds if isinstance(error, Throttled) else 0.0)
+            raise TemporaryError(self._silence, delay_seconds=self._pace.seconds_left) from error
 
 
 def _places(position: str) -> dict[str, Spot]:
