@@ -44,7 +44,7 @@ RENDERS: Mapping[str, Render] = {
 }
 """By resource, what makes its requests without the platform's SDK, which a machine that only plans may lack."""
 
-DOUBTS: Mapping[str, Callable[[Request], Iterator[str]]] = {"sagemaker": sagemaker.doubts}
+DOUBTS: Mapping[str, Callable[[Request], Iterator[str]]] = {"sagemaker": sagemaker.doubts, "vertex": vertex.doubts}
 """By resource, what a request of its leaves a job without."""
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")

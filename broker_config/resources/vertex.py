@@ -33,7 +33,7 @@ _SCALARS: Mapping[str, Shape] = {
     "boolean": BOOLEAN,
     "enum": ANYTHING,  # by name or by number; a new machine brings a new word
     "anything": ANYTHING,
-    "labels": MapOf(TEXT),
+    "texts": MapOf(TEXT),
 }
 
 _RUN = {
@@ -90,7 +90,7 @@ _ARGUMENTS: Mapping[str, Mapping[str, str]] = {
     "spec": {
         **_RUN,  # W&B Launch reads these under `run`, and its documentation has some of them under `spec`
         "worker_pool_specs": "[WorkerPoolSpec]",
-        "labels": "labels",
+        **dict.fromkeys(("labels", "secrets"), "texts"),
         **dict.fromkeys(("display_name", "staging_bucket", "base_output_dir", "encryption_spec_key_name"), "text"),
         **dict.fromkeys(("project", "location", "impersonate_service_account"), "text"),
     },

@@ -14,6 +14,7 @@ from workers.targets.protocol import Request, Workload
 from workers.targets.sagemaker import operations, secrets
 from workers.targets.sagemaker.handles import Handle
 from workers.targets.sagemaker.operations import BY_NAME, PROCESSING, TRAINING, Operation
+from workers.targets.starting import started
 
 ROLE = "arn:{partition}:iam::{account}:role/"
 """What stands before a role that is given by its name. Partition and account are filled in when it is submitted."""
@@ -94,7 +95,7 @@ def _bring(
         own, referred = [], {}
     if referred:
         program = told[operation.program]
-        program["ContainerEntrypoint"] = _words("entry point", secrets.started(program["ContainerEntrypoint"]))
+        program["ContainerEntrypoint"] = _words("entry point", started(program["ContainerEntrypoint"]))
     told["Environment"] = _environment(operation, given, workload, secrets.variables(referred))
     return own
 

@@ -11,20 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from workers.targets.sagemaker.start import PREFIX
+from workers.targets.starting import PREFIX, variables_of
 
-_PROGRAM = "LAUNCHYARD_START_"
+_PROGRAM = Path(__file__).with_name("start.py")
 _REFERENCE = re.compile(r"arn:[^:]+:(secretsmanager|ssm):\S+|ssm:/\S+|secretsmanager:\S+")
-_LOADER = (
-    "import os;e=os.environ;"
-    f"exec(''.join(e.pop(k)for k in sorted(e)if k.startswith({_PROGRAM!r})),{{'__name__':'__main__'}})"
-)
-"""One line, as SageMaker takes no other."""
-
-_WITH_ANY_PYTHON = (
-    'command -v python3 >/dev/null 2>&1 && exec python3 -c "$0" "$@"; '
-    'echo "launchyard: this image has no python3, so the job starts without its secrets" >&2; exec "$@"'
-)
 
 OWN = "secretsmanager:launchyard/launchyard-"
 """Begins the reference to a value in a run's own secret."""
@@ -56,18 +46,5 @@ def variables(referred: Mapping[str, str]) -> dict[str, str]:
 
 
 def program(limit: int) -> dict[str, str]:
-    """The program that reads them, in parts of so many characters.
-
-    It goes into a job as it is submitted, and is no part of the request: agents of two versions give the same one.
-    """
-    # Without what it tells to its readers.
-    text = Path(__file__).with_name("start.py").read_text(encoding="utf-8").split('"""', 2)[2]
-    parts = [text[start : start + limit] for start in range(0, len(text), limit)]
-    return {f"{_PROGRAM}{place:02}": part for place, part in enumerate(parts)}
-
-
-def started(entry_point: Sequence[str]) -> list[str]:
-    """The entry point behind the program that reads the secrets: in its own Python, or in what the image has."""
-    if re.fullmatch(r"(\S*/)?python[\d.]*", entry_point[0]):
-        return [entry_point[0], "-c", _LOADER, *entry_point]
-    return ["/bin/sh", "-c", _WITH_ANY_PYTHON, _LOADER, *entry_point]
+    """The program that reads them, in parts of so many characters."""
+    return variables_of(_PROGRAM, limit)

@@ -23,7 +23,7 @@ from workers.targets.sagemaker.knowledge import VISIBLE_SECONDS
 from workers.targets.sagemaker.marks import REQUEST, is_released, stamped
 from workers.targets.sagemaker.places import Place
 from workers.targets.sagemaker.secrets import program
-from workers.targets.sagemaker.start import PREFIX
+from workers.targets.starting import PREFIX
 
 QUOTA_SECONDS = 60.0
 """Until a job is sent again for which the account has no instances left."""

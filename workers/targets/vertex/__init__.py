@@ -6,6 +6,6 @@ what that stands on.
 
 from __future__ import annotations
 
-from workers.targets.vertex.render import render
+from workers.targets.vertex.render import doubts, render
 
-__all__ = ["render"]
+__all__ = ["doubts", "render"]

@@ -85,6 +85,9 @@ class Spec(RunOptions):
     labels: dict[str, str] = Field(default_factory=dict)
     """Labels of the job; they win over those of the launch."""
 
+    secrets: dict[str, str] = Field(default_factory=dict)
+    """Variables of the job by name, each with a reference to its value in Secret Manager."""
+
     project: str | None = None
     """Project, when it is not the one of the agent's credentials."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -9,9 +10,10 @@ from broker_config.errors import InvalidRequest
 from broker_config.frozen import parse
 from broker_config.states import FailureClass, Reason
 from workers.failures import RunFailed
-from workers.targets.containers import image_of, place_command, place_env, place_image
+from workers.targets.containers import Container, image_of, place_command, place_env, place_image
 from workers.targets.identity import fitting, identity, prefixed
 from workers.targets.protocol import Request, Workload
+from workers.targets.vertex import secrets
 from workers.targets.vertex.config import Spec, VertexConfig
 from workers.targets.vertex.handles import Handle
 from workers.targets.vertex.labels import PREFIX
@@ -29,17 +31,20 @@ _PASSED_ON = (
 )
 """Options that are fields of `CustomJobSpec` by the same name."""
 
+VARIABLES = 100
+"""Of one container."""
+
 _DISPLAY_NAME_CHARACTERS = 128
 _LABEL_CHARACTERS = 63
 _LABELS = 64
-_VARIABLES = 100
 
 
 def render(workload: Workload) -> Request:
     """The request for a workload: `custom_job` is created as it is, but for what `CONTEXT` leaves open.
 
-    `place` has the project and the location where the config names them. `secrets` are variables of the agent, by name:
-    what stands in the job is shown to everybody who may see it.
+    `place` has the project and the location where the config names them. `secrets` are variables of the agent, by name.
+    Their values go into the run's own secret in Secret Manager, and the job refers to them: what stands in it is shown
+    to everybody who may see it. A job whose image starts by itself gets none.
 
     Raises:
         RunFailed: class CONFIG, when the queue config cannot work.
@@ -53,12 +58,23 @@ def render(workload: Workload) -> Request:
     return Request(str(Handle.of(workload.name, body["place"])), body)
 
 
+def doubts(request: Request) -> Iterator[str]:
+    """What a job that is sent like that will lack."""
+    pools = request.body["custom_job"]["job_spec"]["worker_pool_specs"]
+    if any(pool and not pool["container_spec"].get("command") for pool in pools):
+        yield (
+            "an image of the job starts by itself, so secrets of the agent such as WANDB_API_KEY do not reach it; give "
+            "the job an entry point, or 'command' to the container in the queue config"
+        )
+
+
 def _body(workload: Workload) -> dict[str, Any]:
     config = parse(VertexConfig, workload.config, _WHAT)
     spec = config.spec
+    pools, own = _pools(spec, workload)
     job: dict[str, Any] = {
         "display_name": prefixed(spec.display_name, workload.name, _DISPLAY_NAME_CHARACTERS),
-        "job_spec": {"worker_pool_specs": _pools(spec, workload), **_options(config.options)},
+        "job_spec": {"worker_pool_specs": pools, **_options(config.options)},
         "labels": _labels(spec, workload),
     }
     if output := _output(spec, workload):
@@ -66,10 +82,11 @@ def _body(workload: Workload) -> dict[str, Any]:
     if spec.encryption_spec_key_name:
         job["encryption_spec"] = {"kms_key_name": spec.encryption_spec_key_name}
     place = spec.model_dump(include=set(PLACE), exclude_none=True)
-    return {"place": place, "custom_job": job, "secrets": list(workload.secrets)}
+    return {"place": place, "custom_job": job, "secrets": own}
 
 
-def _pools(spec: Spec, workload: Workload) -> list[dict[str, Any]]:
+def _pools(spec: Spec, workload: Workload) -> tuple[list[dict[str, Any]], list[str]]:
+    """The worker pools, and the variables of the agent whose values they are to read."""
     pools = deepcopy(spec.worker_pool_specs)
     containers = []
     for place, pool in enumerate(pools):
@@ -86,9 +103,25 @@ def _pools(spec: Spec, workload: Workload) -> list[dict[str, Any]]:
         if container["image_uri"] == image:
             place_command(container, workload.entry_point, workload.args)
         place_env(container, workload)
-        if (number := len(container.get("env", ()))) > _VARIABLES:
-            raise ValueError(f"a container has {number} variables, and Vertex AI takes {_VARIABLES}")
-    return pools
+    own = _secrets(spec, workload, [one for one in containers if one["image_uri"] == image])
+    for container in containers:
+        # One more is the program that reads secrets.
+        number = len(container.get("env", ())) + secrets.is_wrapped(container)
+        if number > VARIABLES:
+            raise ValueError(f"a container has {number} variables, and Vertex AI takes {VARIABLES}")
+    return pools, own
+
+
+def _secrets(spec: Spec, workload: Workload, containers: Sequence[Container]) -> list[str]:
+    """Have the job's containers read secrets; the agent's that they read."""
+    secrets.check(spec.secrets)
+    if spec.secrets and not all(container.get("command") for container in containers):
+        raise ValueError(
+            f"'secrets' needs an entry point: without one the image starts by itself, and nothing can give it "
+            f"{', '.join(spec.secrets)}; give the job one, or 'command' to the container in the queue config"
+        )
+    wrapped = [secrets.wrap(one, workload.name, workload.secrets, spec.secrets) for one in containers]
+    return [name for name in workload.secrets if any(name in own for own in wrapped)]
 
 
 def _options(options: dict[str, Any]) -> dict[str, Any]:

@@ -18,11 +18,14 @@ from broker_config.errors import TemporaryError
 from broker_config.runs import FailureClass, Reason
 from workers.failures import RunFailed
 from workers.targets.protocol import Request
+from workers.targets.starting import PREFIX
+from workers.targets.vertex import secrets, vault
 from workers.targets.vertex.account import Throttled
 from workers.targets.vertex.handles import Handle
 from workers.targets.vertex.jobs import Job
 from workers.targets.vertex.labels import REQUEST
 from workers.targets.vertex.places import Place
+from workers.targets.vertex.render import VARIABLES
 
 QUOTA_SECONDS = 60.0
 """Until a job is sent again for which the project has no quota left."""
@@ -75,7 +78,12 @@ def _made(place: Place, request: Request) -> Job:
     told = deepcopy(dict(request.body["custom_job"]))
     told["labels"] = {**told["labels"], REQUEST: request.digest}
     told["job_spec"] = _named(told["job_spec"], place)
-    _stamp(told["job_spec"]["worker_pool_specs"], request.passport)
+    containers = [pool["container_spec"] for pool in told["job_spec"]["worker_pool_specs"] if pool]
+    for container in containers:
+        _fill(container, place.project)
+    _stamp(containers[0], request.passport)
+    if request.body["secrets"]:
+        vault.keep(place.secrets, Handle.parse(request.name).run, request.body["secrets"])
     try:
         return place.jobs.create(told)
     except Throttled as error:
@@ -83,6 +91,17 @@ def _made(place: Place, request: Request) -> Job:
             raise
         # Of machines, not of calls.
         raise TemporaryError(f"{error}; the run waits until others have ended", delay_seconds=QUOTA_SECONDS) from error
+
+
+def _fill(container: dict[str, Any], project: str) -> None:
+    """Give a container what reads its secrets, and say in which project the run's own are."""
+    if not secrets.is_wrapped(container):
+        return
+    filled = [
+        {**one, "value": one["value"].replace(secrets.PROJECT, project)} if one["name"].startswith(PREFIX) else one
+        for one in container["env"]
+    ]
+    container["env"] = [*filled, *secrets.program()]
 
 
 def _named(spec: dict[str, Any], place: Place) -> dict[str, Any]:
@@ -95,13 +114,13 @@ def _named(spec: dict[str, Any], place: Place) -> dict[str, Any]:
     return {**spec, **full}
 
 
-def _stamp(pools: Sequence[dict[str, Any]], passport: str) -> None:
+def _stamp(container: dict[str, Any], passport: str) -> None:
     packed = base64.b64encode(zlib.compress(passport.encode(), 9)).decode() if passport else ""
-    if not packed or len(packed) > PASSPORT_CHARACTERS:
+    listed = container.get("env", [])
+    if not packed or len(packed) > PASSPORT_CHARACTERS or len(listed) >= VARIABLES:
         # The run cannot be recovered then; it runs all the same.
         return
-    container = next(pool["container_spec"] for pool in pools if pool)
-    container["env"] = [*container.get("env", []), {"name": PASSPORT, "value": packed}]
+    container["env"] = [*listed, {"name": PASSPORT, "value": packed}]
 
 
 def passport_of(job: CustomJob) -> str:

@@ -15,11 +15,13 @@ from workers.builders.protocol import ArtifactKind
 from workers.config.cloud import Environment, GcpEnvironment
 from workers.failures import RunFailed
 from workers.targets.pace import Bounds
-from workers.targets.protocol import LogChunk, Observation, Request, Unanswered, Unlisted, Workload
+from workers.targets.protocol import LogChunk, Observation, Permissions, Request, Unanswered, Unlisted, Workload
+from workers.targets.vertex import vault
 from workers.targets.vertex.handles import Handle
 from workers.targets.vertex.marks import Mark
 from workers.targets.vertex.places import Place, Places
 from workers.targets.vertex.render import render
+from workers.targets.vertex.rights import missing, policy
 from workers.targets.vertex.sending import create, passport_of
 
 BOUNDS = Bounds()
@@ -39,6 +41,10 @@ class VertexTarget:
     def locate(self, environment: Environment | None) -> None:
         if isinstance(environment, GcpEnvironment):
             self._places.environment = environment
+
+    def permissions(self, request: Request) -> Permissions:
+        place = self._places.of(Handle.parse(request.name))
+        return Permissions(policy(place, request), missing(place, request))
 
     def render(self, workload: Workload) -> Request:
         # What the client would refuse to send is the queue's fault, and is told before anything is built or submitted.
@@ -64,6 +70,7 @@ class VertexTarget:
         if place.marks.has(handle, Mark.RELEASED):
             for job in place.jobs.of_run(handle.run):
                 place.jobs.cancel(job)
+            vault.drop(place.secrets, handle.run)
             place.listing.drop(handle.run)
 
     def observe(self, names: Sequence[str]) -> Mapping[str, Observation]:
@@ -132,6 +139,7 @@ class VertexTarget:
                 raise TemporaryError(f"Vertex AI's job of {handle.run} was made in this moment, and still runs")
             place.jobs.delete(job)
             place.logs.drop(job)
+        vault.drop(place.secrets, handle.run)
         place.marks.remove(handle, Mark.CANCELLED)
         place.listing.drop(handle.run)
 
