@@ -191,7 +191,7 @@ def test_a_token_that_google_does_not_take_ends_no_run(lab: VertexLab) -> None:
     lab.server.refuses_tokens = True
 
     # When
-    with pytest.raises(TemporaryError, match=r"does not take the agent's credentials.*gcloud auth"):
+    with pytest.raises(TemporaryError, match=r"is not reached with the agent's credentials.*gcloud auth"):
         lab.target.submit(lab.request())
 
     # Then it goes on as soon as they are taken
@@ -243,10 +243,16 @@ def test_a_queue_may_have_the_agent_impersonate_a_service_account(lab: VertexLab
 
 
 def test_an_account_that_the_agent_may_not_impersonate_is_told_with_the_permission(lab: VertexLab) -> None:
+    # Given
     lab.services.denied.add("iam.serviceAccounts.getAccessToken")
+    request = lab.request(config_with(impersonate_service_account="launcher@vision.example"))
 
-    with pytest.raises(TemporaryError, match=r"needs iam.serviceAccounts.getAccessToken on launcher@"):
-        lab.target.submit(lab.request(config_with(impersonate_service_account="launcher@vision.example")))
+    # Then, whichever service is asked first
+    words = "needs iam.serviceAccounts.getAccessToken on launcher@"
+    with pytest.raises(TemporaryError, match=words):
+        lab.target.submit(request)
+    with pytest.raises(Unanswered, match=words):
+        lab.another_agent().observe([request.name])
 
 
 def test_names_of_experiments_become_full_with_project_and_location(lab: VertexLab) -> None:

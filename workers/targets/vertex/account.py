@@ -41,6 +41,9 @@ _SERVICES = {
     "iam": "IAM",
     "cloudresourcemanager": "Resource Manager",
 }
+_NO_TOKEN = "metadata from plugin failed"
+"""In the words of gRPC when the credentials give no token; it calls that UNAVAILABLE."""
+
 _TEMPORARY = frozenset({"UNAVAILABLE", "DEADLINE_EXCEEDED", "INTERNAL", "UNKNOWN", "ABORTED", "CANCELLED", "DATA_LOSS"})
 
 
@@ -209,9 +212,9 @@ class Account:
         name = _SERVICES[service]
         if status == "RESOURCE_EXHAUSTED":
             return Throttled(f"{name} does not do {permission} now: {words}", hint_seconds)
-        if status == "UNAUTHENTICATED":
+        if status == "UNAUTHENTICATED" or _NO_TOKEN in words:
             self._forget_credentials()
-            return TemporaryError(f"{name} does not take the agent's credentials: {words}; {self._cure}")
+            return TemporaryError(f"{name} is not reached with the agent's credentials: {words}; {self._cure}")
         if status in _TEMPORARY:
             return TemporaryError(f"{name} does not do {permission} now: {words}")
         text = f"{name} refuses {permission}: {words}"
