@@ -122,11 +122,13 @@ def _live(runs: int) -> list[Row]:
 
 
 def _managed() -> list[Row]:
+    counts = {"SageMaker": managed_runs.calls_per_minute, "Vertex AI": managed_runs.vertex_calls_per_minute}
     rows = []
-    for runs in (1, 100, 1000):
-        ours, peer = managed_runs.calls_per_minute(runs), managed_runs.CALLS_OF_WANDB * runs
-        what = f"SageMaker, live runs {runs:,}: calls a minute"
-        rows.append(Row(what, f"{ours:.0f}", f"{peer:,}", f"{ours / peer:.4f}x", "no more than one has"))
+    for platform, count in counts.items():
+        for runs in (1, 100, 1000):
+            ours, peer = count(runs), managed_runs.CALLS_OF_WANDB * runs
+            what = f"{platform}, live runs {runs:,}: calls a minute"
+            rows.append(Row(what, f"{ours:.0f}", f"{peer:,}", f"{ours / peer:.4f}x", "no more than one has"))
     return rows
 
 

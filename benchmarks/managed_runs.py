@@ -1,4 +1,4 @@
-"""Many live runs on SageMaker, at a server of the tests that counts: what following them costs its account in calls."""
+"""Many live runs on SageMaker and Vertex AI, at servers of the tests that count: what following them costs in calls."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ from pathlib import Path
 from broker_config.runs import new_run_id
 from tests.clouds.sagemaker import cloud
 from tests.clouds.sagemaker_jobs import STILL
+from tests.clouds.vertex import shared_cloud
 from tests.contract.targets import workload_of
+from tests.workers.targets.vertex_lab import VertexLab
+from tests.workers.targets.watching import followed
 from workers.builders.protocol import Artifact, ArtifactKind
+from workers.targets.pace import Bounds
 from workers.targets.sagemaker.target import SageMakerTarget
 
 SECONDS = 60.0
@@ -53,6 +57,26 @@ def calls_per_minute(runs: int) -> float:
         return (aws.sagemaker.faults.calls.total() - made) * 60 / SECONDS
 
 
+def vertex_calls_per_minute(runs: int) -> float:
+    """The same on Vertex AI, with what it takes to ask for the logs of all of them all the time."""
+    google = shared_cloud()
+    google.reset()
+    _set(google.variables)
+    with tempfile.TemporaryDirectory(prefix="ly-") as home:
+        lab = VertexLab(Path(home), google)
+        target = lab.another_agent(Bounds())
+        positions = dict.fromkeys(lab.jobs(runs), "")
+        with followed(target):
+            target.observe([*positions])
+            made, until = lab.calls, time.monotonic() + SECONDS
+            while time.monotonic() < until:
+                target.observe([*positions])
+                for name, position in positions.items():
+                    positions[name] = target.read_logs(name, position).position
+                time.sleep(0.5)
+            return (lab.calls - made) * 60 / SECONDS
+
+
 def _set(variables: Mapping[str, str]) -> None:
-    # Nothing else of this program speaks to AWS.
+    # Nothing else of this program speaks to a cloud.
     os.environ.update(variables)

@@ -185,6 +185,14 @@ def test_a_missing_permission_is_named(lab: VertexLab, method: str, permission: 
         lab.target.cancel(name, 30.0) if permission == "cancel" else lab.target.submit(request)
 
 
+def test_an_api_that_is_not_enabled_is_told_with_googles_own_cure(lab: VertexLab) -> None:
+    words = "Vertex AI API has not been used in project 1 before or it is disabled. Enable it by visiting https://c.example"
+    lab.server.faults.add(Fault("CreateCustomJob", code="PERMISSION_DENIED", message=words))
+
+    with pytest.raises(RunFailed, match=r"Enable it by visiting https://c.example$"):
+        lab.target.submit(lab.request())
+
+
 def test_a_token_that_google_does_not_take_ends_no_run(lab: VertexLab) -> None:
     # Given
     name, _ = lab.submit()

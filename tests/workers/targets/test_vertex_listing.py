@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from google.cloud.aiplatform_v1.types import CustomJob, JobState
-from google.protobuf import json_format
+from google.cloud.aiplatform_v1.types import JobState
 
 from broker_config.errors import TemporaryError
 from broker_config.runs import Reason
 from tests.clouds.faults import Fault
-from tests.clouds.vertex import LOCATION, shared_cloud
+from tests.clouds.vertex import shared_cloud
 from tests.contract.waiting import eventually
 from tests.workers.targets.vertex_lab import VertexLab
 from tests.workers.targets.watching import followed
@@ -21,7 +20,6 @@ from workers.targets.pace import Bounds
 from workers.targets.protocol import Phase, Unanswered
 
 RUNS = 1000
-PARENT = f"projects/research/locations/{LOCATION}"
 
 
 @pytest.fixture
@@ -33,19 +31,6 @@ def lab(home: Path, monkeypatch: pytest.MonkeyPatch) -> VertexLab:
     return VertexLab(home, cloud)
 
 
-def jobs(lab: VertexLab, count: int, state: JobState = JobState.JOB_STATE_RUNNING) -> list[str]:
-    """Runs whose jobs this agent has not heard of."""
-    names = []
-    for _ in range(count):
-        request = lab.request()
-        told = CustomJob()
-        json_format.ParseDict(request.body["custom_job"], CustomJob.pb(told))
-        made = lab.server.place().create(PARENT, told)
-        lab.server.place().find(made.name).move(state)
-        names.append(request.name)
-    return names
-
-
 def move(lab: VertexLab, names: Sequence[str], state: JobState) -> None:
     for name in names:
         lab.job(name).move(state)
@@ -53,7 +38,7 @@ def move(lab: VertexLab, names: Sequence[str], state: JobState) -> None:
 
 def test_a_thousand_runs_cost_one_list_a_period_and_an_end_none(lab: VertexLab) -> None:
     # Given an agent that takes up many runs
-    names = jobs(lab, RUNS)
+    names = lab.jobs(RUNS)
     calls = lab.server.faults.calls
     period = 0.3
     target = lab.another_agent(Bounds(fastest=period, slowest=period, settled=0.0))
@@ -78,7 +63,7 @@ def test_a_thousand_runs_cost_one_list_a_period_and_an_end_none(lab: VertexLab) 
 
 def test_many_that_begin_at_once_are_looked_for_in_one_more_list(lab: VertexLab) -> None:
     # Given jobs that wait for machines
-    names = jobs(lab, 50, JobState.JOB_STATE_PENDING)
+    names = lab.jobs(50, JobState.JOB_STATE_PENDING)
     with followed(lab.target):
         assert {seen.phase for seen in lab.target.observe(names).values()} == {Phase.STARTING}
 
@@ -107,7 +92,7 @@ def test_without_a_run_that_lives_nothing_is_asked(lab: VertexLab) -> None:
 
 def test_many_unknown_jobs_are_looked_for_in_lists(lab: VertexLab) -> None:
     # Given
-    names = jobs(lab, 150)
+    names = lab.jobs(150)
     lab.job(names[7]).move(JobState.JOB_STATE_FAILED, code=3, error="The replica exited with a non-zero status of 3.")
 
     # When another agent takes them up
@@ -141,7 +126,7 @@ def test_a_job_that_no_list_shows_yet_is_not_gone(lab: VertexLab) -> None:
 def test_a_job_that_somebody_deleted_is_gone(lab: VertexLab, monkeypatch: pytest.MonkeyPatch, state: JobState) -> None:
     # Given a followed run, for which another list of all jobs is due
     monkeypatch.setattr("workers.targets.vertex.listing.FULL_SECONDS", 0.3)
-    [name] = jobs(lab, 1, state)
+    [name] = lab.jobs(1, state)
     with followed(lab.target):
         assert lab.observe(name) is not None
 
@@ -155,7 +140,7 @@ def test_a_job_that_somebody_deleted_is_gone(lab: VertexLab, monkeypatch: pytest
 def test_an_end_is_told_when_its_last_lines_have_had_time_to_come(lab: VertexLab) -> None:
     # Given
     target = lab.another_agent(Bounds(fastest=0.1, slowest=0.1, settled=0.6))
-    [name] = jobs(lab, 1)
+    [name] = lab.jobs(1)
     with followed(target):
         target.observe([name])
         move(lab, [name], JobState.JOB_STATE_SUCCEEDED)
@@ -180,7 +165,7 @@ def test_a_queued_job_says_that_it_may_wait_for_quota(lab: VertexLab) -> None:
 
 def test_jobs_are_told_from_the_last_list_while_vertex_is_busy_and_then_not_any_more(lab: VertexLab) -> None:
     # Given a followed run
-    [name] = jobs(lab, 1)
+    [name] = lab.jobs(1)
     with followed(lab.target):
         assert lab.observe(name) is not None
 
@@ -205,7 +190,7 @@ def test_jobs_are_told_from_the_last_list_while_vertex_is_busy_and_then_not_any_
 
 def test_vertex_is_left_alone_for_as_long_as_it_asks(lab: VertexLab) -> None:
     # Given
-    [name] = jobs(lab, 1)
+    [name] = lab.jobs(1)
     with followed(lab.target):
         assert lab.observe(name) is not None
         hint = {"retry-after": "1"}
@@ -227,7 +212,7 @@ def test_vertex_is_left_alone_for_as_long_as_it_asks(lab: VertexLab) -> None:
 )
 def test_no_answer_is_no_news_of_a_job(lab: VertexLab, code: str) -> None:
     # Given
-    [name] = jobs(lab, 1)
+    [name] = lab.jobs(1)
     lab.server.faults.add(Fault("ListCustomJobs", code=code))
 
     # When another agent asks for the first time

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from google.cloud.aiplatform_v1.types import CustomJob, JobState
+from google.protobuf import json_format
+
 from broker_config.runs import new_run_id
-from tests.clouds.google_cloud import GoogleServices
+from tests.clouds.google_cloud import PROJECT, GoogleServices
 from tests.clouds.vertex import LOCATION, Cloud, Vertex
 from tests.clouds.vertex_jobs import STILL, FakeJob
 from tests.contract.targets import workload_of
@@ -53,6 +56,11 @@ class VertexLab:
     def services(self) -> GoogleServices:
         return self.cloud.services
 
+    @property
+    def calls(self) -> int:
+        """To Vertex AI, and for log entries."""
+        return self.server.faults.calls.total() + self.services.faults.calls["entries.list"]
+
     def another_agent(self, bounds: Bounds = QUICK) -> VertexTarget:
         target = VertexTarget(self.home, bounds)
         target.locate(GcpEnvironment(region=LOCATION))
@@ -68,6 +76,18 @@ class VertexLab:
         request = self.request(config)
         self.target.submit(request)
         return request.name, self.job(request.name)
+
+    def jobs(self, count: int, state: JobState = JobState.JOB_STATE_RUNNING) -> list[str]:
+        """Runs whose jobs this agent has not heard of; their names."""
+        names = []
+        for _ in range(count):
+            request = self.request()
+            told = CustomJob()
+            json_format.ParseDict(request.body["custom_job"], CustomJob.pb(told))
+            made = self.server.place().create(f"projects/{PROJECT}/locations/{LOCATION}", told)
+            self.server.place().find(made.name).move(state)
+            names.append(request.name)
+        return names
 
     def python(self, script: str, config: Mapping[str, Any] = CONFIG, secrets: Sequence[str] = ()) -> str:
         """Submit a job that really runs; its name."""

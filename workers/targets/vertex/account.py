@@ -218,6 +218,7 @@ class Account:
         if status in _TEMPORARY:
             return TemporaryError(f"{name} does not do {permission} now: {words}")
         text = f"{name} refuses {permission}: {words}"
-        if status == "PERMISSION_DENIED":
+        # An API that the project has not enabled is denied too, with the address at which to do that.
+        if status == "PERMISSION_DENIED" and "is disabled" not in words:
             text = f"{text}; give the agent that permission: `launchyard agent check` prints the role that it needs"
         return Refused(status, text)

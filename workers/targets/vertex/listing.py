@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from workers.targets.pace import Bounds
 from workers.targets.polling import Poll
@@ -36,6 +36,9 @@ FORGET_SECONDS = 3600.0
 
 DEFAULT_LIMIT = timedelta(days=7)
 """How long a job runs at most that has no timeout (`Scheduling.timeout`)."""
+
+_EVER = datetime(2020, 1, 1, tzinfo=UTC)
+"""Before it there was no Vertex AI."""
 
 
 @dataclass(slots=True)
@@ -149,7 +152,9 @@ class Listing:
     def _look_at(self, missing: Sequence[Known]) -> list[str]:
         """Of jobs that are not where they were, whether they run or are gone."""
         if len(missing) > FEW:
-            found = {job.id: job for job in self._jobs.listed(OURS)}
+            since = min(known.job.created or _EVER for known in missing)
+            newer = f'{OURS} AND create_time>="{since:%Y-%m-%dT%H:%M:%SZ}"'
+            found = {job.id: job for job in self._jobs.listed(newer)}
         else:
             said = [self._jobs.find(known.job) for known in missing]
             found = {job.id: job for one in said if one is not None for job in [Job.read(one)]}

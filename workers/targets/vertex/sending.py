@@ -51,7 +51,9 @@ def create(place: Place, request: Request) -> None:
         found = place.jobs.of_run(run)
         if all(job.id != made.id for job in found):
             found = sorted([*found, made], key=lambda job: job.age)
-    place.listing.put(chosen(place, found, request.digest))
+    job = chosen(place, found, request.digest)
+    if not job.has_ended:
+        place.listing.put(job)
 
 
 def chosen(place: Place, found: Sequence[Job], digest: str) -> Job:
