@@ -18,6 +18,7 @@ from tests.clouds.sagemaker import client, shared_cloud
 from tests.workers.targets.sagemaker_lab import CONFIG, SageMakerLab
 from workers.targets.sagemaker import secrets, start
 from workers.targets.sagemaker.handles import Handle
+from workers.targets.starting import started
 
 PRINTS = "import os; print(*(os.environ.get(name) for name in ('WANDB_API_KEY', 'TOKEN', 'PASSWORD', 'WHOLE')))"
 
@@ -135,7 +136,7 @@ def test_a_program_of_any_kind_is_started_through_the_images_python(entry_point:
     environment = {**secrets.program(512), "PATH": str(Path(sys.executable).parent)}
 
     # When
-    done = subprocess.run(secrets.started(entry_point), env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(started(entry_point), env=environment, capture_output=True, text=True, check=True)
 
     # Then
     assert (done.stdout, done.stderr) == ("it runs\n", "")
@@ -144,8 +145,8 @@ def test_a_program_of_any_kind_is_started_through_the_images_python(entry_point:
 def test_an_image_without_python_runs_without_its_secrets_and_says_so() -> None:
     # When
     environment = {**secrets.program(512), "PATH": "/nowhere"}
-    started = secrets.started(["/bin/echo", "it runs"])
-    done = subprocess.run(started, env=environment, capture_output=True, text=True, check=True)
+    command = started(["/bin/echo", "it runs"])
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
 
     # Then
     assert done.stdout == "it runs\n"

@@ -10,7 +10,7 @@ import pytest
 from google.cloud.aiplatform_v1.types import JobState
 
 from broker_config.errors import ConfigError, TemporaryError
-from broker_config.runs import Reason
+from broker_config.states import Reason
 from tests.clouds.faults import Fault
 from tests.clouds.google_cloud import AGENT, PROJECT
 from tests.clouds.vertex import LOCATION, shared_cloud
@@ -186,7 +186,9 @@ def test_a_missing_permission_is_named(lab: VertexLab, method: str, permission: 
 
 
 def test_an_api_that_is_not_enabled_is_told_with_googles_own_cure(lab: VertexLab) -> None:
-    words = "Vertex AI API has not been used in project 1 before or it is disabled. Enable it by visiting https://c.example"
+    words = (
+        "Vertex AI API has not been used in project 1 before or it is disabled. Enable it by visiting https://c.example"
+    )
     lab.server.faults.add(Fault("CreateCustomJob", code="PERMISSION_DENIED", message=words))
 
     with pytest.raises(RunFailed, match=r"Enable it by visiting https://c.example$"):

@@ -10,7 +10,7 @@ import pytest
 from google.cloud.aiplatform_v1.types import JobState
 
 from broker_config.errors import TemporaryError
-from broker_config.runs import Reason
+from broker_config.states import Reason
 from tests.clouds.faults import Fault
 from tests.clouds.vertex import shared_cloud
 from tests.contract.waiting import eventually

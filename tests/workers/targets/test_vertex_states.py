@@ -9,7 +9,7 @@ import pytest
 from google.cloud.aiplatform_v1.types import JobState
 from google.rpc.code_pb2 import Code
 
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.targets.protocol import Observation, Phase
 from workers.targets.vertex.jobs import ENDS, Job
 from workers.targets.vertex.states import BY_STATE, Circumstances, observation

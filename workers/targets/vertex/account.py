@@ -25,7 +25,7 @@ from google.rpc.error_details_pb2 import RetryInfo
 from requests import RequestException, Response
 
 from broker_config.errors import ConfigError, TemporaryError
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.failures import RunFailed
 from workers.targets.vertex.endpoints import endpoint
 

@@ -14,7 +14,7 @@ from typing import Any
 from google.cloud.aiplatform_v1.types import CustomJob, JobState
 from google.protobuf import json_format
 
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.failures import RunFailed
 from workers.targets.vertex.account import Account, Refused
 from workers.targets.vertex.labels import ATTEMPT, MANAGED, REQUEST, RUN_ID

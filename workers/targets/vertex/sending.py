@@ -15,7 +15,7 @@ from typing import Any
 from google.cloud.aiplatform_v1.types import CustomJob
 
 from broker_config.errors import TemporaryError
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.failures import RunFailed
 from workers.targets.protocol import Request
 from workers.targets.starting import PREFIX

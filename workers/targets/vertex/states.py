@@ -15,7 +15,7 @@ from datetime import timedelta
 from google.cloud.aiplatform_v1.types import JobState
 from google.rpc.code_pb2 import Code
 
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.targets.exit_codes import failure_of
 from workers.targets.protocol import Observation, Phase
 from workers.targets.vertex.jobs import Job

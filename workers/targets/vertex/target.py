@@ -10,7 +10,7 @@ from pathlib import Path
 
 from broker_config.errors import ConfigError, LaunchyardError, TemporaryError
 from broker_config.resources.vertex import VertexResource
-from broker_config.runs import FailureClass, Reason
+from broker_config.states import FailureClass, Reason
 from workers.builders.protocol import ArtifactKind
 from workers.config.cloud import Environment, GcpEnvironment
 from workers.failures import RunFailed
