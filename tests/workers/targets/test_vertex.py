@@ -275,6 +275,22 @@ def test_names_of_experiments_become_full_with_project_and_location(lab: VertexL
     assert job.said.job_spec.experiment_run == f"{contexts}/vision-nightly"
 
 
+def test_a_new_agent_finds_the_jobs_of_its_queues_before_it_has_sent_any(lab: VertexLab, tmp_path: Path) -> None:
+    # Given a job that another machine has sent
+    config = config_with(project="vision", location="us-central1")
+    request = lab.request(config)
+    lab.target.submit(request)
+    another = VertexTarget(tmp_path)
+
+    # When it learns where its queues send theirs
+    another.learn(config_with(location="{{location}}"))
+    another.learn(config)
+
+    # Then
+    assert another.search() == ()
+    assert another.inventory() == [request.name]
+
+
 def test_a_location_that_is_away_holds_up_no_other(lab: VertexLab) -> None:
     # Given jobs at two places, of which one is away
     here = lab.request(config_with(location="europe-west4"))

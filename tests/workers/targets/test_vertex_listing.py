@@ -224,6 +224,28 @@ def test_no_answer_is_no_news_of_a_job(lab: VertexLab, code: str) -> None:
     assert lab.observe(name) is not None
 
 
+def test_an_end_of_which_more_is_to_be_known_holds_up_no_other(lab: VertexLab) -> None:
+    # Given jobs of which one fails while nobody says who wanted that
+    names = lab.jobs(3)
+    with followed(lab.target) as told:
+        lab.target.observe(names)
+        lab.services.denied.add("secretmanager.secrets.get")
+        lab.job(names[0]).move(
+            JobState.JOB_STATE_FAILED, code=3, error="The replica exited with a non-zero status of 3."
+        )
+        move(lab, names[1:], JobState.JOB_STATE_SUCCEEDED)
+        lists = lab.server.faults.calls["ListCustomJobs"]
+        eventually(lambda: lab.server.faults.calls["ListCustomJobs"] > lists + 1)
+
+        # When somebody does
+        lab.services.denied.clear()
+
+        # Then all ends are told
+        eventually(lambda: {*names} <= {*told})
+        assert lab.observe(names[0]) is not None
+        assert {lab.end_of(name).exit_code for name in names} == {3, 0}
+
+
 def _is_silent(lab: VertexLab, name: str) -> bool:
     try:
         lab.target.observe([name])

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from broker_config.errors import TemporaryError
+from workers.failures import RunFailed
 from workers.targets.pace import Bounds
 from workers.targets.polling import Poll
 from workers.targets.protocol import Observation, Phase
@@ -48,7 +50,7 @@ class Known:
     job: Job
     seen: Observation
     put_at: float = float("-inf")  # when it was made here
-    asked_at: float = 0.0
+    asked_at: float = field(default_factory=time.monotonic)
     ended_at: float = 0.0  # when its end was heard of; 0: not yet
 
     @property
@@ -65,6 +67,7 @@ class Listing:
         self._marks = marks
         self._known: dict[str, Known] = {}
         self._full_at = time.monotonic()
+        self._untold: list[str] = []  # runs of which there is something new
         self.poll = Poll(f"Vertex AI, {jobs.parent}", self._look, changed, bounds)
 
     def observe(self, runs: Sequence[str]) -> Mapping[str, Observation]:
@@ -92,8 +95,7 @@ class Listing:
 
     def put(self, job: Job) -> None:
         """Know a job that was just made, and is in no list yet."""
-        at = time.monotonic()
-        self._known[job.run] = Known(job, states.observation(job), put_at=at, asked_at=at)
+        self._known[job.run] = Known(job, states.observation(job), put_at=time.monotonic())
         self.poll.heard()
         self.poll.hurry()
 
@@ -131,13 +133,25 @@ class Listing:
         for job in listed.values():
             self._keep_oldest(job)
         live = {known.job.id: known for known in list(self._known.values()) if not known.seen.phase.is_end}
-        news = [known.job.run for id_, known in live.items() if id_ in listed and self._take(known, listed[id_])]
+        missing = [known for id_, known in live.items() if id_ not in listed and (is_full or not known.job.is_running)]
+        there = [(known, listed[id_]) for id_, known in live.items() if id_ in listed]
+        self._take_all([*there, *self._look_at(missing)])
         if is_full:
             self._full_at = time.monotonic()
-            missing = [known for id_, known in live.items() if id_ not in listed]
-        else:
-            missing = [known for id_, known in live.items() if id_ not in listed and not known.job.is_running]
-        return news + self._look_at(missing)
+        news, self._untold = self._untold, []
+        return news
+
+    def _take_all(self, heard: Iterable[tuple[Known, Job | None]]) -> None:
+        """Take over what was heard of each job; one of which more is to be known holds up no other."""
+        fault: Exception | None = None
+        for known, job in heard:
+            try:
+                if self._take_or_drop(known, job):
+                    self._untold.append(known.job.run)
+            except (TemporaryError, RunFailed) as error:
+                fault = error
+        if fault is not None:
+            raise fault
 
     def _keep_oldest(self, job: Job) -> None:
         """Have one job for a run, where a second one was made because the first was in no list yet."""
@@ -149,8 +163,8 @@ class Listing:
             known.job, known.seen = job, self._told(job)
         self._jobs.cancel(younger)
 
-    def _look_at(self, missing: Sequence[Known]) -> list[str]:
-        """Of jobs that are not where they were, whether they run or are gone."""
+    def _look_at(self, missing: Sequence[Known]) -> list[tuple[Known, Job | None]]:
+        """Jobs that are not where they were, as they are now; None for those that are gone."""
         if len(missing) > FEW:
             since = min(known.job.created or _EVER for known in missing)
             newer = f'{OURS} AND create_time>="{since:%Y-%m-%dT%H:%M:%SZ}"'
@@ -158,7 +172,7 @@ class Listing:
         else:
             said = [self._jobs.find(known.job) for known in missing]
             found = {job.id: job for one in said if one is not None for job in [Job.read(one)]}
-        return [known.job.run for known in missing if self._take_or_drop(known, found.get(known.job.id))]
+        return [(known, found.get(known.job.id)) for known in missing]
 
     def _take_or_drop(self, known: Known, job: Job | None) -> bool:
         if job is not None:

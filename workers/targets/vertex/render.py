@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
@@ -56,6 +56,15 @@ def render(workload: Workload) -> Request:
     except ValueError as error:
         raise RunFailed(FailureClass.CONFIG, Reason.CONFIG_INVALID, f"{_WHAT}: {error}") from error
     return Request(str(Handle.of(workload.name, body["place"])), body)
+
+
+def place_of(config: Mapping[str, Any]) -> Handle | None:
+    """Where the jobs of a queue config are; None where only a run's template values or macros tell."""
+    spec = config.get("spec")
+    place = {key: str(spec.get(key) or "") for key in PLACE} if isinstance(spec, Mapping) else {}
+    if any("{" in part for part in place.values()):
+        return None
+    return Handle.of("", place)
 
 
 def doubts(request: Request) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from broker_config.errors import ConfigError, LaunchyardError, TemporaryError
 from broker_config.resources.vertex import VertexResource
@@ -20,7 +21,7 @@ from workers.targets.vertex import vault
 from workers.targets.vertex.handles import Handle
 from workers.targets.vertex.marks import Mark
 from workers.targets.vertex.places import Place, Places
-from workers.targets.vertex.render import render
+from workers.targets.vertex.render import place_of, render
 from workers.targets.vertex.rights import missing, policy
 from workers.targets.vertex.sending import create, passport_of
 
@@ -174,6 +175,14 @@ class VertexTarget:
         if silent:
             raise Unlisted(sorted({*found.values()}), silent)
         return sorted({*found.values()})
+
+    def learn(self, config: Mapping[str, Any]) -> None:
+        if (where := place_of(config)) is not None:
+            self._places.of(where)
+
+    def search(self) -> Sequence[str]:
+        # Projects that no queue names cannot be listed.
+        return ()
 
     def passport(self, name: str) -> str:
         handle = Handle.parse(name)
