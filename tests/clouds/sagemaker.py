@@ -39,6 +39,7 @@ class SageMaker(ThreadingHTTPServer):
         self._put_lines = put_lines
         self._variables = variables
         self._regions: dict[str, FakeJobs] = {}
+        self._lock = threading.Lock()
         self.faults = Faults()
         self.denied: set[str] = set()  # operations that nobody may call
         self.expired: set[str] = set()  # access keys whose token is over
@@ -52,9 +53,10 @@ class SageMaker(ThreadingHTTPServer):
 
     def region(self, name: str = REGION) -> FakeJobs:
         """The jobs of a region."""
-        if name not in self._regions:
-            self._regions[name] = FakeJobs(name, self._put_lines(name), self._variables)
-        return self._regions[name]
+        with self._lock:
+            if name not in self._regions:
+                self._regions[name] = FakeJobs(name, self._put_lines(name), self._variables)
+            return self._regions[name]
 
     def regions(self) -> set[str]:
         """Those in which something was asked for."""
