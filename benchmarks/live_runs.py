@@ -21,9 +21,9 @@ from benchmarks.yard import until
 from broker_config.runs import new_run_id
 from tests.calls import Calls, calls
 from tests.cluster import namespace
-from tests.contract.targets import workload_of
 from tests.fake_nodes import PODS_OF_A_NODE, fake_nodes
 from workers.builders.protocol import Artifact, ArtifactKind
+from workers.targets.contract.case import workload_of
 from workers.targets.kubernetes.target import KubernetesTarget
 from workers.targets.protocol import Phase
 

@@ -13,10 +13,10 @@ from broker_config.runs import new_run_id
 from tests.clouds.sagemaker import cloud
 from tests.clouds.sagemaker_jobs import STILL
 from tests.clouds.vertex import shared_cloud
-from tests.contract.targets import workload_of
 from tests.workers.targets.vertex_lab import VertexLab
 from tests.workers.targets.watching import followed
 from workers.builders.protocol import Artifact, ArtifactKind
+from workers.targets.contract.case import workload_of
 from workers.targets.pace import Bounds
 from workers.targets.sagemaker.target import SageMakerTarget
 

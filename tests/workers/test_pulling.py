@@ -13,13 +13,13 @@ from broker_config.oci.logins import Login, docker_config
 from broker_config.states import FailureClass
 from tests import clouds
 from tests.contract.registries import ECR_HOST
-from tests.contract.waiting import eventually
 from tests.moto_server import aws
 from workers import pulling
 from workers.config.blocks import parse_config
 from workers.failures import RunFailed
 from workers.pulling import Pulls
 from workers.registries.gcr import USER as GOOGLE_USER
+from workers.targets.contract.waiting import eventually
 
 
 @pytest.fixture(autouse=True)

@@ -15,9 +15,9 @@ import pytest
 from broker_config.queues import Queue
 from broker_config.settings import Settings, environment_for
 from broker_config.store import Store
-from tests.contract.waiting import eventually
 from tests.docker_engine import BASE_IMAGE, engine
 from tests.producer.cli.conftest import Call
+from workers.targets.contract.waiting import eventually
 
 CUDA = "nvidia/cuda:12.9.1-runtime-ubuntu24.04"
 

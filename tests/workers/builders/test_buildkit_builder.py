@@ -21,7 +21,6 @@ from broker_config.states import FailureClass, Reason
 from broker_config.store import Store
 from tests.buildkit import Daemon, buildkitd
 from tests.certificates import make_certificates
-from tests.contract.waiting import eventually
 from tests.docker_engine import BASE_IMAGE, mirrored
 from tests.docker_registry import docker_registry
 from tests.ports import free_port
@@ -34,6 +33,7 @@ from workers.config.buildkit import BuildkitBuilderConfig
 from workers.failures import RunCancelled, RunFailed
 from workers.images.buildx.program import find
 from workers.sources.protocol import Fetched
+from workers.targets.contract.waiting import eventually
 
 NEVER: Callable[[], bool] = lambda: False  # noqa: E731
 

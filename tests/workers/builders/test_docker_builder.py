@@ -21,7 +21,6 @@ from broker_config.errors import ConfigError, TemporaryError
 from broker_config.jobs import CodeSource, Job
 from broker_config.oci.logins import Login
 from broker_config.states import FailureClass, Reason
-from tests.contract.waiting import eventually
 from tests.docker_engine import BASE_IMAGE, engine
 from tests.oci_registry import Registry, registry
 from tests.services import require
@@ -36,6 +35,7 @@ from workers.failures import RunCancelled, RunFailed
 from workers.images.buildx.program import find
 from workers.registries.oci import OciRegistry
 from workers.sources.protocol import Fetched
+from workers.targets.contract.waiting import eventually
 
 WAYS = ("buildx", "classic")
 NEVER: Callable[[], bool] = lambda: False  # noqa: E731

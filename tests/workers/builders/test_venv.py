@@ -16,7 +16,6 @@ import pytest
 
 from broker_config.jobs import CodeSource, ImageSource, Job
 from broker_config.states import FailureClass
-from tests.contract.waiting import eventually
 from tests.services import require
 from tests.workers.builders.wheels import OFFLINE, write_slow_package, write_wheel
 from workers.builders.protocol import Artifact, ArtifactKind, BuildOrder
@@ -25,6 +24,7 @@ from workers.builders.venv.installers import find_uv
 from workers.config.builder import VenvConfig
 from workers.failures import RunCancelled, RunFailed
 from workers.sources.protocol import Fetched
+from workers.targets.contract.waiting import eventually
 
 ROOT = Path(__file__).parents[3]
 SOURCE = CodeSource(digest="sha256:" + "0" * 64, size_bytes=1)

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from tests.contract.waiting import eventually
 from tests.workers.kubernetes.api_server import PATH, ApiServer, serving
 from workers.kubernetes import cluster as clusters
 from workers.kubernetes import informer as informers
 from workers.kubernetes.cluster import Cluster
 from workers.kubernetes.informer import Informer, Kept
+from workers.targets.contract.waiting import eventually
 
 
 class Watched:

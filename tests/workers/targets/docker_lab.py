@@ -10,10 +10,12 @@ from typing import Any
 
 from docker.errors import NotFound
 
-from tests.contract.targets import Docker, Lab, workload_of
-from tests.contract.waiting import eventually
+from tests.contract.targets import Docker
 from tests.docker_engine import BASE_IMAGE, engine, remove_marks
 from workers.builders.protocol import Artifact, ArtifactKind
+from workers.targets.contract.case import workload_of
+from workers.targets.contract.lab import Lab
+from workers.targets.contract.waiting import eventually
 from workers.targets.protocol import Request
 
 

@@ -11,8 +11,10 @@ from typing import Any
 
 import psutil
 
-from tests.contract.targets import Behaviour, Lab, LocalProcess, workload_of
+from tests.contract.targets import LocalProcess
 from workers.builders.protocol import Artifact, ArtifactKind
+from workers.targets.contract.case import Behaviour, workload_of
+from workers.targets.contract.lab import Lab
 from workers.targets.local_process import supervisor
 from workers.targets.protocol import Request
 

@@ -10,9 +10,9 @@ from typing import Any
 from broker_config.runs import new_run_id
 from tests.clouds.sagemaker import SageMaker
 from tests.clouds.sagemaker_jobs import STILL, FakeJob
-from tests.contract.targets import workload_of
-from tests.contract.waiting import eventually
 from workers.builders.protocol import Artifact, ArtifactKind
+from workers.targets.contract.case import workload_of
+from workers.targets.contract.waiting import eventually
 from workers.targets.pace import Bounds
 from workers.targets.protocol import Observation, Request, Target
 from workers.targets.sagemaker.handles import Handle

@@ -16,13 +16,13 @@ import pytest
 from broker_config.errors import TemporaryError
 from broker_config.oci.logins import Login
 from broker_config.states import FailureClass, Reason
-from tests.contract.targets import Behaviour
-from tests.contract.waiting import eventually
 from tests.docker_engine import BASE_IMAGE
 from tests.engine_proxy import engine_proxy
 from tests.oci_registry import registry
 from tests.workers.targets.docker_lab import DockerLab
 from workers.failures import RunFailed
+from workers.targets.contract.case import Behaviour
+from workers.targets.contract.waiting import eventually
 from workers.targets.docker import DockerTarget
 from workers.targets.protocol import Phase, Request
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.contract.waiting import eventually
 from tests.workers.targets.docker_lab import DockerLab
+from workers.targets.contract.waiting import eventually
 from workers.targets.docker import output
 from workers.targets.docker.logs import TAIL_PIECES
 from workers.targets.docker.output import Piece, Position

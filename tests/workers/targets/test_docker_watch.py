@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.contract.waiting import eventually
 from tests.engine_proxy import EngineProxy, engine_proxy
 from tests.workers.targets.docker_lab import DockerLab
+from workers.targets.contract.waiting import eventually
 from workers.targets.docker import DockerTarget, events
 
 

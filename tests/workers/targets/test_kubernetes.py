@@ -17,10 +17,10 @@ from broker_config.errors import TemporaryError
 from broker_config.oci.logins import Login
 from broker_config.states import FailureClass, Reason
 from tests.cluster import JOBS, account, cluster, device, namespace, registry
-from tests.contract.waiting import eventually
 from tests.workers.targets.kubernetes_lab import Lab
 from workers.failures import RunFailed
 from workers.kubernetes.resource import CONFIG_MAPS, PODS, SECRETS, Resource
+from workers.targets.contract.waiting import eventually
 from workers.targets.kubernetes.handles import Handle
 from workers.targets.kubernetes.logs import CHUNK_CHARACTERS
 from workers.targets.kubernetes.output import LINE_BYTES

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import namespace
-from tests.contract.waiting import eventually
 from tests.faults.api_server import ClusterProxy
 from tests.workers.targets.kubernetes_lab import Lab
 from workers.kubernetes import cluster as clusters
+from workers.targets.contract.waiting import eventually
 from workers.targets.kubernetes.target import KubernetesTarget
 from workers.targets.protocol import Phase, Unanswered, Unlisted
 

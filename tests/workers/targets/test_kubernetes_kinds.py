@@ -12,7 +12,6 @@ import pytest
 
 from broker_config.states import FailureClass, Reason
 from tests.cluster import JOBS, cluster, namespace
-from tests.contract.waiting import eventually
 from tests.operators.operators import (
     PYTORCH_JOBS,
     SIMULATIONS,
@@ -29,6 +28,7 @@ from tests.workers.targets.kubernetes_lab import Lab
 from workers.failures import RunFailed
 from workers.kubernetes.cluster import Cluster
 from workers.kubernetes.resource import PODS, Resource
+from workers.targets.contract.waiting import eventually
 from workers.targets.kubernetes import holdups
 from workers.targets.kubernetes.handles import Handle
 from workers.targets.protocol import Phase

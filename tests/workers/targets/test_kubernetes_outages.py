@@ -10,10 +10,10 @@ import pytest
 
 from broker_config.errors import TemporaryError
 from tests.cluster import JOBS, cluster, namespace
-from tests.contract.waiting import eventually
 from tests.faults.api_server import ClusterProxy
 from tests.workers.targets.kubernetes_lab import Lab
 from workers.kubernetes import cluster as clusters
+from workers.targets.contract.waiting import eventually
 from workers.targets.protocol import Phase
 
 

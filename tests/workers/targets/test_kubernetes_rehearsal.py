@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from tests.cluster import JOBS, NAMESPACES, account, cluster, device, namespace, until
-from tests.contract.targets import workload_of
 from workers.builders.protocol import Artifact, ArtifactKind
 from workers.kubernetes.cluster import MERGE_PATCH
 from workers.kubernetes.resource import PODS, Resource
+from workers.targets.contract.case import workload_of
 from workers.targets.kubernetes.target import KubernetesTarget
 
 QUOTAS = Resource("v1", "ResourceQuota", "resourcequotas")

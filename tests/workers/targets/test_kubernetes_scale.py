@@ -14,12 +14,12 @@ from typing import Any
 from broker_config.runs import new_run_id
 from tests.calls import calls
 from tests.cluster import JOBS, namespace, until
-from tests.contract.targets import workload_of
 from tests.fake_nodes import fake_nodes
 from workers.builders.protocol import Artifact, ArtifactKind
 from workers.kubernetes.cluster import Cluster
 from workers.kubernetes.probe import Probe
 from workers.kubernetes.room import Room
+from workers.targets.contract.case import workload_of
 from workers.targets.kubernetes.scope import Scope
 from workers.targets.kubernetes.target import KubernetesTarget
 from workers.targets.protocol import Phase, Workload

@@ -13,11 +13,11 @@ from broker_config.errors import TemporaryError
 from broker_config.runs import new_run_id
 from broker_config.states import Reason
 from tests.cluster import JOBS, cluster, namespace, registry
-from tests.contract.targets import workload_of
-from tests.contract.waiting import eventually
 from workers.builders.protocol import Artifact, ArtifactKind
 from workers.failures import RunFailed
 from workers.kubernetes.resource import CONFIG_MAPS, PODS, Resource
+from workers.targets.contract.case import workload_of
+from workers.targets.contract.waiting import eventually
 from workers.targets.kubernetes.handles import Handle
 from workers.targets.kubernetes.target import KubernetesTarget
 from workers.targets.protocol import Phase, Request

@@ -11,12 +11,12 @@ import pytest
 from broker_config.errors import TemporaryError
 from broker_config.states import Reason
 from tests.cluster import JOBS, NAMESPACES, cluster, namespace
-from tests.contract.waiting import eventually
 from tests.workers.targets.kubernetes_lab import Lab
 from tests.workers.targets.test_kubernetes import pod_spec
 from workers.failures import RunFailed
 from workers.kubernetes.cluster import MERGE_PATCH
 from workers.kubernetes.resource import Resource
+from workers.targets.contract.waiting import eventually
 from workers.targets.kubernetes.handles import Handle
 from workers.targets.protocol import Request
 

@@ -14,11 +14,12 @@ import psutil
 import pytest
 
 from broker_config.states import FailureClass, Reason
-from tests.contract.targets import Behaviour, LocalProcess, workload_of
-from tests.contract.waiting import eventually
+from tests.contract.targets import LocalProcess
 from tests.workers.targets.local_process_lab import ProcessLab
 from workers.builders.protocol import Artifact, ArtifactKind
 from workers.failures import RunFailed
+from workers.targets.contract.case import Behaviour, workload_of
+from workers.targets.contract.waiting import eventually
 from workers.targets.local_process import LocalProcessTarget
 from workers.targets.local_process.config import INHERITED
 from workers.targets.protocol import Phase

@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from broker_config.states import FailureClass, Reason
-from tests.contract.targets import Behaviour
-from tests.contract.waiting import eventually
 from tests.workers.targets.local_process_lab import ProcessLab, agent_process, go
+from workers.targets.contract.case import Behaviour
+from workers.targets.contract.waiting import eventually
 from workers.targets.local_process import supervisor
 from workers.targets.local_process.folder import ProcessFolder
 from workers.targets.protocol import Phase, Request

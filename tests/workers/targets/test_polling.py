@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from broker_config.errors import TemporaryError
-from tests.contract.waiting import eventually
+from workers.targets.contract.waiting import eventually
 from workers.targets.pace import Bounds, Pace
 from workers.targets.polling import Poll
 

@@ -13,9 +13,9 @@ from broker_config.errors import ConfigError, TemporaryError
 from broker_config.states import FailureClass, Reason
 from tests.clouds.faults import Fault
 from tests.clouds.sagemaker import shared_cloud
-from tests.contract.waiting import eventually
 from tests.workers.targets.sagemaker_lab import CONFIG, QUICK, SageMakerLab
 from workers.failures import RunFailed
+from workers.targets.contract.waiting import eventually
 from workers.targets.protocol import Phase
 from workers.targets.sagemaker.handles import Handle
 from workers.targets.sagemaker.target import SageMakerTarget

@@ -16,8 +16,8 @@ from broker_config.errors import TemporaryError
 from tests.clouds.faults import Fault
 from tests.clouds.sagemaker import SageMaker, shared_cloud
 from tests.clouds.sagemaker_jobs import FakeJob
-from tests.contract.waiting import eventually
 from tests.workers.targets.sagemaker_lab import QUICK, SageMakerLab
+from workers.targets.contract.waiting import eventually
 from workers.targets.protocol import Observation, Target
 from workers.targets.sagemaker.jobs import read
 from workers.targets.sagemaker.operations import TRAINING

@@ -13,9 +13,9 @@ from broker_config.errors import TemporaryError
 from broker_config.states import Reason
 from tests.clouds.faults import Fault
 from tests.clouds.sagemaker import shared_cloud
-from tests.contract.waiting import eventually
 from tests.workers.targets.sagemaker_lab import CONFIG, QUICK, SageMakerLab
 from tests.workers.targets.watching import followed
+from workers.targets.contract.waiting import eventually
 from workers.targets.pace import Bounds
 from workers.targets.protocol import Phase, Target, Unanswered
 from workers.targets.sagemaker.jobs import Jobs

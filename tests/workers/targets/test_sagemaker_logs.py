@@ -12,9 +12,9 @@ import pytest
 from broker_config.errors import TemporaryError
 from tests.clouds.faults import Fault
 from tests.clouds.sagemaker import client, shared_cloud
-from tests.contract.waiting import eventually
 from tests.workers.targets.sagemaker_lab import QUICK, SageMakerLab
 from tests.workers.targets.watching import followed
+from workers.targets.contract.waiting import eventually
 from workers.targets.pace import Bounds
 from workers.targets.protocol import Phase, Target
 from workers.targets.sagemaker.handles import Handle

@@ -14,9 +14,9 @@ from broker_config.states import Reason
 from tests.clouds.faults import Fault
 from tests.clouds.google_cloud import AGENT, PROJECT
 from tests.clouds.vertex import LOCATION, shared_cloud
-from tests.contract.waiting import eventually
 from tests.workers.targets.vertex_lab import CONFIG, VertexLab, config_with
 from workers.failures import RunFailed
+from workers.targets.contract.waiting import eventually
 from workers.targets.protocol import Phase, Unanswered, Unlisted
 from workers.targets.vertex.handles import Handle
 from workers.targets.vertex.marks import Mark

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from broker_config.errors import TemporaryError
 from tests.clouds.faults import Fault
 from tests.clouds.vertex import shared_cloud
-from tests.contract.waiting import eventually
 from tests.workers.targets.vertex_lab import VertexLab
+from workers.targets.contract.waiting import eventually
 from workers.targets.pace import Bounds
 from workers.targets.protocol import Target
 from workers.targets.vertex.entries import moment, nanoseconds

@@ -14,10 +14,10 @@ from broker_config.runs import new_run_id
 from tests.clouds.google_cloud import PROJECT, GoogleServices
 from tests.clouds.vertex import LOCATION, Cloud, Vertex
 from tests.clouds.vertex_jobs import STILL, FakeJob
-from tests.contract.targets import workload_of
-from tests.contract.waiting import eventually
 from workers.builders.protocol import Artifact, ArtifactKind
 from workers.config.cloud import GcpEnvironment
+from workers.targets.contract.case import workload_of
+from workers.targets.contract.waiting import eventually
 from workers.targets.pace import Bounds
 from workers.targets.protocol import Observation, Request, Target
 from workers.targets.vertex.handles import Handle
