@@ -12,6 +12,7 @@ from benchmarks.stock import QUEUE as STOCK_QUEUE
 from benchmarks.yard import QUEUE, worker, yard
 from broker_config.celery_app import create_app
 from broker_config.errors import ConfigError
+from broker_config.store import Store
 from producer import Client
 
 STOCK_PRODUCER = "from celery import Celery; Celery(broker='redis://').pool"
@@ -49,7 +50,8 @@ def main() -> None:
         _print("client, one by one", _live(runs))
     except pytest.skip.Exception as missing:
         print(f"live runs are not measured: {missing}")
-    _print("W&B Launch", _managed())
+    with yard() as client:
+        _print("W&B Launch", _managed(client))
 
 
 def _print(peer: str, rows: list[Row]) -> None:
@@ -121,7 +123,7 @@ def _live(runs: int) -> list[Row]:
     ]
 
 
-def _managed() -> list[Row]:
+def _managed(client: Client) -> list[Row]:
     counts = {"SageMaker": managed_runs.calls_per_minute, "Vertex AI": managed_runs.vertex_calls_per_minute}
     rows = []
     for platform, count in counts.items():
@@ -129,6 +131,12 @@ def _managed() -> list[Row]:
             ours, peer = count(runs), managed_runs.CALLS_OF_WANDB * runs
             what = f"{platform}, live runs {runs:,}: calls a minute"
             rows.append(Row(what, f"{ours:.0f}", f"{peer:,}", f"{ours / peer:.4f}x", "no more than one has"))
+    store = Store(client.settings)
+    for agents in (1, 5):
+        ours, peer = managed_runs.calls_per_minute_of_agents(store, agents), managed_runs.CALLS_OF_WANDB * agents
+        what = f"SageMaker, agents with a run each {agents}: calls a minute"
+        rows.append(Row(what, f"{ours:.0f}", f"{peer:,}", f"{ours / peer:.4f}x", "as one has"))
+    store.close()
     return rows
 
 

@@ -7,15 +7,18 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from broker_config.runs import new_run_id
-from tests.clouds.sagemaker import cloud
+from broker_config.store import Store
+from tests.clouds.sagemaker import SageMaker, cloud
 from tests.clouds.sagemaker_jobs import STILL
 from tests.clouds.vertex import shared_cloud
 from tests.workers.targets.vertex_lab import VertexLab
 from tests.workers.targets.watching import followed
 from workers.builders.protocol import Artifact, ArtifactKind
+from workers.limits import SharedLimits
 from workers.targets.contract.case import workload_of
 from workers.targets.pace import Bounds
 from workers.targets.sagemaker.target import SageMakerTarget
@@ -37,14 +40,7 @@ def calls_per_minute(runs: int) -> float:
     with cloud() as aws, tempfile.TemporaryDirectory(prefix="ly-") as home:
         _set(aws.variables)
         target, stop = SageMakerTarget(Path(home)), threading.Event()
-        names = []
-        for _ in range(runs):
-            image = Artifact(ArtifactKind.IMAGE, STILL)
-            request = target.render(workload_of(f"launchyard-{new_run_id()}-1", image, [], config=_CONFIG))
-            job = aws.sagemaker.region().create("TrainingJob", request.body["input"])
-            job.move("Training")
-            job.age(3600)
-            names.append(request.name)
+        names = _running(aws.sagemaker, target, runs)
         thread = threading.Thread(target=target.watch, args=(lambda _: None, stop))
         thread.start()
         target.observe(names)
@@ -55,6 +51,32 @@ def calls_per_minute(runs: int) -> float:
         stop.set()
         thread.join()
         return (aws.sagemaker.faults.calls.total() - made) * 60 / SECONDS
+
+
+def calls_per_minute_of_agents(store: Store, agents: int) -> float:
+    """Of so many agents of one broker with a run each, in the first minute, while nothing happens."""
+    with cloud() as aws, tempfile.TemporaryDirectory(prefix="ly-") as home, ExitStack() as following:
+        _set(aws.variables)
+        for _ in range(agents):
+            target = SageMakerTarget(Path(home))
+            target.share(SharedLimits(store.platforms))
+            following.enter_context(followed(target))
+            target.observe(_running(aws.sagemaker, target, 1))
+        made = aws.sagemaker.faults.calls.total()
+        time.sleep(SECONDS)
+        return (aws.sagemaker.faults.calls.total() - made) * 60 / SECONDS
+
+
+def _running(server: SageMaker, target: SageMakerTarget, runs: int) -> list[str]:
+    names = []
+    for _ in range(runs):
+        image = Artifact(ArtifactKind.IMAGE, STILL)
+        request = target.render(workload_of(f"launchyard-{new_run_id()}-1", image, [], config=_CONFIG))
+        job = server.region().create("TrainingJob", request.body["input"])
+        job.move("Training")
+        job.age(3600)
+        names.append(request.name)
+    return names
 
 
 def vertex_calls_per_minute(runs: int) -> float:

@@ -71,6 +71,7 @@ def agent(prefix: str, queues: Sequence[str], database: int = 0) -> str:
             *(keys.agents, keys.agent_wishes, keys.agent_runs("*"), keys.agent_lease("*")),
             *(keys.orphans, keys.orphan_removals, keys.image_removals),
             *(keys.build("*"), keys.images, keys.images_used),  # a build with its log
+            keys.platform("*"),  # with its hints
             *_of_code(keys),
             results.key("*"),
             *("_kombu.binding*", "unacked*", "*.celery.pidbox*", "celeryev*"),

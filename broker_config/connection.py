@@ -21,6 +21,7 @@ from broker_config.settings import Settings
 RETRIES = 3
 CONNECT_TIMEOUT_SECONDS = 5.0
 REPLY_TIMEOUT_SECONDS = 30.0  # longer than any blocking read of the store
+IMPATIENT_SECONDS = 1.0
 
 
 Entry = tuple[str, dict[str, str]]
@@ -118,14 +119,17 @@ def sentinel_options(settings: Settings) -> dict[str, Any]:
     }
 
 
-def connect(settings: Settings, *, text: bool = True) -> redis.Redis:
-    """A client whose replies are text, or bytes. It connects with its first command."""
+def connect(settings: Settings, *, text: bool = True, is_patient: bool = True) -> redis.Redis:
+    """A client whose replies are text, or bytes. It connects with its first command.
+
+    One that is not patient gives up soon, for what can be done without the broker.
+    """
     options: dict[str, Any] = {
         "decode_responses": text,
-        "socket_connect_timeout": CONNECT_TIMEOUT_SECONDS,
-        "socket_timeout": REPLY_TIMEOUT_SECONDS,
+        "socket_connect_timeout": CONNECT_TIMEOUT_SECONDS if is_patient else IMPATIENT_SECONDS,
+        "socket_timeout": REPLY_TIMEOUT_SECONDS if is_patient else IMPATIENT_SECONDS,
         "health_check_interval": 30,
-        "retry": Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), RETRIES),
+        "retry": Retry(ExponentialWithJitterBackoff(base=0.05, cap=1.0), RETRIES if is_patient else 0),
         **tls_options(settings),
     }
     found = sentinels.read(settings.broker_url)
@@ -138,9 +142,9 @@ def connect(settings: Settings, *, text: bool = True) -> redis.Redis:
     return cast(redis.Redis, asked.master_for(found.master, **login, **options))  # type: ignore[no-untyped-call]
 
 
-def connect_text(settings: Settings) -> TextClient:
+def connect_text(settings: Settings, *, is_patient: bool = True) -> TextClient:
     """A client with text replies, as the store uses it."""
-    return cast(TextClient, connect(settings))
+    return cast(TextClient, connect(settings, is_patient=is_patient))
 
 
 @contextmanager

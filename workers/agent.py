@@ -34,6 +34,7 @@ from workers.gate import Gate
 from workers.heartbeat import Heartbeat
 from workers.held import Holds
 from workers.holdings import Holdings
+from workers.limits import SharedLimits
 from workers.members import Members, Served
 from workers.pinning import Pinner
 from workers.prepare import Preparer
@@ -90,7 +91,8 @@ class Agent:
         self._limits = Heartbeat()
         self._housekeeping = Heartbeat()
         self._holdings = Holdings(gate)
-        self._members = Members(settings.home, self.store.code, config, self._follow)
+        limits = SharedLimits(self.store.platforms)
+        self._members = Members(settings.home, self.store.code, config, self._follow, limits)
         self._resumers = ThreadPoolExecutor(RESUME_THREADS, thread_name_prefix="resume")
         self._started_at = now()
         ledger.cancels = self

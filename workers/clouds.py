@@ -10,6 +10,7 @@ from workers.config.images import CLOUDS
 from workers.config.registry import AnyRegistryConfig
 from workers.environments.protocol import Environment
 from workers.registries.protocol import Registry
+from workers.targets.neighbours import Limits, Sharing
 from workers.targets.protocol import Located, Target
 
 
@@ -36,8 +37,10 @@ def registry_of(config: AgentConfig, destination: AnyRegistryConfig) -> Registry
     return made
 
 
-def target_of(config: AgentConfig, resource: str, home: Path) -> Target:
+def target_of(config: AgentConfig, resource: str, home: Path, limits: Limits | None = None) -> Target:
     """The target of that resource, where the config's environment says that it is.
+
+    `limits` are those that all agents share; a program that looks once needs none.
 
     Raises:
         ConfigError: when there is none, or a package that it needs is missing.
@@ -45,4 +48,6 @@ def target_of(config: AgentConfig, resource: str, home: Path) -> Target:
     target: Target = families.load("targets", resource)(home)
     if isinstance(target, Located):
         target.locate(config.environment)
+    if limits is not None and isinstance(target, Sharing):
+        target.share(limits)
     return target

@@ -21,6 +21,7 @@ from workers.config.builder import VenvConfig
 from workers.failures import RunFailed
 from workers.registries.protocol import Registry
 from workers.sources.protocol import Source
+from workers.targets.neighbours import Limits
 from workers.targets.protocol import Target
 from workers.watch import Watcher
 
@@ -55,12 +56,21 @@ class Served:
 class Members:
     """Sources, builders and targets by name, one instance each."""
 
-    def __init__(self, home: Path, code: CodeStore, config: AgentConfig, follow: Callable[[Target], Served]) -> None:
+    def __init__(
+        self,
+        home: Path,
+        code: CodeStore,
+        config: AgentConfig,
+        follow: Callable[[Target], Served],
+        limits: Limits | None = None,
+    ) -> None:
+        """`limits`: those that all agents share, where targets are followed."""
         self._home = home
         self._code = code
         self._config = config
         self._builder_type = config.builder.type if config.builder else None
         self._follow = follow
+        self._limits = limits
         self._made: dict[tuple[str, str], Any] = {}
         self._lock = threading.RLock()
 
@@ -85,7 +95,7 @@ class Members:
     def served(self, resource: str) -> Served:
         """The target of that name, followed."""
         served: Served = self._once(
-            "targets", resource, lambda: self._follow(target_of(self._config, resource, self._home))
+            "targets", resource, lambda: self._follow(target_of(self._config, resource, self._home, self._limits))
         )
         return served
 

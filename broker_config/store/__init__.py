@@ -19,6 +19,7 @@ from broker_config.store.keys import Keys
 from broker_config.store.logs import LogStore
 from broker_config.store.lost import LostRuns
 from broker_config.store.orphans import OrphanStore
+from broker_config.store.platforms import PlatformStore
 from broker_config.store.queues import QueueStore
 from broker_config.store.replication import Replication
 from broker_config.store.runs import RunStore
@@ -35,12 +36,9 @@ class Store:
     def __init__(self, settings: Settings) -> None:
         self._client = connect_text(settings)
         self._binary_client = connect(settings, text=False)
+        self._impatient_client = connect_text(settings, is_patient=False)
         keys = Keys(settings.key_prefix)
-        folder = files(__package__) / "scripts"
-        scripts = {
-            name: self._client.register_script((folder / f"{name}.lua").read_text(encoding="utf-8"))
-            for name in _SCRIPTS
-        }
+        scripts = {name: self._client.register_script(_script(name)) for name in _SCRIPTS}
         self.queues = QueueStore(self._client, keys, scripts["queue"], settings.author)
         replication = Replication(self._client, keys, settings.min_replicas)
         self.runs = RunStore(self._client, keys, scripts, settings.retention_seconds, replication)
@@ -52,6 +50,7 @@ class Store:
         self.lost = LostRuns(self._client, keys, scripts["restore"], settings.retention_seconds)
         self.orphans = OrphanStore(self._client, keys)
         self.feed = Feed(self._client, keys)
+        self.platforms = PlatformStore(keys, self._impatient_client.register_script(_script("platform")))
         self.jobs = JobStore(self._client, keys, scripts["job"])
         self.archives = Archives(self._client, keys, scripts)
         self.code = CodeStore(self.archives, CodePlaces(BrokerPlace(self._binary_client, keys), settings))
@@ -65,3 +64,8 @@ class Store:
         """Close the connections."""
         self._client.close()
         self._binary_client.close()
+        self._impatient_client.close()
+
+
+def _script(name: str) -> str:
+    return (files(__package__) / "scripts" / f"{name}.lua").read_text(encoding="utf-8")

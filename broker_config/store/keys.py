@@ -150,6 +150,14 @@ class Keys:
         """Hash: which of them an operator wants to be removed, and what became of it, as JSON."""
         return f"{self.prefix}images:removals"
 
+    def platform(self, place: str) -> str:
+        """Hash with an expiry: when the agents that ask one place of a platform may do so again."""
+        return f"{self.prefix}platform:{place}"
+
+    def platform_hints(self, place: str) -> str:
+        """Stream with an expiry: jobs at the place of which an agent, or the platform, said something new."""
+        return f"{self.prefix}platform:{place}:hints"
+
     @property
     def fences(self) -> str:
         """Number: the fence of the newest agent session."""

@@ -17,6 +17,7 @@ from broker_config.embedded import EmbeddedBroker
 from broker_config.errors import NotFound, NotPermitted
 from broker_config.jobs import ImageSource, Job
 from broker_config.named_jobs import JobDefinition, JobReference
+from broker_config.platforms import Hint
 from broker_config.priorities import Priority
 from broker_config.queues import Queue, QueueRecord
 from broker_config.runs import Run
@@ -316,6 +317,19 @@ def test_an_agent_repairs_what_was_lost(guarded: Guarded, stores: Stores, record
     assert hand.store.logs.position(lost.id) == ""
     assert hand.store.agents.wish("agent@hand") == Wish()
     hand.store.agents.release(hand.name, hand.session)
+
+
+def test_agents_share_what_they_may_ask_of_a_platform_and_producers_have_no_part_in_it(stores: Stores) -> None:
+    # When
+    platforms = stores("agent").platforms
+    platforms.tell("place", [Hint("job", "Completed")])
+    platforms.pause("place", 5)
+
+    # Then
+    assert platforms.hear("place", "0").hints == [Hint("job", "Completed")]
+    assert not platforms.turn("place", 1, 1, alone=True).is_mine
+    with pytest.raises(NotPermitted):
+        stores("producer").platforms.pause("place", 5)
 
 
 def test_an_agent_process_carries_out_a_run(redis_with_users: Guarded) -> None:

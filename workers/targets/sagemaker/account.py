@@ -6,7 +6,6 @@ Formats: "Boto3: Credentials", the common errors of the SageMaker API, and those
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,6 +29,7 @@ from botocore.loaders import Loader
 from broker_config.errors import ConfigError, TemporaryError
 from broker_config.states import FailureClass, Reason
 from workers.failures import RunFailed
+from workers.targets.throttling import Throttled
 
 _ANSWERS = Config(
     connect_timeout=5, read_timeout=20, max_pool_connections=16, retries={"mode": "standard", "total_max_attempts": 1}
@@ -84,15 +84,6 @@ class Refused(RunFailed):
         """Whether what was asked for is not there. SageMaker has one code for that and for what is wrong."""
         is_vague = self.aws_code == "ValidationException" and any(word in self.words.lower() for word in _MISSING)
         return is_vague or self.aws_code in {"ResourceNotFound", "ResourceNotFoundException", "ParameterNotFound"}
-
-
-class Throttled(TemporaryError):
-    """AWS has been asked too often. `hint_seconds`: how long it wants to be left alone; 0: it does not say."""
-
-    def __init__(self, text: str, hint_seconds: float) -> None:
-        # Many who wait for the same reason are not to come back at once.
-        super().__init__(text, delay_seconds=max(hint_seconds, 5.0) * random.uniform(1.0, 1.5))
-        self.hint_seconds = hint_seconds
 
 
 class Account:

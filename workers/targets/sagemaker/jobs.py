@@ -45,6 +45,11 @@ class Job:
         return self.status in _ENDS
 
     @property
+    def last_word(self) -> str:
+        """How far it is, as lists and events say it."""
+        return self.secondary or self.status
+
+    @property
     def is_stopping(self) -> bool:
         return self.status == "Stopping"
 
@@ -82,6 +87,11 @@ class Jobs:
     def __init__(self, account: Account, operation: Operation) -> None:
         self.account = account
         self.operation = operation
+
+    def shared_name(self) -> str:
+        """What all agents call the place of these jobs, with whatever credentials. Raises as `Account.call` does."""
+        partition, number = self.account.identity()
+        return f"sagemaker/{partition}/{number}/{self.account.region}/{self.operation.kind}"
 
     def find(self, name: str) -> Job | None:
         """A job as it is now; None when there is none of that name."""

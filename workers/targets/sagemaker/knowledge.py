@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from broker_config.platforms import Hint
 from workers.targets.protocol import Observation
 from workers.targets.sagemaker import states
 from workers.targets.sagemaker.account import server_time
@@ -73,6 +74,9 @@ class Knowledge:
         self._full_at = time.monotonic()
         self.is_due = False
         """Whether the last list had an end that is not told yet."""
+        self.others: Sequence[Hint] = ()
+        """What the last list told of jobs that nobody here asks for, and the one before did not."""
+        self._foreign: dict[str, str] = {}
 
     def seen(self, names: Sequence[str]) -> Mapping[str, Observation]:
         """Where the jobs are, of those that are known."""
@@ -80,6 +84,11 @@ class Knowledge:
         for known in found.values():
             known.asked_at = time.monotonic()
         return {name: known.seen for name, known in found.items()}
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no job lives that is known."""
+        return all(known.job.has_ended for known in list(self._known.values()))
 
     def unknown(self, names: Sequence[str]) -> list[str]:
         """Those of which nothing is known."""
@@ -116,23 +125,32 @@ class Knowledge:
     def update(self) -> list[str]:
         """Read what has changed; the names of the jobs that have. Asks nobody while none lives."""
         self._forget()
-        self.is_due = False
+        self.is_due, self.others = False, ()
         live = {name: known for name, known in list(self._known.items()) if not known.job.has_ended}
         if not live:
             return []
-        if self._since is None or time.monotonic() - self._full_at > FULL_SECONDS:
+        since = self._since
+        is_full = since is None or time.monotonic() - self._full_at > FULL_SECONDS
+        if since is None or is_full:
             listed = self._listed(StatusEquals="InProgress")
             running = {job.name for job in listed.jobs}
             doubtful = [name for name in live if name not in running]
             self._full_at = time.monotonic()
         else:
-            listed = self._listed(LastModifiedTimeAfter=self._since - OVERLAP)
+            listed = self._listed(LastModifiedTimeAfter=since - OVERLAP)
             doubtful = self._not_begun(live.values())
+            self._hint(listed.jobs)
         news = [job.name for job in listed.jobs if self._take(job, listed.at)]
         news += [name for name in doubtful if self._describe(name, listed.at)]
-        # Only now: what was listed and could not be described is in the next list again.
-        self._since = listed.at
+        # Only now: what was listed and could not be described is in the next list again. So is what a full list does
+        # not tell of, because it has ended, and others rely on hearing.
+        self._since = since if since and is_full else listed.at
         return news
+
+    def _hint(self, listed: Iterable[Job]) -> None:
+        foreign = {job.name: job.last_word for job in listed if job.name not in self._known}
+        self.others = [Hint(*one) for one in foreign.items() if one not in self._foreign.items()]
+        self._foreign = foreign
 
     def _not_begun(self, live: Iterable[Known]) -> list[str]:
         """Processing jobs whose beginning no list tells of: a few at a time, and each now and then."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from broker_config.platforms import Hint
+from workers.targets.neighbours import Limits, Neighbours
 from workers.targets.pace import Bounds
 from workers.targets.polling import Poll
 from workers.targets.protocol import Observation
@@ -14,10 +16,21 @@ from workers.targets.sagemaker.knowledge import Knowledge
 class Listing:
     """The jobs of one kind in one account and region."""
 
-    def __init__(self, jobs: Jobs, changed: Callable[[str], None], bounds: Bounds) -> None:
+    def __init__(
+        self, jobs: Jobs, changed: Callable[[str], None], bounds: Bounds, limits: Limits | None = None
+    ) -> None:
         """`changed` is told the name of a job whose phase may have changed."""
         self._knowledge = Knowledge(jobs, bounds.settled)
-        self.poll = Poll(str(jobs.account), self._look, changed, bounds)
+        self._neighbours = Neighbours(limits, jobs.shared_name, self)
+        self.poll = Poll(str(jobs.account), self._look, changed, bounds, self._neighbours)
+
+    @property
+    def is_idle(self) -> bool:
+        return self._knowledge.is_idle
+
+    def heeds(self, hint: Hint) -> bool:
+        job = self._knowledge.job(hint.job)
+        return job is not None and not job.has_ended and job.last_word != hint.state
 
     def observe(self, names: Sequence[str]) -> Mapping[str, Observation]:
         """Where the jobs are. Those that are gone, or were released, are not in the answer.
@@ -59,5 +72,6 @@ class Listing:
     def _look(self) -> Sequence[str]:
         news = self._knowledge.update()
         if self._knowledge.is_due:
-            self.poll.hurry()
+            self.poll.insist()
+        self._neighbours.tell(self._knowledge.others)
         return news

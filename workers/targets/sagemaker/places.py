@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, unquote
 
+from workers.targets.neighbours import Limits
 from workers.targets.pace import Bounds
 from workers.targets.sagemaker.account import Account
 from workers.targets.sagemaker.handles import Handle
@@ -63,6 +64,7 @@ class Places:
         self._changed = changed
         self._bounds = bounds
         self.region = ""  # of a queue that names none; empty: the library finds one
+        self.limits: Limits | None = None  # that all agents share
         self._lock = threading.RLock()
         self._accounts: dict[Handle, Account] = {}
         self._places: dict[Handle, Place] = {}
@@ -110,7 +112,7 @@ class Places:
             if (handle := where.beside(name)) is not None:
                 self._changed(str(handle))
 
-        listing = Listing(jobs, changed, self._bounds)
+        listing = Listing(jobs, changed, self._bounds, self.limits)
         if self._is_watching:
             listing.poll.follow()
         return Place(where, account, jobs, listing, Unborn(account), Logs(account, where.operation))

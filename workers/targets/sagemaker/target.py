@@ -15,6 +15,7 @@ from broker_config.states import FailureClass, Reason
 from workers.builders.protocol import ArtifactKind
 from workers.config.cloud import AwsEnvironment, Environment
 from workers.failures import RunFailed
+from workers.targets.neighbours import Limits
 from workers.targets.pace import Bounds
 from workers.targets.protocol import (
     LogChunk,
@@ -51,6 +52,9 @@ class SageMakerTarget:
     def locate(self, environment: Environment | None) -> None:
         if isinstance(environment, AwsEnvironment):
             self._places.region = environment.region
+
+    def share(self, limits: Limits) -> None:
+        self._places.limits = limits
 
     def permissions(self, request: Request) -> Permissions:
         place = self._places.of(Handle.parse(request.name))

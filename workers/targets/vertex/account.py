@@ -7,7 +7,6 @@ is known only to whoever asks. Formats: "google.rpc.Code", "google.rpc.RetryInfo
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ from requests import RequestException, Response
 from broker_config.errors import ConfigError, TemporaryError
 from broker_config.states import FailureClass, Reason
 from workers.failures import RunFailed
+from workers.targets.throttling import Throttled
 from workers.targets.vertex.endpoints import endpoint
 
 ANSWER_SECONDS = 20.0
@@ -57,15 +57,6 @@ class Refused(RunFailed):
     @property
     def is_not_found(self) -> bool:
         return self.status == "NOT_FOUND"
-
-
-class Throttled(TemporaryError):
-    """Google Cloud has been asked too often. `hint_seconds`: how long it wants to be left alone; 0: it does not say."""
-
-    def __init__(self, text: str, hint_seconds: float) -> None:
-        # Many who wait for the same reason are not to come back at once.
-        super().__init__(text, delay_seconds=max(hint_seconds, 5.0) * random.uniform(1.0, 1.5))
-        self.hint_seconds = hint_seconds
 
 
 class Account:

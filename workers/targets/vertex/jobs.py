@@ -72,6 +72,11 @@ class Job:
         return self.state in ENDS
 
     @property
+    def last_word(self) -> str:
+        """How far it is, as the service's lists and logs say it."""
+        return str(JobState(self.state).name)
+
+    @property
     def is_running(self) -> bool:
         return self.state == JobState.JOB_STATE_RUNNING
 

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from google.cloud.aiplatform_v1.types import JobState
+
 from broker_config.errors import TemporaryError
+from broker_config.platforms import Hint
 from workers.failures import RunFailed
+from workers.targets.neighbours import Limits, Neighbours
 from workers.targets.pace import Bounds
 from workers.targets.polling import Poll
 from workers.targets.protocol import Observation, Phase
@@ -39,6 +43,9 @@ FORGET_SECONDS = 3600.0
 DEFAULT_LIMIT = timedelta(days=7)
 """How long a job runs at most that has no timeout (`Scheduling.timeout`)."""
 
+_RUNNING = int(JobState.JOB_STATE_RUNNING)
+"""What a job is that has left the list; or it was deleted, and nobody asks for it any more."""
+
 _EVER = datetime(2020, 1, 1, tzinfo=UTC)
 """Before it there was no Vertex AI."""
 
@@ -61,14 +68,31 @@ class Known:
 class Listing:
     """The jobs of one project and location that somebody has asked for, by their runs' names."""
 
-    def __init__(self, jobs: Jobs, marks: Marks, changed: Callable[[str], None], bounds: Bounds) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        marks: Marks,
+        changed: Callable[[str], None],
+        bounds: Bounds,
+        limits: Limits | None = None,
+    ) -> None:
         """`changed` is told the name of a run whose job's phase may have changed."""
         self._jobs = jobs
         self._marks = marks
         self._known: dict[str, Known] = {}
         self._full_at = time.monotonic()
         self._untold: list[str] = []  # runs of which there is something new
-        self.poll = Poll(f"Vertex AI, {jobs.parent}", self._look, changed, bounds)
+        self._listed: dict[str, Job] | None = None  # by the last list of what does not run
+        self._neighbours = Neighbours(limits, lambda: f"vertex/{jobs.parent}", self)
+        self.poll = Poll(f"Vertex AI, {jobs.parent}", self._look, changed, bounds, self._neighbours)
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._is_any_live(self._known.copy())
+
+    def heeds(self, hint: Hint) -> bool:
+        known = self._known.get(hint.job)
+        return known is not None and not known.seen.phase.is_end and known.job.last_word != hint.state
 
     def observe(self, runs: Sequence[str]) -> Mapping[str, Observation]:
         """Where the jobs of these runs are. Those that are gone are not in the answer.
@@ -126,7 +150,7 @@ class Listing:
     def _look(self) -> Sequence[str]:
         """Read what waits and what has ended; the names of the runs of which there is something new."""
         self._forget()
-        if not self._is_any_live(self._known.copy()):
+        if self.is_idle:
             return []
         is_full = time.monotonic() - self._full_at > FULL_SECONDS
         listed = {job.id: job for job in self._jobs.listed(OURS if is_full else NOT_RUNNING)}
@@ -138,8 +162,19 @@ class Listing:
         self._take_all([*there, *self._look_at(missing)])
         if is_full:
             self._full_at = time.monotonic()
+        else:
+            self._hint(listed)
         news, self._untold = self._untold, []
         return news
+
+    def _hint(self, listed: dict[str, Job]) -> None:
+        """Tell other agents of their jobs: of those that are in another state than before, or have left the list."""
+        before, self._listed = self._listed, listed
+        if before is None:
+            return
+        changed = [job for id_, job in listed.items() if id_ not in before or before[id_].state != job.state]
+        runs = [replace(job, state=_RUNNING) for id_, job in before.items() if id_ not in listed]
+        self._neighbours.tell([Hint(job.run, job.last_word) for job in (*changed, *runs) if job.run not in self._known])
 
     def _take_all(self, heard: Iterable[tuple[Known, Job | None]]) -> None:
         """Take over what was heard of each job; one of which more is to be known holds up no other."""
@@ -185,7 +220,7 @@ class Listing:
             known.ended_at = known.ended_at or time.monotonic()
             if time.monotonic() - known.ended_at < self.poll.bounds.settled:
                 # Its last lines are on their way.
-                self.poll.hurry()
+                self.poll.insist()
                 return False
         before, known.job, known.seen = known.seen, job, self._told(job)
         return known.seen != before

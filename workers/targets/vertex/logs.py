@@ -16,7 +16,8 @@ from functools import partial
 from broker_config.errors import TemporaryError
 from workers.targets.pace import Bounds, Pace
 from workers.targets.protocol import LogChunk
-from workers.targets.vertex.account import Refused, Throttled
+from workers.targets.throttling import Throttled
+from workers.targets.vertex.account import Refused
 from workers.targets.vertex.entries import Entries, Entry, Page, Spot
 from workers.targets.vertex.jobs import Job
 

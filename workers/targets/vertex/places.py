@@ -10,6 +10,7 @@ from urllib.parse import quote, unquote
 
 from broker_config.errors import LaunchyardError
 from workers.config.cloud import GcpEnvironment
+from workers.targets.neighbours import Limits
 from workers.targets.pace import Bounds
 from workers.targets.vertex.account import Account
 from workers.targets.vertex.entries import Entries
@@ -47,6 +48,7 @@ class Places:
         self._changed = changed
         self._bounds = bounds
         self.environment: GcpEnvironment | None = None  # where a queue does not say where
+        self.limits: Limits | None = None  # that all agents share
         self._lock = threading.RLock()
         self._accounts: dict[tuple[str, str], Account] = {}
         self._places: dict[Handle, Place] = {}
@@ -105,7 +107,7 @@ class Places:
         def changed(run: str) -> None:
             self._changed(str(where.beside(run)))
 
-        listing = Listing(jobs, marks, changed, self._bounds)
+        listing = Listing(jobs, marks, changed, self._bounds, self.limits)
         if self._is_watching:
             listing.poll.follow()
         logs = Logs(Entries(account, project), self._bounds)

@@ -19,8 +19,8 @@ from broker_config.states import FailureClass, Reason
 from workers.failures import RunFailed
 from workers.targets.protocol import Request
 from workers.targets.starting import PREFIX
+from workers.targets.throttling import Throttled
 from workers.targets.vertex import secrets, vault
-from workers.targets.vertex.account import Throttled
 from workers.targets.vertex.handles import Handle
 from workers.targets.vertex.jobs import Job
 from workers.targets.vertex.labels import REQUEST

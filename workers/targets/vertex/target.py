@@ -15,6 +15,7 @@ from broker_config.states import FailureClass, Reason
 from workers.builders.protocol import ArtifactKind
 from workers.config.cloud import Environment, GcpEnvironment
 from workers.failures import RunFailed
+from workers.targets.neighbours import Limits
 from workers.targets.pace import Bounds
 from workers.targets.protocol import LogChunk, Observation, Permissions, Request, Unanswered, Unlisted, Workload
 from workers.targets.vertex import vault
@@ -42,6 +43,9 @@ class VertexTarget:
     def locate(self, environment: Environment | None) -> None:
         if isinstance(environment, GcpEnvironment):
             self._places.environment = environment
+
+    def share(self, limits: Limits) -> None:
+        self._places.limits = limits
 
     def permissions(self, request: Request) -> Permissions:
         place = self._places.of(Handle.parse(request.name))
