@@ -12,6 +12,7 @@ from workers.environments.protocol import Environment
 from workers.registries.protocol import Registry
 from workers.targets.neighbours import Limits, Sharing
 from workers.targets.protocol import Located, Target
+from workers.targets.push import Notified
 
 
 def environment_of(config: AgentConfig, kind: str) -> Environment:
@@ -48,6 +49,8 @@ def target_of(config: AgentConfig, resource: str, home: Path, limits: Limits | N
     target: Target = families.load("targets", resource)(home)
     if isinstance(target, Located):
         target.locate(config.environment)
+    if isinstance(target, Notified):
+        target.notify(config.job_events)
     if limits is not None and isinstance(target, Sharing):
         target.share(limits)
     return target

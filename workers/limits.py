@@ -37,8 +37,12 @@ class SharedLimits:
     def pause(self, place: str, seconds: float) -> None:
         self._answer(lambda: self._platforms.pause(place, seconds), None)
 
-    def tell(self, place: str, hints: Sequence[Hint]) -> None:
-        self._answer(lambda: self._platforms.tell(place, hints), None)
+    def tell(self, place: str, hints: Sequence[Hint]) -> bool:
+        def tell() -> bool:
+            self._platforms.tell(place, hints)
+            return True
+
+        return self._answer(tell, otherwise=False)
 
     def _answer(self, ask: Callable[[], Answer], otherwise: Answer) -> Answer:
         if time.monotonic() < self._silent_until:

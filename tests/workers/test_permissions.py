@@ -33,9 +33,9 @@ def server(monkeypatch: pytest.MonkeyPatch, home: Path) -> SageMaker:
     return cloud.sagemaker
 
 
-def checked(settings: Settings, store: Store, config: dict[str, Any]) -> dict[str, Line]:
+def checked(settings: Settings, store: Store, config: dict[str, Any], more: str = "") -> dict[str, Line]:
     store.queues.create(Queue(name="cloud", resource="sagemaker", config=config))
-    text = "queues: [cloud]\nbuilder: {type: noop}\nenvironment: {type: aws, region: eu-central-1}\n"
+    text = "queues: [cloud]\nbuilder: {type: noop}\nenvironment: {type: aws, region: eu-central-1}\n" + more
     (settings.home / "launch-config.yaml").write_text(text)
     return {line.subject: line for line in check(settings, None)}
 
@@ -85,6 +85,28 @@ def test_each_missing_permission_is_named_beside_the_policy_that_has_it(
     assert "sagemaker:StopTrainingJob, tag:GetResources" in lines["permissions for queue cloud"].text
     assert "sagemaker:StopTrainingJob" in lines["policy for queue cloud"].text
     assert lines["target sagemaker"].status is Status.FAILED
+
+
+def test_who_hears_of_jobs_by_events_needs_to_read_them(
+    settings: Settings, store: Store, server: SageMaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given an agent whose events come into a queue that it may not read
+    url = f"{server.url}/210987654321/job-events"
+    server.denied |= {"ReceiveMessage", "DeleteMessage"}
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SQS", server.url)
+
+    # When
+    lines = checked(settings, store, dict(CONFIG), f"job_events: [{json.dumps(url)}]\n")
+
+    # Then
+    missing = lines["permissions for queue cloud"]
+    assert missing.status is Status.FAILED
+    assert "sqs:ReceiveMessage, sqs:DeleteMessage" in missing.text
+    assert {
+        "Effect": "Allow",
+        "Action": ["sqs:ReceiveMessage", "sqs:DeleteMessage"],
+        "Resource": "arn:aws:sqs:eu-central-1:210987654321:job-events",
+    } in json.loads(lines["policy for queue cloud"].text)["Statement"]
 
 
 def test_asking_for_permissions_changes_nothing(settings: Settings, store: Store, server: SageMaker) -> None:

@@ -18,6 +18,7 @@ from workers.config.kaniko import KanikoBuilderConfig, cloud_of
 from workers.config.registry import AnyRegistryConfig, RegistryConfig
 
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")]
+EventQueue = Annotated[str, Field(pattern=r"^https?://[^/]+/\d{12}/[A-Za-z0-9_-]+$")]
 
 
 class AgentConfig(Frozen):
@@ -53,6 +54,9 @@ class AgentConfig(Frozen):
 
     environment: Environment | None = None
     """The cloud whose credentials the agent uses."""
+
+    job_events: tuple[EventQueue, ...] = ()
+    """Where platforms tell of changes of jobs: URLs of queues of SQS. With them, changes are seen within seconds."""
 
     registry: AnyRegistryConfig | None = None
     """Where images go when the builder has no `destination`."""

@@ -33,8 +33,8 @@ class Limits(Protocol):
     def pause(self, place: str, seconds: float) -> None:
         """Have all leave a place alone."""
 
-    def tell(self, place: str, hints: Sequence[Hint]) -> None:
-        """Have all hear hints."""
+    def tell(self, place: str, hints: Sequence[Hint]) -> bool:
+        """Have all hear hints; whether they will."""
 
 
 @runtime_checkable

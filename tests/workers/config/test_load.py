@@ -36,6 +36,7 @@ def test_the_defaults_are_these() -> None:
         "verbosity": 0,
         "macro_environment": (),
         "environment": None,
+        "job_events": (),
         "registry": None,
         "builder": None,
         "git": GitConfig(credentials=(), credentials_file=None, cache_gib=20.0),

@@ -44,6 +44,7 @@ _SERVICES = {
     "ssm": "Systems Manager",
     "secretsmanager": "Secrets Manager",
     "sts": "STS",
+    "sqs": "SQS",
     "resourcegroupstaggingapi": "Resource Groups Tagging",
 }
 

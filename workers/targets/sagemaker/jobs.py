@@ -91,7 +91,7 @@ class Jobs:
     def shared_name(self) -> str:
         """What all agents call the place of these jobs, with whatever credentials. Raises as `Account.call` does."""
         partition, number = self.account.identity()
-        return f"sagemaker/{partition}/{number}/{self.account.region}/{self.operation.kind}"
+        return place_name(partition, number, self.account.region, self.operation.kind)
 
     def find(self, name: str) -> Job | None:
         """A job as it is now; None when there is none of that name."""
@@ -146,3 +146,8 @@ def paged(account: Account, service: str, operation: str, token: str = "NextToke
         if not answer.get(token):
             return
         given[token] = answer[token]
+
+
+def place_name(partition: str, number: str, region: str, kind: str) -> str:
+    """What all agents call the place of one kind of jobs in one region of the account of that number."""
+    return f"sagemaker/{partition}/{number}/{region}/{kind}"

@@ -7,11 +7,12 @@ job has. Those that would make something are only listed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from workers.targets.protocol import Request
-from workers.targets.sagemaker.account import Refused
+from workers.targets.sagemaker.account import Account, Refused
+from workers.targets.sagemaker.events import Events
 from workers.targets.sagemaker.knowledge import NAMES
 from workers.targets.sagemaker.marks import MANAGED, PARAMETERS
 from workers.targets.sagemaker.places import Place
@@ -23,18 +24,20 @@ NOBODY = "launchyard-check-0"
 _SECRETS = "launchyard/*"
 
 
-def policy(place: Place, request: Request) -> dict[str, Any]:
-    """The smallest policy that lets an agent run jobs of a request's config.
+def policy(place: Place, request: Request, events: Sequence[Events]) -> dict[str, Any]:
+    """The smallest policy that lets an agent run jobs of a request's config, and hear of them by events.
 
     Raises:
         TemporaryError, ConfigError: when AWS does not say whose credentials these are.
     """
-    return {"Version": "2012-10-17", "Statement": list(_statements(place, request))}
+    return {"Version": "2012-10-17", "Statement": [*_statements(place, request), *_reading(place, events)]}
 
 
-def missing(place: Place, request: Request) -> list[str]:
+def missing(place: Place, request: Request, events: Sequence[Events]) -> list[str]:
     """What the credentials from here do not allow, of what can be asked about. Raises as `policy` does."""
-    return [permission for permission, call in _probes(place, request) if _is_denied(place, permission, call)]
+    asked = [(place.account, *probe) for probe in _probes(place, request)]
+    asked += [(one.account, *probe) for one in events for probe in one.probes()]
+    return [permission for account, permission, call in asked if _is_denied(account, permission, call)]
 
 
 def _statements(place: Place, request: Request) -> Iterator[Mapping[str, Any]]:
@@ -59,6 +62,14 @@ def _statements(place: Place, request: Request) -> Iterator[Mapping[str, Any]]:
     if request.body["secrets"]:
         secrets = _arn(place, "secretsmanager", f"secret:{_SECRETS}")
         yield _allowed(["secretsmanager:CreateSecret", "secretsmanager:DeleteSecret"], secrets)
+
+
+def _reading(place: Place, events: Sequence[Events]) -> Iterator[Mapping[str, Any]]:
+    partition, _ = place.account.identity()
+    for one in events:
+        account, name = one.url.split("/")[-2:]
+        queue = f"arn:{partition}:sqs:{one.account.region}:{account}:{name}"
+        yield _allowed(["sqs:ReceiveMessage", "sqs:DeleteMessage"], queue)
 
 
 def _allowed(actions: list[str], resource: str) -> dict[str, Any]:
@@ -91,10 +102,10 @@ def _probes(place: Place, request: Request) -> Iterator[tuple[str, Mapping[str, 
         yield "secretsmanager:DeleteSecret", {"SecretId": f"launchyard/{NOBODY}", "ForceDeleteWithoutRecovery": True}
 
 
-def _is_denied(place: Place, permission: str, call: Mapping[str, Any]) -> bool:
+def _is_denied(account: Account, permission: str, call: Mapping[str, Any]) -> bool:
     prefix, _, operation = permission.partition(":")
     try:
-        place.account.call("resourcegroupstaggingapi" if prefix == "tag" else prefix, operation, **call)
+        account.call("resourcegroupstaggingapi" if prefix == "tag" else prefix, operation, **call)
     except Refused as error:
         # Anything else that it says is about a job that is not there.
         return error.is_denied

@@ -27,7 +27,9 @@ from workers.targets.protocol import (
     Unlisted,
     Workload,
 )
+from workers.targets.push import Push
 from workers.targets.sagemaker import vault
+from workers.targets.sagemaker.events import Events
 from workers.targets.sagemaker.handles import Handle
 from workers.targets.sagemaker.marks import CANCELLED, MANAGED, RELEASED, is_released, passport_of
 from workers.targets.sagemaker.places import Place, Places
@@ -48,6 +50,7 @@ class SageMakerTarget:
     def __init__(self, home: Path, bounds: Bounds | None = None) -> None:
         self._changed: Callable[[str | None], None] = lambda _: None
         self._places = Places(home, self._tell, bounds or BOUNDS)
+        self._queues: Sequence[str] = ()  # of SQS
 
     def locate(self, environment: Environment | None) -> None:
         if isinstance(environment, AwsEnvironment):
@@ -56,9 +59,12 @@ class SageMakerTarget:
     def share(self, limits: Limits) -> None:
         self._places.limits = limits
 
+    def notify(self, addresses: Sequence[str]) -> None:
+        self._queues = [url for url in addresses if url.startswith("http")]
+
     def permissions(self, request: Request) -> Permissions:
-        place = self._places.of(Handle.parse(request.name))
-        return Permissions(policy(place, request), missing(place, request))
+        place, events = self._places.of(Handle.parse(request.name)), self._events()
+        return Permissions(policy(place, request, events), missing(place, request, events))
 
     def render(self, workload: Workload) -> Request:
         # What the SDK would refuse to send is the queue's fault, and is told before anything is built or submitted.
@@ -105,9 +111,18 @@ class SageMakerTarget:
     def watch(self, changed: Callable[[str | None], None], stop: threading.Event) -> None:
         self._changed = changed
         self._places.watch()
+        limits = self._places.limits
+        pushes = [Push(events.url, events, limits) for events in self._events()] if limits else []
+        for push in pushes:
+            push.follow()
         changed(None)
         stop.wait()
+        for push in pushes:
+            push.stop()
         self._places.stop()
+
+    def _events(self) -> Sequence[Events]:
+        return [Events(url, self._places.region) for url in self._queues]
 
     def read_logs(self, name: str, position: str) -> LogChunk:
         handle = Handle.parse(name)
