@@ -64,7 +64,7 @@ lint: venv ## Check style and format
 
 .PHONY: types
 types: venv ## Check types
-	@$(BIN)/mypy --strict $(PACKAGES)
+	@$(BIN)/mypy --strict $(PACKAGES) examples/slurm/launchyard_slurm
 
 .PHONY: imports
 imports: venv ## Check the direction of imports

@@ -14,7 +14,8 @@ from broker_config.errors import TemporaryError
 from broker_config.states import FailureClass, Reason
 from workers.builders.protocol import ArtifactKind
 from workers.failures import RunFailed
-from workers.targets.local_process import config, endings, output, supervisor
+from workers.targets import output
+from workers.targets.local_process import config, endings, supervisor
 from workers.targets.local_process.exits import ExitWatch
 from workers.targets.local_process.folder import ProcessFolder
 from workers.targets.local_process.start import start_supervisor

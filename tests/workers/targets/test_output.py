@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.targets.local_process import output
-from workers.targets.local_process.output import CHUNK_BYTES, CUT, LINE_BYTES, read
+from workers.targets import output
+from workers.targets.output import CHUNK_BYTES, CUT, LINE_BYTES, read
 
 
 @pytest.fixture

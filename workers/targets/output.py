@@ -1,4 +1,4 @@
-"""A job's output, read in whole lines from where the last reader stopped."""
+"""A job's output in a file, read in whole lines from where the last reader stopped."""
 
 from __future__ import annotations
 

@@ -1,0 +1,1 @@
+"""Jobs of Launchyard on a Slurm cluster, through `sbatch`, `squeue`, `sacct` and `scancel`."""
