@@ -170,7 +170,7 @@ class Agent:
             Submitter(self._recorder, self._stopping.wait, wandb.from_environment(), known, pulls.login),
             self._finisher,
         )
-        end = Ending(members, self._recorder, self._config.stopped_run_timeout).ask
+        end = Ending(members.target, self._recorder, self._config.stopped_run_timeout).ask
         self._wishes = Wishes(runs, self._holdings.ids, end, self._take_over)
         self._deadlines = Deadlines(runs, self._recorder, end, self._config.start_timeout)
         self._course = Course(
@@ -264,7 +264,7 @@ class Agent:
         for name in self._config.queues:
             with suppress(NotFound, ConfigError, RunFailed, TemporaryError):
                 queue = self.store.queues.get(name).queue
-                target = self._members.served(queue.resource).target
+                target = self._members.target(queue.resource)
                 if isinstance(target, Searching):
                     target.learn(queue.config)
         return self._members.targets()

@@ -99,6 +99,10 @@ class Members:
         )
         return served
 
+    def target(self, resource: str) -> Target:
+        """The target of that name; it is followed."""
+        return self.served(resource).target
+
     def targets(self) -> dict[str, Target]:
         """The targets that were needed so far, by resource."""
         return {name: member.target for (family, name), member in list(self._made.items()) if family == "targets"}

@@ -146,7 +146,7 @@ class Ahead:
 
     def _build(self, run: Run, workspace: Path, ends: threading.Event) -> None:
         shop = self._workshop
-        kind = shop.members.served(run.spec.queue.resource).target.artifact
+        kind = shop.members.target(run.spec.queue.resource).artifact
         shop.admission.admit(run, kind)
         deadline = time.monotonic() + (run.spec.timeouts.build or math.inf)
         must_end = partial(_must_end, ends, deadline)

@@ -239,6 +239,15 @@ class Permitted(Protocol):
 
 
 @runtime_checkable
+class OwnGrace(Protocol):
+    """A target whose platform alone decides how long a job may go on that was asked to end."""
+
+    @property
+    def grace_seconds(self) -> float | None:
+        """Until the platform ends it by force; None where the platform does not say."""
+
+
+@runtime_checkable
 class Located(Protocol):
     """A target that is at the place of the agent's environment where a queue does not say where."""
 

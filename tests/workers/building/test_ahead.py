@@ -66,7 +66,7 @@ class Yard:
             builds=self.builds,
         )
         target = SimpleNamespace(artifact=ArtifactKind.IMAGE)
-        members = cast(Members, SimpleNamespace(served=lambda _: SimpleNamespace(target=target)))
+        members = cast(Members, SimpleNamespace(target=lambda _: target))
         shop = Workshop(self.store.runs, members, Admission(from_environment(())), preparer, self.builds)
         return Ahead(shop, lambda: self.queues, self.home / "workspaces", most)
 

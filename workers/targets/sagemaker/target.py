@@ -36,6 +36,7 @@ from workers.targets.sagemaker.places import Place, Places
 from workers.targets.sagemaker.render import place_of, render
 from workers.targets.sagemaker.rights import missing, policy
 from workers.targets.sagemaker.sending import create
+from workers.targets.sagemaker.states import STOP_SECONDS
 
 BOUNDS = Bounds()
 """How often SageMaker is asked, where nobody says otherwise."""
@@ -46,6 +47,7 @@ class SageMakerTarget:
 
     artifact = ArtifactKind.IMAGE
     is_local = False
+    grace_seconds = STOP_SECONDS
 
     def __init__(self, home: Path, bounds: Bounds | None = None) -> None:
         self._changed: Callable[[str | None], None] = lambda _: None

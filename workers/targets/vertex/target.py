@@ -35,6 +35,7 @@ class VertexTarget:
 
     artifact = ArtifactKind.IMAGE
     is_local = False
+    grace_seconds = None
 
     def __init__(self, home: Path, bounds: Bounds | None = None) -> None:
         self._changed: Callable[[str | None], None] = lambda _: None
