@@ -8,6 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from broker_config.queues import Queue
+from broker_config.settings import Settings
+from broker_config.states import State
+from producer import Client, LocalCode
+from tests.agents import AgentProcess, eventually
+from tests.workers.targets.telling import MODULES
+
 ROOT = Path(__file__).parents[3]
 
 SCRIPT = """
@@ -46,3 +53,35 @@ def test_an_agent_that_no_queue_needs_one_for_imports_no_sdk() -> None:
 
     # Then its memory and its start know nothing of clouds
     assert done.stdout.split() == []
+
+
+SDKS = ("kubernetes", "boto3", "botocore", "s3transfer", "docker", "google", "grpc", "proto")
+"""What is imported from those, whatever part of it."""
+
+
+class TellingAgent(AgentProcess):
+    """An agent that tells what it has imported."""
+
+    app = "tests.workers.targets.telling"
+
+
+def test_an_agent_that_has_run_a_local_job_has_imported_no_sdk(settings: Settings, home: Path) -> None:
+    # Given an agent that serves a local queue
+    (home / "code").mkdir()
+    (home / "code" / "job.py").write_text("print('done')")
+    client = Client(settings)
+    client.queues.create(Queue(name="local", resource="local-process"))
+    agent = TellingAgent(settings, "local").start()
+    try:
+        # When a job of it has ended, and the agent too
+        run = client.launch(queue="local", source=LocalCode(home / "code"), entry_point=["python", "job.py"])
+        eventually(lambda: client.store.runs.get(run.id).state is State.SUCCEEDED, "the job has ended", 60)
+        assert agent.stop() == 0
+    finally:
+        agent.kill()
+        client.close()
+
+    # Then it had all that such a job needs, and no part of any SDK
+    modules = (home / MODULES).read_text().splitlines()
+    assert "workers.targets.local_process.target" in modules
+    assert [name for name in modules if name.partition(".")[0] in SDKS] == []
