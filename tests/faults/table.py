@@ -30,7 +30,6 @@ class Cell:
     target: str
     taken_up_seconds: float | None  # until an agent had the run in its hands again; None: nothing was left to do
     end_seconds: float  # until the run's end was recorded
-    is_left: bool  # the ended object still has its name at the target
 
 
 class Table:
@@ -79,7 +78,7 @@ def _earlier(fault: str, table: str) -> Iterator[Cell]:
         for target, text in zip(rows[0][1:], shown, strict=False):
             if text.strip():
                 seconds = float(text.removesuffix(" s")) if text.endswith(" s") else None
-                yield Cell(fault, step, target, seconds, end_seconds=float(text == "goes on"), is_left=False)
+                yield Cell(fault, step, target, seconds, end_seconds=float(text == "goes on"))
 
 
 def markdown(cells: Sequence[Cell]) -> str:

@@ -11,20 +11,16 @@ import pytest
 
 from broker_config.runs import RunId
 from tests.agents import AgentProcess, eventually
+from tests.faults.cells import KILLS, Fault, cells
 from tests.faults.conftest import Borrow
 from tests.faults.fuse import Effect
 from tests.faults.history import ended_after, taken_up
-from tests.faults.steps import TARGETS, Step, steps_of
+from tests.faults.steps import Step
 from tests.faults.table import Cell, Table
 from tests.faults.yard import LEASE_SECONDS, Yard
 
-RESTARTED = "agent killed, started again"
-ANOTHER = "agent killed, another one takes over"
-
-BOUND_SECONDS = {RESTARTED: 15.0, ANOTHER: 3 * LEASE_SECONDS}
+BOUND_SECONDS = {Fault.AGENT_RESTARTED: 15.0, Fault.AGENT_REPLACED: 3 * LEASE_SECONDS}
 """Most that may pass from the kill until an agent has the run. A restart includes the start of a Python process."""
-
-CELLS = [(target, step) for target in TARGETS for step in steps_of(target)]
 
 
 def _strike(yard: Yard, step: Step) -> tuple[RunId, float, AgentProcess]:
@@ -41,15 +37,17 @@ def _strike(yard: Yard, step: Step) -> tuple[RunId, float, AgentProcess]:
     return run_id, struck, next(agent for agent in yard.agents if not agent.is_alive)
 
 
-@pytest.mark.parametrize(("target", "step"), CELLS)
-@pytest.mark.parametrize("heir", [RESTARTED, ANOTHER])
-def test_a_run_survives_the_death_of_its_agent(target: str, heir: str, step: Step, yards: Borrow, table: Table) -> None:
-    with yards(target, 1 if heir == RESTARTED else 2) as yard:
+@pytest.mark.parametrize(("target", "fault", "step"), cells(KILLS))
+def test_a_run_survives_the_death_of_its_agent(
+    target: str, fault: Fault, step: Step, yards: Borrow, table: Table
+) -> None:
+    is_restarted = fault is Fault.AGENT_RESTARTED
+    with yards(target, 1 if is_restarted else 2) as yard:
         # Given a run whose agent dies at that step
         run_id, struck, dead = _strike(yard, step)
 
         # When
-        if heir == RESTARTED:
+        if is_restarted:
             dead.start()
         run = yard.wait_until_it_ended(run_id)
 
@@ -57,5 +55,5 @@ def test_a_run_survives_the_death_of_its_agent(target: str, heir: str, step: Ste
         yard.check(run)
         events = [event for _, event in yard.client.store.runs.events(run.id)]
         after = taken_up(events, struck)
-        assert (after or 0.0) < BOUND_SECONDS[heir]
-        table.add(Cell(heir, step, target, after, ended_after(events, struck), yard.jobs.is_left(run)))
+        assert (after or 0.0) < BOUND_SECONDS[fault]
+        table.add(Cell(fault, step, target, after, ended_after(events, struck)))

@@ -9,18 +9,16 @@ import time
 import pytest
 
 from broker_config.runs import RunId
-from tests.agents import AgentProcess, eventually
+from tests.agents import AgentProcess
+from tests.faults.cells import Fault, cells
 from tests.faults.conftest import Borrow
 from tests.faults.fuse import Effect
 from tests.faults.history import ended_after, taken_up
-from tests.faults.steps import TARGETS, Step, steps_of
+from tests.faults.steps import Step
 from tests.faults.table import Cell, Table
 from tests.faults.yard import Yard
 
-STOPPED = "agent stopped, another one takes over"
 BOUND_SECONDS = 2.0
-
-CELLS = [(target, step) for target in TARGETS for step in steps_of(target)]
 
 
 def _strike(yard: Yard, step: Step) -> tuple[RunId, float, AgentProcess]:
@@ -41,17 +39,18 @@ def _strike(yard: Yard, step: Step) -> tuple[RunId, float, AgentProcess]:
     return run_id, struck, agent
 
 
-@pytest.mark.parametrize(("target", "step"), CELLS)
-def test_a_run_survives_the_stop_of_its_agent(target: str, step: Step, yards: Borrow, table: Table) -> None:
+@pytest.mark.parametrize(("target", "fault", "step"), cells([Fault.AGENT_STOPPED]))
+def test_a_run_survives_the_stop_of_its_agent(
+    target: str, fault: Fault, step: Step, yards: Borrow, table: Table
+) -> None:
     with yards(target, 2) as yard:
         # When
         run_id, struck, stopped = _strike(yard, step)
         run = yard.wait_until_it_ended(run_id)
 
         # Then
-        eventually(lambda: not yard.jobs.is_left(run), "the object is released")
         yard.check(run)
         events = [event for _, event in yard.client.store.runs.events(run.id)]
         after = taken_up(events, struck, gone=stopped.name)
         assert (after or 0.0) < BOUND_SECONDS, events
-        table.add(Cell(STOPPED, step, target, after, ended_after(events, struck), yard.jobs.is_left(run)))
+        table.add(Cell(fault, step, target, after, ended_after(events, struck)))

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 
 import pytest
 
 from tests.faults.api_server import ApiServer, ClusterProxy
+from tests.faults.cells import OF_THE_CLUSTER, Fault, cells
 from tests.faults.conftest import Borrow
 from tests.faults.fuse import Effect
 from tests.faults.history import ended_after, taken_up
-from tests.faults.steps import Step, steps_of
+from tests.faults.steps import Step
 from tests.faults.table import Cell, Table
-from tests.faults.test_broker_faults import EVERY_CELL_VARIABLE, FAULT_SECONDS
+from tests.faults.test_broker_faults import FAULT_SECONDS
 from tests.faults.yard import Yard
-
-TARGET = "kubernetes"
 
 CLUSTER_SECONDS = 240.0
 """The cluster's own controllers come back to a server that was killed after a pause, which grows with each kill."""
@@ -44,30 +42,20 @@ def _freeze(yard: Yard) -> Callable[[], None]:
     return _way(yard).thaw
 
 
-KILLED = "API server killed, started again"
-LOST = "API server's replies lost, connections cut"
-FAULTS: Mapping[str, Callable[[Yard], Callable[[], None]]] = {
-    KILLED: lambda _: _kill(),
-    LOST: _lose_replies,
-    "API server frozen": _freeze,
+FAULTS: Mapping[Fault, Callable[[Yard], Callable[[], None]]] = {
+    Fault.CLUSTER_KILLED: lambda _: _kill(),
+    Fault.CLUSTER_LOST: _lose_replies,
+    Fault.CLUSTER_FROZEN: _freeze,
 }
 """What strikes, and then what heals it."""
 
-TELLING = {Step.INTENT, Step.SUBMITTED, Step.RUNS, Step.END_SEEN, Step.TOLD}
-"""Before the object is made, when it is made and nobody knows, while it is watched, its log read, and it is removed."""
-
-CELLS = [
-    (fault, step)
-    for fault in FAULTS
-    for step in steps_of(TARGET)
-    if os.environ.get(EVERY_CELL_VARIABLE) == "1" or (fault == LOST and step in TELLING)
-]
-
 
 @pytest.mark.timeout(3 * CLUSTER_SECONDS)
-@pytest.mark.parametrize(("fault", "step"), CELLS)
-def test_a_run_survives_a_fault_of_the_api_server(fault: str, step: Step, yards: Borrow, table: Table) -> None:
-    with yards(TARGET, 1) as yard:
+@pytest.mark.parametrize(("target", "fault", "step"), cells(OF_THE_CLUSTER, ["kubernetes"]))
+def test_a_run_survives_a_fault_of_the_api_server(
+    target: str, fault: Fault, step: Step, yards: Borrow, table: Table
+) -> None:
+    with yards(target, 1) as yard:
         # Given a run whose agent has stopped at that step
         run_id = yard.launch(step, Effect.PARK)
         if step is Step.RUNS:
@@ -86,6 +74,4 @@ def test_a_run_survives_a_fault_of_the_api_server(fault: str, step: Step, yards:
         # Then
         yard.check(run)
         events = [event for _, event in yard.client.store.runs.events(run.id)]
-        table.add(
-            Cell(fault, step, TARGET, taken_up(events, struck), ended_after(events, struck), yard.jobs.is_left(run))
-        )
+        table.add(Cell(fault, step, target, taken_up(events, struck), ended_after(events, struck)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -21,10 +20,10 @@ from broker_config.store import Store
 from tests.agents import eventually
 from tests.cluster import cluster, namespace, registry
 from tests.faults.api_server import ClusterProxy, calls
+from tests.faults.cells import EVERY_CELL
 from tests.faults.conftest import Borrow
 from tests.faults.history import ends
 from tests.faults.jobs import IMAGE
-from tests.faults.test_broker_faults import EVERY_CELL_VARIABLE
 from tests.faults.yard import LEASE_SECONDS, FusedAgent, Yard
 from workers.kubernetes.cluster import MERGE_PATCH
 from workers.kubernetes.resource import PODS
@@ -32,7 +31,7 @@ from workers.kubernetes.resource import PODS
 COUNT, ENDED, DELETED, LATE = 50, 20, 5, 5
 """Runs that live when the server goes; of which so many end, and are deleted, unseen; and those launched meanwhile."""
 
-CUT_SECONDS = 60.0 if os.environ.get(EVERY_CELL_VARIABLE) == "1" else 30.0
+CUT_SECONDS = 60.0 if EVERY_CELL else 30.0
 """The length of the fault. CI's is as long as it takes until everybody has noticed."""
 
 HERDER = "herder@test"

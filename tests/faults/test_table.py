@@ -21,7 +21,7 @@ PAGE = """# Page
 
 def test_a_run_of_one_target_writes_its_column_and_leaves_the_others() -> None:
     # When
-    cells = [Cell("agent killed", step, "docker", 2.0, end_seconds=3.0, is_left=False) for step in (Step.CLAIMED,)]
+    cells = [Cell("agent killed", step, "docker", 2.0, end_seconds=3.0) for step in (Step.CLAIMED,)]
     page = written(PAGE, cells)
     # Then
     assert "| claimed | 1.0 s | 2.0 s |" in page
@@ -32,7 +32,7 @@ def test_a_run_of_one_target_writes_its_column_and_leaves_the_others() -> None:
 
 def test_a_new_target_gets_a_column_of_its_own() -> None:
     # When
-    page = written(PAGE, [Cell("agent killed", Step.CLAIMED, "kubernetes", 2.0, 3.0, is_left=False)])
+    page = written(PAGE, [Cell("agent killed", Step.CLAIMED, "kubernetes", 2.0, 3.0)])
     # Then
     assert "| step | stub | docker | kubernetes |" in page
     assert "| claimed | 1.0 s | 3.0 s | 2.0 s |" in page
@@ -42,6 +42,6 @@ def test_a_new_target_gets_a_column_of_its_own() -> None:
 
 def test_a_heading_without_a_table_gets_one() -> None:
     # When
-    page = written("### agent killed\n", [Cell("agent killed", Step.CLAIMED, "kubernetes", 2.0, 3.0, is_left=False)])
+    page = written("### agent killed\n", [Cell("agent killed", Step.CLAIMED, "kubernetes", 2.0, 3.0)])
     # Then
     assert "| claimed | 2.0 s |" in page
