@@ -5,18 +5,18 @@ Statuses, messages and the words of errors are those of the service ("DescribeTr
 
 from __future__ import annotations
 
-import os
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
+
+from tests.clouds import machine
 
 ACCOUNT = "123456789012"
 STILL = "still"
@@ -110,8 +110,7 @@ class FakeJobs:
     def __init__(self, region: str, put_lines: PutLines, variables: Mapping[str, str]) -> None:
         """`variables` are those by which a job finds AWS, as its role."""
         self._region = region
-        of_machine = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd())}
-        self._variables = {**of_machine, **variables, "AWS_REGION": region}
+        self._variables = {**machine.VARIABLES, **variables, "AWS_REGION": region}
         self._put_lines = put_lines
         self.lock = threading.RLock()
         self.jobs: dict[tuple[str, str], FakeJob] = {}

@@ -6,19 +6,18 @@ seen). A name has the number of the project, however the project was written.
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 from google.cloud.aiplatform_v1.types import CustomJob, JobState
 from google.rpc.code_pb2 import Code
+
+from tests.clouds import machine
 
 NUMBER = "123456789012"
 """Of every project."""
@@ -78,7 +77,7 @@ class FakeJobs:
 
     def __init__(self, put_lines: PutLines, variables: Mapping[str, str]) -> None:
         """`variables` are those by which a job finds Google Cloud, as its service account."""
-        self._variables = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path.cwd()), **variables}
+        self._variables = {**machine.VARIABLES, **variables}
         self._put_lines = put_lines
         self.lock = threading.RLock()
         self.jobs: dict[str, FakeJob] = {}  # by id
@@ -161,8 +160,6 @@ class FakeJobs:
 
     def _start(self, container: object) -> subprocess.Popen[bytes]:
         words = [*container.command, *container.args]  # type: ignore[attr-defined]
-        if words[0] in {"python", "python3"}:
-            words[0] = sys.executable
         variables = {one.name: one.value.replace("$$", "$") for one in container.env}  # type: ignore[attr-defined]
         return subprocess.Popen(
             words, env={**self._variables, **variables}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
