@@ -65,7 +65,7 @@ STATES: Mapping[str, Observation] = {
     ),
     "REVOKED": Observation(_F, Reason.TARGET_UNAVAILABLE, "Another cluster has started the job.", failure=_INFRA),
     "CANCELLED": Observation(
-        Phase.CANCELLED, Reason.CANCELLED_BY_USER, "Somebody cancelled the job by Slurm; Launchyard did not."
+        Phase.CANCELLED, Reason.CANCELLED_BY_USER, "Somebody cancelled the job at Slurm; Launchyard did not."
     ),
 }
 """All states. What else is known of a job says more than some of them."""
