@@ -117,6 +117,28 @@ def test_a_wish_that_came_before_the_start_keeps_the_job_from_running(lab: Proce
     assert times_run(lab) == 0
 
 
+def test_a_wish_that_comes_in_the_moment_of_the_end_is_written_down(home: Path) -> None:
+    # Given a supervisor that is there in one moment and gone in the next
+    folder, is_over = ProcessFolder(home), threading.Event()
+    os.mkfifo(home / supervisor.WAKE)
+
+    def come_and_go() -> None:
+        while not is_over.is_set():
+            os.close(os.open(home / supervisor.WAKE, os.O_RDONLY | os.O_NONBLOCK))
+
+    coming = threading.Thread(target=come_and_go)
+    coming.start()
+    try:
+        # When
+        for _ in range(1000):
+            folder.wish_cancelled(1.0)
+    finally:
+        is_over.set()
+        coming.join()
+    # Then
+    assert (home / supervisor.CANCEL).exists()
+
+
 def test_a_second_supervisor_of_a_folder_leaves_without_running_anything(lab: ProcessLab) -> None:
     # Given
     request = counting(lab)

@@ -107,7 +107,8 @@ class ProcessFolder:
                 raise
             return
         try:
-            with suppress(BlockingIOError):
+            # It is full, or the supervisor has ended in this moment.
+            with suppress(BlockingIOError, BrokenPipeError):
                 os.write(fifo, b"!")
         finally:
             os.close(fifo)
