@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.clouds.faults import Faults
+from tests.clouds.pub_sub import Subscription
 
 PROJECT = "research"
 AGENT = "agent@research.iam.gserviceaccount.com"
@@ -51,6 +52,7 @@ class GoogleServices(ThreadingHTTPServer):
         self.secrets: dict[str, dict[str, Any]] = {}  # by name
         self.values: dict[str, list[str]] = {}
         self.entries: list[dict[str, Any]] = []
+        self.subscriptions: dict[str, Subscription] = {}  # by name
         self.denied: set[str] = set()  # permissions that the agent lacks
         self.readers = {AGENT, JOB}  # who may read secrets
         self.late_seconds = 0.0  # between an entry's arrival and the moment from which it is found
@@ -70,6 +72,7 @@ class GoogleServices(ThreadingHTTPServer):
             self.secrets.clear()
             self.values.clear()
             self.entries.clear()
+        self.subscriptions.clear()
         self.faults.clear()
         self.faults.calls.clear()
         self.denied.clear()
@@ -85,7 +88,7 @@ class GoogleServices(ThreadingHTTPServer):
         account |= {"client_email": AGENT, "token_uri": f"{self.url}/token"}
         path = folder / "account.json"
         path.write_text(json.dumps(account))
-        names = ("LOGGING", "SECRETMANAGER", "IAMCREDENTIALS", "IAM", "CLOUDRESOURCEMANAGER")
+        names = ("LOGGING", "SECRETMANAGER", "IAMCREDENTIALS", "IAM", "CLOUDRESOURCEMANAGER", "PUBSUB")
         return {
             "GOOGLE_APPLICATION_CREDENTIALS": str(path),
             **{f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{name}": f"{self.url}/" for name in names},
@@ -142,6 +145,12 @@ class GoogleServices(ThreadingHTTPServer):
             return {"accessToken": f"token-of-{account}", "expireTime": f"{until:%Y-%m-%dT%H:%M:%SZ}"}
         if path.endswith(":testIamPermissions"):
             return {"permissions": [one for one in body["permissions"] if one not in self.denied]}
+        if "/subscriptions/" in path:
+            self._expect("pubsub.subscriptions.consume", who)
+            name, _, action = path.removeprefix("/v1/").partition(":")
+            if name not in self.subscriptions:
+                raise Answered(404, f"Resource not found (resource={name.rpartition('/')[2]}).")
+            return self.subscriptions[name].answer(action, body)
         found = re.fullmatch(r"/v1/projects/([^/]+)/secrets(?:/([^/:]+))?(/versions/[^/:]+)?(:\w+)?", path)
         if found is None:
             raise Answered(404, f"there is no {path}")

@@ -18,7 +18,9 @@ from workers.config.kaniko import KanikoBuilderConfig, cloud_of
 from workers.config.registry import AnyRegistryConfig, RegistryConfig
 
 EnvironmentName = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$")]
-EventQueue = Annotated[str, Field(pattern=r"^https?://[^/]+/\d{12}/[A-Za-z0-9_-]+$")]
+_SQS = r"https?://[^/]+/\d{12}/[A-Za-z0-9_-]+"
+_PUB_SUB = r"projects/[a-z][a-z0-9.:-]+/subscriptions/[A-Za-z][A-Za-z0-9._~+%-]+"
+EventQueue = Annotated[str, Field(pattern=rf"^({_SQS}|{_PUB_SUB})$")]
 
 
 class AgentConfig(Frozen):
@@ -56,7 +58,8 @@ class AgentConfig(Frozen):
     """The cloud whose credentials the agent uses."""
 
     job_events: tuple[EventQueue, ...] = ()
-    """Where platforms tell of changes of jobs: URLs of queues of SQS. With them, changes are seen within seconds."""
+    """Where platforms tell of changes of jobs, which are seen within seconds then: URLs of queues of SQS, and
+    subscriptions of Pub/Sub."""
 
     registry: AnyRegistryConfig | None = None
     """Where images go when the builder has no `destination`."""

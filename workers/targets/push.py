@@ -48,8 +48,8 @@ class Subscription(Protocol):
     def remove(self, messages: Sequence[Message]) -> None:
         """Have messages not come again. Raises as `receive` does."""
 
-    def read(self, text: str) -> Told | None:
-        """What a message says; None for one of jobs that are not ours.
+    def read(self, text: str) -> Sequence[Told]:
+        """What a message says; nothing where it is of jobs that are not ours.
 
         Raises:
             ValueError: when it is no message of the platform's.
@@ -111,4 +111,4 @@ class Push:
         except ValueError as error:
             logger.warning("push-dropped %s: this is no event of a job: %.200s: %s", self._name, message.text, error)
             return True
-        return told is None or self._limits.tell(told.place, [told.hint])
+        return all(self._limits.tell(one.place, [one.hint]) for one in told)

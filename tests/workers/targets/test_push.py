@@ -32,10 +32,10 @@ class Inbox:
         for message in messages:
             self.left.remove(message.receipt)
 
-    def read(self, text: str) -> Told | None:
+    def read(self, text: str) -> Sequence[Told]:
         if text == "rubbish":
             raise ValueError("no event")
-        return Told("a place", Hint(text, "Completed")) if text != "another's" else None
+        return [Told("a place", Hint(text, "Completed"))] if text != "another's" else []
 
 
 class Broker:

@@ -29,9 +29,10 @@ def cloud(monkeypatch: pytest.MonkeyPatch, home: Path) -> Cloud:
     return found
 
 
-def checked(settings: Settings, store: Store, config: dict[str, Any]) -> dict[str, Line]:
+def checked(settings: Settings, store: Store, config: dict[str, Any], more: str = "") -> dict[str, Line]:
     store.queues.create(Queue(name="cloud", resource="vertex", config=config))
     text = "queues: [cloud]\nbuilder: {type: noop}\nenvironment: {type: gcp, region: europe-west4}\n"
+    text += more
     (settings.home / "launch-config.yaml").write_text(text)
     return {line.subject: line for line in check(settings, None)}
 
@@ -88,3 +89,19 @@ def test_an_agent_that_cannot_ask_says_why(
     assert lines["permissions for queue cloud"].status is Status.FAILED
     assert "gcloud auth application-default login" in lines["permissions for queue cloud"].text
     assert lines["target vertex"].status is Status.FAILED
+
+
+def test_who_hears_of_jobs_through_pub_sub_needs_to_read_there(settings: Settings, store: Store, cloud: Cloud) -> None:
+    # Given an agent that may not read its subscription
+    name = "projects/research/subscriptions/job-events"
+    cloud.services.denied.add("pubsub.subscriptions.consume")
+
+    # When
+    lines = checked(settings, store, dict(config_with(project="research")), f"job_events: [{name}]\n")
+
+    # Then
+    missing = lines["permissions for queue cloud"]
+    assert missing.status is Status.FAILED
+    assert f"pubsub.subscriptions.consume on {name}" in missing.text
+    grants = json.loads(lines["policy for queue cloud"].text)["grants"]
+    assert {"on": name, "role": "roles/pubsub.subscriber"} in grants

@@ -57,8 +57,9 @@ class Events:
         # One that is not removed comes again.
         self.account.call("sqs", "DeleteMessageBatch", **self._queue, Entries=entries)
 
-    def read(self, text: str) -> Told | None:
-        return read(text)
+    def read(self, text: str) -> Sequence[Told]:
+        told = read(text)
+        return () if told is None else (told,)
 
     def probes(self) -> list[tuple[str, Mapping[str, Any]]]:
         """Permissions, each with a call that needs it and leaves all messages where they are."""

@@ -21,7 +21,7 @@ from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
 from google.auth.transport.requests import AuthorizedSession
 from google.cloud.aiplatform_v1.services.job_service import JobServiceClient
 from google.rpc.error_details_pb2 import RetryInfo
-from requests import RequestException, Response
+from requests import ReadTimeout, RequestException, Response
 
 from broker_config.errors import ConfigError, TemporaryError
 from broker_config.states import FailureClass, Reason
@@ -40,6 +40,7 @@ _SERVICES = {
     "secretmanager": "Secret Manager",
     "iam": "IAM",
     "cloudresourcemanager": "Resource Manager",
+    "pubsub": "Pub/Sub",
 }
 _NO_TOKEN = "metadata from plugin failed"
 """In the words of gRPC when the credentials give no token; it calls that UNAVAILABLE."""
@@ -57,6 +58,10 @@ class Refused(RunFailed):
     @property
     def is_not_found(self) -> bool:
         return self.status == "NOT_FOUND"
+
+
+class Late(TemporaryError):
+    """A service has taken a call, and not answered it."""
 
 
 class Account:
@@ -115,16 +120,18 @@ class Account:
         with self._answering("aiplatform", permission):
             return getattr(self._job_service(), method)(request=request, retry=None, timeout=ANSWER_SECONDS)
 
-    def rest(self, permission: str, verb: str, path: str, **given: Any) -> dict[str, Any]:
+    def rest(
+        self, permission: str, verb: str, path: str, seconds: float = ANSWER_SECONDS, **given: Any
+    ) -> dict[str, Any]:
         """The JSON that a service answers; `permission` begins with its name. `given`: `json` and `params`.
 
-        Raises as `jobs` does.
+        Raises as `jobs` does, and `Late` when it has taken the call, and does not answer within these seconds.
         """
         service = permission.partition(".")[0]
         with self._answering(service, permission):
             url = f"{endpoint(service)}/{path}"
             answer: Response = self._authorized().request(  # type: ignore[no-untyped-call]
-                verb, url, timeout=ANSWER_SECONDS, **given
+                verb, url, timeout=seconds, **given
             )
             if not answer.ok:
                 raise self._of_rest(service, permission, answer)
@@ -179,6 +186,8 @@ class Account:
             status = error.grpc_status_code.name if error.grpc_status_code is not None else "UNKNOWN"
             hint = next((one.retry_delay.ToSeconds() for one in error.details if isinstance(one, RetryInfo)), 0)
             raise self._translated(service, permission, status, str(error.message), hint) from error
+        except ReadTimeout as error:
+            raise Late(f"{_SERVICES[service]} has not answered in time") from error
         except RequestException as error:
             raise TemporaryError(f"{_SERVICES[service]} does not answer: {error}; check the network") from error
 

@@ -13,6 +13,7 @@ _PUBLIC = {
     "secretmanager": "https://secretmanager.googleapis.com",
     "iamcredentials": "https://iamcredentials.googleapis.com",
     "iam": "https://iam.googleapis.com",
+    "pubsub": "https://pubsub.googleapis.com",
     "cloudresourcemanager": "https://cloudresourcemanager.googleapis.com",
 }
 

@@ -103,6 +103,10 @@ class Jobs:
             raise
         return found
 
+    def shared_name(self) -> str:
+        """What all agents call the place of these jobs."""
+        return f"vertex/{self.parent}"
+
     def of_run(self, run: str) -> list[Job]:
         """The jobs that were made for a run's attempt, the oldest first: more than one where two agents met."""
         run_id, _, attempt = run.removeprefix("launchyard-").rpartition("-")

@@ -83,7 +83,7 @@ class Listing:
         self._full_at = time.monotonic()
         self._untold: list[str] = []  # runs of which there is something new
         self._listed: dict[str, Job] | None = None  # by the last list of what does not run
-        self._neighbours = Neighbours(limits, lambda: f"vertex/{jobs.parent}", self)
+        self._neighbours = Neighbours(limits, jobs.shared_name, self)
         self.poll = Poll(f"Vertex AI, {jobs.parent}", self._look, changed, bounds, self._neighbours)
 
     @property
@@ -91,8 +91,12 @@ class Listing:
         return not self._is_any_live(self._known.copy())
 
     def heeds(self, hint: Hint) -> bool:
-        known = self._known.get(hint.job)
+        # Other agents name the run; messages of the service name the job.
+        known = self._known.get(hint.job) or self._of_id(hint.job)
         return known is not None and not known.seen.phase.is_end and known.job.last_word != hint.state
+
+    def _of_id(self, job: str) -> Known | None:
+        return next((known for known in self._known.copy().values() if known.job.id == job), None)
 
     def observe(self, runs: Sequence[str]) -> Mapping[str, Observation]:
         """Where the jobs of these runs are. Those that are gone are not in the answer.

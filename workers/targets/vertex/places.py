@@ -82,6 +82,11 @@ class Places:
                 unknown.append(str(error))
         return found, unknown
 
+    def of_project(self, project: str) -> list[str]:
+        """What all agents call the places of a project that are known here."""
+        found, _ = self.all()
+        return [place.jobs.shared_name() for place in found if place.project == project]
+
     def watch(self) -> None:
         """Have all places followed, and those that come."""
         with self._lock:

@@ -18,7 +18,9 @@ from workers.failures import RunFailed
 from workers.targets.neighbours import Limits
 from workers.targets.pace import Bounds
 from workers.targets.protocol import LogChunk, Observation, Permissions, Request, Unanswered, Unlisted, Workload
+from workers.targets.push import Push
 from workers.targets.vertex import vault
+from workers.targets.vertex.events import Events
 from workers.targets.vertex.handles import Handle
 from workers.targets.vertex.marks import Mark
 from workers.targets.vertex.places import Place, Places
@@ -40,6 +42,7 @@ class VertexTarget:
     def __init__(self, home: Path, bounds: Bounds | None = None) -> None:
         self._changed: Callable[[str | None], None] = lambda _: None
         self._places = Places(home, self._tell, bounds or BOUNDS)
+        self._subscriptions: Sequence[str] = ()  # of Pub/Sub
 
     def locate(self, environment: Environment | None) -> None:
         if isinstance(environment, GcpEnvironment):
@@ -48,9 +51,12 @@ class VertexTarget:
     def share(self, limits: Limits) -> None:
         self._places.limits = limits
 
+    def notify(self, addresses: Sequence[str]) -> None:
+        self._subscriptions = [name for name in addresses if name.startswith("projects/")]
+
     def permissions(self, request: Request) -> Permissions:
-        place = self._places.of(Handle.parse(request.name))
-        return Permissions(policy(place, request), missing(place, request))
+        place, events = self._places.of(Handle.parse(request.name)), self._events()
+        return Permissions(policy(place, request, events), missing(place, request, events))
 
     def render(self, workload: Workload) -> Request:
         # What the client would refuse to send is the queue's fault, and is told before anything is built or submitted.
@@ -109,9 +115,18 @@ class VertexTarget:
     def watch(self, changed: Callable[[str | None], None], stop: threading.Event) -> None:
         self._changed = changed
         self._places.watch()
+        limits = self._places.limits
+        pushes = [Push(events.name, events, limits) for events in self._events()] if limits else []
+        for push in pushes:
+            push.follow()
         changed(None)
         stop.wait()
+        for push in pushes:
+            push.stop()
         self._places.stop()
+
+    def _events(self) -> Sequence[Events]:
+        return [Events(name, self._places.of_project) for name in self._subscriptions]
 
     def read_logs(self, name: str, position: str) -> LogChunk:
         handle = Handle.parse(name)
