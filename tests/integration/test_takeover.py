@@ -75,7 +75,7 @@ def test_with_the_default_lease_the_runs_of_killed_agents_are_taken_over_within_
     for run_id in ids:
         events = [event for _, event in store.runs.events(run_id)]
         times.append(taken_up(events, struck) or 0.0)
-        table.add(Cell("agent killed, default lease of 30 s", Step.RUNS, "stub", times[-1], 0.0, False))
+        table.add(Cell("agent killed, default lease of 30 s", Step.RUNS, "stub", times[-1], 0.0))
     assert sorted(times)[int(0.95 * len(times))] < 35.0
     assert len(stub.submissions()) == 20
 
