@@ -141,6 +141,7 @@ class Run(Frozen):
 
     spec: RunSpec
     version: int  # grows by one with every change
+    signature: str = ""  # of the spec, by whoever enqueued it; empty: not signed
     state: State
     since: datetime  # when it entered this state
     reason: Reason
@@ -150,7 +151,9 @@ class Run(Frozen):
     place: int = 0  # in the order of the queue: microseconds of the broker's clock at the enqueue
     fence: int = 0  # of the agent's session; a write with an older one is refused
     pinned_source: Source | None = None  # the job's source as the first fetch resolved it, for every later attempt
+    source_signature: str = ""  # of what it was pinned to, by the agent that did so
     image: str = ""  # what the build stage produced: an image reference or an environment's path
+    image_signature: str = ""  # by the agent that says so
     image_origin: ImageOrigin | None = None  # how it came by that; None where nothing had to be built
     build_seconds: float | None = None  # from the wish for it until it was there
     submission: str = ""  # the object's name at the target, written before it is submitted

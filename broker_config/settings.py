@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
-from broker_config import sentinels
+from broker_config import sentinels, signing
 from broker_config.errors import ConfigError, InvalidRequest
 from broker_config.frozen import Frozen, parse
 
@@ -68,6 +68,12 @@ class Settings(Frozen):
     author: str = Field(default_factory=getpass.getuser, min_length=1)
     """Who launches: a user or a service account."""
 
+    signing_keys: str | None = Field(default=None, repr=False)
+    """`NAME:BASE64,NAME:BASE64`: keys by which agents know what is meant. The first one signs what is launched.
+
+    None: nothing is signed, and nothing has to be.
+    """
+
     @field_validator("home")
     @classmethod
     def _home_is_absolute(cls, home: Path) -> Path:
@@ -83,6 +89,19 @@ class Settings(Frozen):
         if not (scheme and separator and path.strip("/")) or set("?#") & set(url) or ":" in path.partition("@")[0]:
             raise ValueError("write file:///mnt/shared/folder, s3://bucket/folder, gs:// or abfs://, without a secret")
         return url.rstrip("/")
+
+    @field_validator("signing_keys")
+    @classmethod
+    def _are_keys(cls, keys: str | None) -> str | None:
+        if not keys:
+            return None
+        signing.read_keys(keys)
+        return keys
+
+    @property
+    def keyring(self) -> signing.Keyring | None:
+        """The keys for signatures; None: there are none."""
+        return signing.read_keys(self.signing_keys) if self.signing_keys else None
 
     @property
     def largest_code_bytes(self) -> int:

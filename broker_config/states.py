@@ -87,6 +87,7 @@ class Reason(StrEnum):
     TARGET_REFUSED = "target-refused"
     TARGET_UNAVAILABLE = "target-unavailable"
     NAME_TAKEN = "name-taken"
+    UNSIGNED = "unsigned"  # its agent takes signed runs only, and this one is not, or not as it has to be
     PLAN_DIFFERS = "plan-differs"  # the request is another one than the plan that was launched has
     OBJECT_GONE = "object-gone"
     AGENT_FAULT = "agent-fault"

@@ -12,7 +12,8 @@ from contextlib import suppress
 
 from broker_config import __version__
 from broker_config.errors import ConfigError, NotFound, TemporaryError
-from broker_config.runs import Run, RunSpec, now
+from broker_config.messages import Order
+from broker_config.runs import Run, now
 from broker_config.settings import Settings
 from broker_config.store import Store
 from broker_config.store.agents import AgentInfo
@@ -50,6 +51,7 @@ from workers.submit import Submitter
 from workers.sweep import Sweeper
 from workers.takeover import Reach, Takeover
 from workers.targets.protocol import Observation, Searching, Target
+from workers.trust import Trust, seals_of
 from workers.watch import Watcher
 from workers.wishes import Wishes
 
@@ -80,6 +82,7 @@ class Agent:
         self._config = config
         self._ledger = ledger
         self._gate = gate
+        self._settings = settings
         self._workspaces = settings.home / "workspaces"
         self._session = Session(self.store.agents, name, config.lease_seconds)
         self._site = site(settings.home)
@@ -135,6 +138,7 @@ class Agent:
         self._housekeeping.start()
 
     def _open(self) -> None:
+        self._seals = seals_of(self._settings, self._config)
         queues = served_queues(self.store.queues, self._config.queues, self._config.entity)
         self._members.check({queue.resource for queue in queues})
         self._check_eviction()
@@ -152,9 +156,10 @@ class Agent:
 
     def _put_together(self) -> None:
         runs, members = self.store.runs, self._members
-        self._recorder = Recorder(runs, self.name, self._session.fence)
+        self._trust = Trust(runs, self._seals, self._config, self.name)
+        self._recorder = Recorder(runs, self.name, self._session.fence, self._seals)
         self._serving = Serving(self.store, self.name, self._config.queues, self._gate, self._intake)
-        self._claimer = Claimer(runs, self._session, self._serving.cease)
+        self._claimer = Claimer(runs, self._trust, self._session, self._serving.cease)
         self._finisher = Finisher(self._recorder, self._ledger, self._let_go)
         known = macros.from_environment(self._config.macro_environment)
         pulls = Pulls(self._config)
@@ -164,6 +169,7 @@ class Agent:
         )
         stages = Stages(
             members,
+            self._trust,
             workshop.admission,
             Pinner(self._recorder, pulls),
             workshop.preparer,
@@ -189,7 +195,7 @@ class Agent:
             self._recorder, logs, self._workspaces, members.source, members.builder_for, builds=self._builds
         )
         admission = Admission(known, self._config.secure_mode)
-        return Workshop(self.store.runs, members, admission, preparer, self._builds)
+        return Workshop(self.store.runs, members, self._trust, admission, preparer, self._builds)
 
     def stop(self) -> None:
         """Hand over: runs that were not submitted go back to their queue, the others are for other agents to adopt."""
@@ -213,20 +219,20 @@ class Agent:
         else:
             self.store.agents.forget(self.name)
 
-    def take(self, spec: RunSpec) -> None:
+    def take(self, order: Order) -> None:
         """Carry out an order, the body of the task: when it returns, the run is followed or has ended.
 
         Raises:
             Dropped: when there is nothing to do, or not here.
         """
-        if not self._holdings.reserve(spec.id):
+        if not self._holdings.reserve(order.spec.id):
             raise Dropped("this agent holds the run")
         run = None
         try:
-            run = self._claimer.claim(spec)
+            run = self._claimer.claim(order)
         finally:
             if run is None:
-                self._holdings.let_go(spec.id)
+                self._holdings.let_go(order.spec.id)
         self._holdings.hold(run.id)
         self._course.carry_on(run)
 

@@ -48,9 +48,9 @@ class RunTask(Task):  # type: ignore[type-arg]
     agent: Agent
     ledger: Ledger
 
-    def run(self, spec: dict[str, Any]) -> None:
+    def run(self, spec: dict[str, Any], signature: str = "") -> None:
         try:
-            order = decode(spec)
+            order = decode(spec, signature)
         except InvalidRequest as error:
             logger.warning("order-refused: %s", error)
             raise

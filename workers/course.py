@@ -23,6 +23,7 @@ from workers.prepare import Preparer
 from workers.record import Recorder
 from workers.submit import Submitter
 from workers.targets.protocol import Observation, Phase
+from workers.trust import Trust
 from workers.wishes import Wishes
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ class Stages:
     """What a run meets on its way."""
 
     members: Members
+    trust: Trust
     admission: Admission
     pinner: Pinner
     preparer: Preparer
@@ -88,6 +90,7 @@ class Course:
     def _to_target(self, run: Run) -> None:
         served: Served = or_run_failed(partial(self.stages.members.served, run.spec.queue.resource))
         if run.state not in {State.STARTING, State.RUNNING}:
+            run = self.stages.trust.genuine(run)
             if run.end_reason and not run.submission:
                 raise RunCancelled("ended before it was submitted")
             if not run.submission:

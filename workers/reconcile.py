@@ -32,13 +32,14 @@ class Reconciler:
         The first sight may be an order that an agent has fetched and not claimed yet.
         """
         in_hand = self._in_hand()
-        missing = [spec for queue in queues for spec in self._runs.overtaken(queue) if spec.id not in in_hand]
+        orders = [order for queue in queues for order in self._runs.overtaken(queue)]
+        missing = [order for order in orders if order.spec.id not in in_hand]
         # In front of the list goes what is sent last, so the longest waiting run must be the last.
-        lost = [spec for spec in reversed(missing) if spec.id in self._suspects]
-        for spec in lost:
-            logger.warning("order-lost run=%s queue=%s: sent again", spec.id, spec.queue.full_name)
-            self._runs.send_again(spec)
-        self._suspects = {spec.id for spec in missing} - {spec.id for spec in lost}
+        lost = [order for order in reversed(missing) if order.spec.id in self._suspects]
+        for order in lost:
+            logger.warning("order-lost run=%s queue=%s: sent again", order.spec.id, order.spec.queue.full_name)
+            self._runs.send_again(order)
+        self._suspects = {order.spec.id for order in missing} - {order.spec.id for order in lost}
         return len(lost)
 
     def forget(self, workspaces: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from broker_config import passports
 from broker_config.errors import StaleWrite
 from broker_config.jobs import Source
 from broker_config.runs import Run, now
@@ -13,14 +14,16 @@ from broker_config.store.changes import Change
 from broker_config.store.runs import RunStore
 from workers import quarantine
 from workers.failures import RunCancelled
+from workers.seals import Seals
 from workers.verdict import Verdict
 
 
 class Recorder:
     """Every write carries this session's fence, so that none is accepted after another session took the run."""
 
-    def __init__(self, runs: RunStore, agent: str, fence: int) -> None:
+    def __init__(self, runs: RunStore, agent: str, fence: int, seals: Seals | None = None) -> None:
         self._runs = runs
+        self.seals = seals or Seals()
         self._agent = agent
         self._fence = fence
 
@@ -50,7 +53,8 @@ class Recorder:
         current = self._runs.get(run.id)
         if not current.state.is_live or current.fence != self._fence:
             raise StaleWrite(f"run {run.id} is not agent {self._agent}'s any more")
-        return current
+        # What was looked at holds; see `RunStore.change_until_written`.
+        return current.model_copy(update={"spec": run.spec})
 
     def wait_for_replicas(self, run: Run) -> None:
         """Return when as many replicas of the broker as the settings ask for have the record as it was written.
@@ -60,6 +64,15 @@ class Recorder:
             StaleWrite: when a failover of the broker lost it.
         """
         self._runs.wait_for_replicas(run)
+
+    def passport(self, run: Run) -> str:
+        """The record for its object to carry.
+
+        Raises:
+            NotFound: when the broker has lost it.
+        """
+        is_signed = bool(run.signature)
+        return passports.write(run, self._runs.spec_text(run.id).text if is_signed else run.spec.model_dump_json())
 
     def note(self, run: Run, reason: Reason, text: str) -> Run:
         """Say why the run is where it is, once for the same reason."""
@@ -97,7 +110,7 @@ class Recorder:
         def decide(current: Run) -> Change | None:
             if current.pinned_source or current.state.is_terminal:
                 return None
-            fields = {"pinned_source": source}
+            fields = {"pinned_source": source, "source_signature": self.seals.of_source(run, source)}
             return Change(current.state, Reason.SOURCE_PINNED, text, self._agent, fields, self._fence)
 
         return self._runs.change_until_written(run, decide)

@@ -17,9 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import entry_points
 
-from pydantic import ValidationError
-
-from broker_config import __version__
+from broker_config import __version__, passports
 from broker_config.errors import Conflict, InvalidRequest, LaunchyardError
 from broker_config.frozen import Frozen
 from broker_config.runs import Run
@@ -98,22 +96,22 @@ class Recovery:
 
     def _finding(self, resource: str, name: str, target: Target, phase: Phase) -> Finding:
         try:
-            run = _run_of(target.passport(name), name)
+            run, spec_text = _run_of(target.passport(name), name)
         except LaunchyardError as error:
             return Finding(outcome=Outcome.UNREADABLE, resource=resource, name=name, text=str(error))
         # Where it is beyond that, and how it ended, its agent finds out.
         run = run.model_copy(update={"state": State.RUNNING if phase is Phase.RUNNING else State.STARTING})
-        outcome, text = self._restored(run, phase)
+        outcome, text = self._restored(run, spec_text, phase)
         return Finding(
             outcome=outcome, resource=resource, name=name, run=run.id, queue=run.spec.queue.full_name, text=text
         )
 
-    def _restored(self, run: Run, phase: Phase) -> tuple[Outcome, str]:
+    def _restored(self, run: Run, spec_text: str, phase: Phase) -> tuple[Outcome, str]:
         if self.is_dry or (self.queues and run.spec.queue.full_name not in self.queues):
             is_known = bool(self.store.runs.get_many([run.id]))
             return (Outcome.KNOWN, "") if is_known else (Outcome.LOST, f"the job is {phase}")
         text = f"The broker had lost its record; {run.submission} was {phase}."
-        outcome = Outcome.RECOVERED if self.store.lost.restore(run, "recover", text) else Outcome.KNOWN
+        outcome = Outcome.RECOVERED if self.store.lost.restore(run, spec_text, "recover", text) else Outcome.KNOWN
         current = self.store.runs.get(run.id)
         is_queue_new = False
         if current.state.is_live:
@@ -168,15 +166,17 @@ def _newest_attempts(names: Iterable[str]) -> list[str]:
     return sorted(name for _, name in newest.values())
 
 
-def _run_of(passport: str, name: str) -> Run:
+def _run_of(passport: str, name: str) -> tuple[Run, str]:
+    """The run that an object carries, and its spec to the letter."""
+    if not passport:
+        raise InvalidRequest(f"the record that {name} should carry is missing: another program or version submitted it")
     try:
-        run = Run.model_validate_json(passport or "{}")
-    except ValidationError as error:
-        what = "cannot be read by this version" if passport else "is missing: another program or version submitted it"
-        raise InvalidRequest(f"the record that {name} should carry {what}") from error
+        run, spec_text = passports.read(passport)
+    except InvalidRequest as error:
+        raise InvalidRequest(f"the record that {name} should carry cannot be read by this version") from error
     if run.submission != name or run.object_name != name.partition("@")[0]:
         raise InvalidRequest(f"{name} carries the record of another object, {run.submission or run.object_name}")
-    return run
+    return run, spec_text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

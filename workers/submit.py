@@ -88,7 +88,7 @@ class Submitter:
         """
         request = target.render(workload(prepared, self._wandb, self._macros))
         run = self._intend(prepared, request)
-        request = replace(request, passport=run.model_dump_json(), login=self._login)
+        request = replace(request, passport=self._recorder.passport(run), login=self._login)
         while True:
             if now() - (run.submitted_at or run.since) > CONFIRMED:
                 # This process was frozen, the target did not answer, or the run was another session's.
@@ -117,6 +117,7 @@ class Submitter:
             Reason.SUBMITTING,
             f"Submitting {request.name}.",
             image=prepared.artifact.reference,
+            image_signature=self._recorder.seals.of_image(prepared.run, prepared.artifact.reference),
             image_origin=prepared.origin,
             build_seconds=prepared.build_seconds,
             submission=request.name,

@@ -41,7 +41,9 @@ class Store:
         scripts = {name: self._client.register_script(_script(name)) for name in _SCRIPTS}
         self.queues = QueueStore(self._client, keys, scripts["queue"], settings.author)
         replication = Replication(self._client, keys, settings.min_replicas)
-        self.runs = RunStore(self._client, keys, scripts, settings.retention_seconds, replication)
+        self.runs = RunStore(
+            self._client, keys, scripts, settings.retention_seconds, replication, keyring=settings.keyring
+        )
         self.agents = AgentStore(self._client, keys, scripts)
         self.alarms = Alarms(self._client, keys, scripts)
         self.builds = BuildStore(self._client, keys, scripts["build"])

@@ -86,7 +86,7 @@ class Changer:
         message = result = ""
         after = _after(run, change, at, fields)
         if _is_ordered(run, after):
-            message = messages.encode(run.spec, run.spec.model_dump_json())
+            message = messages.encode(run.spec, run.spec.model_dump_json(), run.signature)
         if change.state.is_terminal:
             result = results.ended(run.id, change.state, change.text, fields.get("exit_code"), at)
         return [

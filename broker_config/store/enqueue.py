@@ -15,6 +15,7 @@ from broker_config.errors import CodeNotStored, Conflict, InvalidRequest, NotFou
 from broker_config.priorities import first_place, list_key
 from broker_config.queues import QueueRecord
 from broker_config.runs import Launch, RunId, RunSpec
+from broker_config.signing import Keyring, Signed
 from broker_config.store.alarms import first_alarm, register_dependents
 from broker_config.store.keys import Keys
 from broker_config.store.replication import Replication
@@ -30,13 +31,21 @@ class Enqueuer:
     """Writes new runs."""
 
     def __init__(
-        self, client: TextClient, keys: Keys, script: Script, retention_seconds: int, replication: Replication
+        self,
+        client: TextClient,
+        keys: Keys,
+        script: Script,
+        retention_seconds: int,
+        replication: Replication,
+        *,
+        keyring: Keyring | None,
     ) -> None:
         self._client = client
         self._keys = keys
         self._script = script
         self._retention_seconds = retention_seconds
         self._replication = replication
+        self._keyring = keyring
 
     def enqueue(self, record: QueueRecord, launches: Sequence[tuple[RunSpec, Launch]], max_bytes: int) -> list[RunId]:
         """Write runs of one queue. See `RunStore.enqueue`."""
@@ -75,11 +84,14 @@ class Enqueuer:
                 keys.idempotency(queue, launch.idempotency_key or ""),
                 keys.archive_holders(spec.job.archive),
             ]
-            hold = spec.first_hold
-            arguments += [spec.id, text, "" if hold else messages.encode(spec, text), _digest(launch)]
+            hold, signature = spec.first_hold, self._sign(spec, text)
+            arguments += [spec.id, text, "" if hold else messages.encode(spec, text, signature), _digest(launch)]
             arguments += [hold or "", first_alarm(spec) or "", spec.not_before.isoformat() if spec.not_before else ""]
-            arguments += [first_place(spec.priority), spec.job.archive]
+            arguments += [first_place(spec.priority), spec.job.archive, signature]
         return names, arguments
+
+    def _sign(self, spec: RunSpec, text: str) -> str:
+        return self._keyring.sign(Signed.SPEC, text, spec.created_at) if self._keyring else ""
 
     def _write(
         self, record: QueueRecord, names: list[str], arguments: list[Any], batch: Sequence[Encoded]

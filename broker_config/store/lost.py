@@ -21,8 +21,8 @@ class LostRuns:
         self._script = script
         self._retention_seconds = retention_seconds
 
-    def restore(self, run: Run, actor: str, text: str) -> bool:
-        """Write the record of a live run, in the state that it has there, with its spec, event and index entries.
+    def restore(self, run: Run, spec_text: str, actor: str, text: str) -> bool:
+        """Write the record of a live run, in the state that it has there, with its spec to the letter, event and index.
 
         False: there is a record of that run, and it stays as it is.
         """
@@ -44,7 +44,7 @@ class LostRuns:
                 ],
                 args=[
                     run.id,
-                    spec.model_dump_json(),
+                    spec_text,
                     now().isoformat(),
                     actor,
                     text,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from broker_config import messages
 from broker_config.connection import TextClient, translated
+from broker_config.messages import Order
 from broker_config.priorities import PLACES, Priority, first_place, list_key
-from broker_config.runs import RunId, RunSpec
+from broker_config.runs import RunId
 from broker_config.store.keys import Keys
 
 
@@ -16,9 +17,10 @@ class Orders:
         self._client = client
         self._keys = keys
 
-    def send_again(self, spec: RunSpec) -> None:
+    def send_again(self, order: Order) -> None:
         """Send the order of a queued run again, in front: its first message was lost."""
-        message = messages.encode(spec, spec.model_dump_json())
+        spec = order.spec
+        message = messages.encode(spec, spec.model_dump_json(), order.signature)
         with translated():
             self._client.rpush(list_key(spec.queue.full_name, spec.priority), message)
 

@@ -11,8 +11,10 @@ from redis.commands.core import Script
 
 from broker_config.connection import TextClient, translated
 from broker_config.errors import InvalidRequest, NotFound, StaleWrite
+from broker_config.messages import Order
 from broker_config.queues import QueueRecord
 from broker_config.runs import RUN_ID_PREFIX, Event, Launch, Run, RunId, RunSpec
+from broker_config.signing import Keyring
 from broker_config.states import Reason, State
 from broker_config.store import streams
 from broker_config.store.changes import Change, Changer
@@ -37,6 +39,13 @@ class Standing(NamedTuple):
     ended_at: datetime | None
 
 
+class SpecText(NamedTuple):
+    """A run's spec to the letter, as it was enqueued, and the signature that it has."""
+
+    text: str
+    signature: str
+
+
 class RunStore:
     """Enqueue, claim, change and read runs."""
 
@@ -47,12 +56,15 @@ class RunStore:
         scripts: dict[str, Script],
         retention_seconds: int,
         replication: Replication,
+        *,
+        keyring: Keyring | None,
     ) -> None:
+        """`keyring`: what signs new runs."""
         self._client = client
         self._keys = keys
         self._retention_seconds = retention_seconds
         self._orders = Orders(client, keys)
-        self._enqueuer = Enqueuer(client, keys, scripts["enqueue"], retention_seconds, replication)
+        self._enqueuer = Enqueuer(client, keys, scripts["enqueue"], retention_seconds, replication, keyring=keyring)
         self._claimer = Claimer(keys, scripts["claim"], retention_seconds)
         self._changer = Changer(keys, scripts["change"], retention_seconds)
         self._replication = replication
@@ -109,7 +121,8 @@ class RunStore:
             try:
                 return self.change(run, change)
             except StaleWrite:
-                found = self.get_many([run.id])
+                # What an agent has looked at holds: the spec, which never changes, is not read again.
+                found = [other.model_copy(update={"spec": run.spec}) for other in self.get_many([run.id])]
                 if change.fence is not None and [other.fence for other in found] != [change.fence]:
                     raise
                 run = found[0] if found else self.get(run.id)
@@ -140,9 +153,23 @@ class RunStore:
 
         return self.change_until_written(run, decide)
 
-    def send_again(self, spec: RunSpec) -> None:
+    def send_again(self, order: Order) -> None:
         """Send the order of a queued run again, in front: its first message was lost."""
-        self._orders.send_again(spec)
+        self._orders.send_again(order)
+
+    def spec_text(self, run_id: str) -> SpecText:
+        """A run's spec as it is stored, which is what its signature is for.
+
+        Raises:
+            NotFound: when there is no such run.
+        """
+        with translated(), self._client.pipeline(transaction=False) as pipe:
+            pipe.get(self._keys.run_spec(run_id))
+            pipe.hget(self._keys.run(run_id), "signature")
+            text, signature = pipe.execute()
+        if text is None:
+            raise NotFound(f"run {run_id!r} does not exist")
+        return SpecText(text, signature or "")
 
     def get(self, run_id: str) -> Run:
         """The run of that id.
@@ -215,12 +242,12 @@ class RunStore:
         with translated():
             return [RunId(run_id) for run_id in self._client.zrange(self._keys.queue_waiting(queue), 0, limit - 1)]
 
-    def overtaken(self, queue: str, limit: int = 1000) -> list[RunSpec]:
-        """Queued runs whose order is not in the broker where it must be: it is lost, or in an agent's hands just now.
+    def overtaken(self, queue: str, limit: int = 1000) -> list[Order]:
+        """Orders of queued runs that are not in the broker where they must be: lost, or in an agent's hands just now.
 
         Up to `limit` of each priority, the longest waiting first.
         """
-        return [run.spec for run in self.get_many(self._orders.overtaken(queue, limit))]
+        return [Order(run.spec, run.signature) for run in self.get_many(self._orders.overtaken(queue, limit))]
 
     def held_by(self, agent: str) -> list[Run]:
         """The live runs that an agent holds."""

@@ -306,8 +306,8 @@ def test_an_agent_repairs_what_was_lost(guarded: Guarded, stores: Stores, record
     guarded.client("admin").delete("gpu-queue:1")
 
     # When
-    (spec,) = hand.store.runs.overtaken("gpu-queue")
-    hand.store.runs.send_again(spec)
+    (order,) = hand.store.runs.overtaken("gpu-queue")
+    hand.store.runs.send_again(order)
     requeued = hand.requeue(hand.claim(lost))
     hand.store.runs.request_cancel(requeued, "revoke")
 

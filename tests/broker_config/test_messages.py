@@ -90,7 +90,7 @@ def test_the_agent_reads_back_the_spec_that_was_sent(spec: RunSpec, ours: dict[s
     _, kwargs, _ = body_of(ours)
 
     # Then
-    assert messages.decode(kwargs["spec"]) == spec
+    assert messages.decode(**kwargs) == messages.Order(spec)
 
 
 def test_outside_its_body_a_message_holds_nothing_of_the_job(spec: RunSpec, ours: dict[str, Any]) -> None:

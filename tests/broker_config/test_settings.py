@@ -29,6 +29,7 @@ def test_the_defaults_are_these() -> None:
         "code_store": None,
         "max_stored_code_bytes": 4 * 1024**3,
         "author": getpass.getuser(),
+        "signing_keys": None,
     }
 
 
@@ -155,3 +156,10 @@ def test_a_child_process_gets_the_same_settings(tmp_path: Path, monkeypatch: pyt
     # Then
     assert load_settings(environment) == settings
     assert environment["MORE"] == "1"
+
+
+def test_keys_that_are_none_are_refused_without_a_word_of_them(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="signing_keys: key 'a' is not base64") as caught:
+        load_settings({"LAUNCHYARD_HOME": str(tmp_path), "LAUNCHYARD_SIGNING_KEYS": "a:hunter2!"})
+    assert "hunter2" not in str(caught.value)
+    assert "signing_keys" not in repr(load_settings({"LAUNCHYARD_HOME": str(tmp_path)}))

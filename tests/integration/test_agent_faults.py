@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from broker_config.connection import connect
 from broker_config.embedded import EmbeddedBroker
+from broker_config.messages import Order
 from broker_config.queues import QueueRecord
 from broker_config.settings import Settings
 from broker_config.states import State
@@ -123,9 +124,9 @@ def test_a_second_delivery_of_an_order_is_dropped(
     # When
     spec = store.runs.get(run_id).spec
     for _ in range(5):
-        store.runs.send_again(spec)
+        store.runs.send_again(Order(spec))
     (run,) = runs.wait_ended([run_id])
-    store.runs.send_again(spec)
+    store.runs.send_again(Order(spec))
     runs.wait_ended(runs.enqueue(queue))
 
     # Then
@@ -201,8 +202,8 @@ def test_a_forged_message_runs_nothing_but_what_was_enqueued(
     (run_id,) = runs.enqueue(queue, lines=["as enqueued"])
     spec = store.runs.get(run_id).spec
     other = queue.queue.model_copy(update={"name": "other"})
-    store.runs.send_again(spec.model_copy(update={"queue": other}))
-    store.runs.send_again(spec.model_copy(update={"overrides": {"lines": ["forged"]}}))
+    store.runs.send_again(Order(spec.model_copy(update={"queue": other})))
+    store.runs.send_again(Order(spec.model_copy(update={"overrides": {"lines": ["forged"]}})))
 
     # When
     agent("gpu-queue", "other").start()

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from broker_config import passports
 from broker_config.connection import connect
 from broker_config.queues import QueueRecord
-from broker_config.runs import Run, RunId
+from broker_config.runs import RunId
 from broker_config.settings import Settings, environment_for
 from broker_config.states import Reason, State
 from broker_config.store import Store
@@ -144,7 +145,7 @@ def test_a_recovery_that_died_after_it_wrote_a_record_is_completed_by_the_next(
     runs.wait([run_id], State.RUNNING)
     process.kill()
     lose_everything()
-    store.lost.restore(Run.model_validate_json(stub.passport(f"launchyard-{run_id}-1")), "recover", "It died here.")
+    store.lost.restore(*passports.read(stub.passport(f"launchyard-{run_id}-1")), "recover", "It died here.")
 
     # When
     (found,) = recover(settings)

@@ -29,6 +29,7 @@ from workers.building.builds import Builds
 from workers.failures import RunCancelled, RunFailed
 from workers.members import Members
 from workers.prepare import Preparer
+from workers.trust import Trust
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class Workshop:
 
     runs: RunStore
     members: Members
+    trust: Trust
     admission: Admission
     preparer: Preparer
     builds: Builds
@@ -146,6 +148,7 @@ class Ahead:
 
     def _build(self, run: Run, workspace: Path, ends: threading.Event) -> None:
         shop = self._workshop
+        run = shop.trust.genuine(run)
         kind = shop.members.target(run.spec.queue.resource).artifact
         shop.admission.admit(run, kind)
         deadline = time.monotonic() + (run.spec.timeouts.build or math.inf)

@@ -39,6 +39,12 @@ class AgentConfig(Frozen):
     secure_mode: bool = False
     """Refuse jobs that change what a container runs: its command, its entry point, host namespaces, init containers."""
 
+    require_signature: bool | None = None
+    """Whether runs have to be signed with one of the keys of `LAUNCHYARD_SIGNING_KEYS`. Absent: if there are keys."""
+
+    signature_max_age: float = Field(default=30 * 24 * 3600.0, gt=0)
+    """Seconds after which a signature is worth nothing any more: so long may a run wait, retries included."""
+
     start_timeout: float | None = Field(default=None, gt=0)
     """Seconds from a run's submission until its job runs, for runs whose queue has no limit. Absent: no limit."""
 

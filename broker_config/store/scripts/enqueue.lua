@@ -4,7 +4,7 @@
 -- ARGV: expected revision, idempotency expiry in s, time, author, runs of the same launch that later steps write;
 --       then for each run: id, spec, message ('' for a run that is held), launch digest ('' when the caller gave no
 --       idempotency key), hold or '', time of its alarm in ms or '', not before or '', first place of its priority
---       among those that wait, digest of its archive or ''
+--       among those that wait, digest of its archive or '', signature of its spec or ''
 -- Returns the outcome, then the id of each run, or of the earlier one that its idempotency key stands for; with the
 -- outcome 'conflict', nothing is written, and what follows is the place in the batch and the other run's id; with 'full'
 -- it is the limit's name, its value, and what counts towards it by author; with 'no-code' it is the digest.
@@ -15,7 +15,7 @@ if revision ~= ARGV[1] then return {'edited'} end
 local count = (#KEYS - 7) / 6
 local earlier, first = {}, {}
 for i = 0, count - 1 do
-  local key, id, digest = KEYS[12 + 6 * i], ARGV[6 + 9 * i], ARGV[9 + 9 * i]
+  local key, id, digest = KEYS[12 + 6 * i], ARGV[6 + 10 * i], ARGV[9 + 10 * i]
   if digest ~= '' then
     -- Known from before, or given twice in this batch.
     local taken = first[key] or redis.call('GET', key) or (id .. ' ' .. digest)
@@ -49,7 +49,7 @@ if of_queue or of_author or limits[3] == '1' then
 end
 -- An archive that nothing held may have been forgotten since it was stored.
 for i = 0, count - 1 do
-  local digest = ARGV[14 + 9 * i]
+  local digest = ARGV[14 + 10 * i]
   if digest ~= '' and not earlier[i] and not redis.call('ZSCORE', KEYS[7], digest) then return {'no-code', digest} end
 end
 -- The broker's clock: the order of runs must not depend on the clocks of producers.
@@ -57,7 +57,7 @@ local clock = redis.call('TIME')
 local place = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 local runs, places, everywhere, orders, written = {'ok'}, {}, {}, {}, 0
 for i = 0, count - 1 do
-  local k, a = 7 + 6 * i, 5 + 9 * i
+  local k, a = 7 + 6 * i, 5 + 10 * i
   local id = ARGV[a + 1]
   -- A record that exists was written by an earlier try whose reply was lost.
   if not earlier[i] and redis.call('EXISTS', KEYS[k + 1]) == 0 then
@@ -67,6 +67,7 @@ for i = 0, count - 1 do
     redis.call('HSET', KEYS[k + 1], 'version', 1, 'state', 'queued', 'since', time, 'reason', reason, 'attempt', 1,
       'place', mine)
     if hold ~= '' then redis.call('HSET', KEYS[k + 1], 'hold', hold, 'not_before', ARGV[a + 7]) end
+    if ARGV[a + 10] ~= '' then redis.call('HSET', KEYS[k + 1], 'signature', ARGV[a + 10]) end
     if ARGV[a + 9] ~= '' then redis.call('SADD', KEYS[k + 6], id) end
     if ARGV[a + 6] ~= '' then redis.call('ZADD', KEYS[5], ARGV[a + 6], id) end
     redis.call('SET', KEYS[k + 2], ARGV[a + 2])

@@ -321,7 +321,7 @@ def test_a_restored_run_holds_its_archive(store: Store, queue: QueueRecord, clie
 
     # When
     live = run.model_copy(update={"state": State.RUNNING, "agent": "agent@host"})
-    assert store.lost.restore(live, "bob", "Recovered.")
+    assert store.lost.restore(live, live.spec.model_dump_json(), "bob", "Recovered.")
     let_pass(client, 365 * 24 * 3600)
     store.code.sweep()
 

@@ -14,6 +14,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from broker_config import messages
 from broker_config.connection import connect
 from broker_config.embedded import EmbeddedBroker
+from broker_config.messages import Order
 from broker_config.priorities import Priority, list_key
 from broker_config.queues import Queue
 from broker_config.runs import Run
@@ -96,12 +97,12 @@ class Life(RuleBasedStateMachine):
 
     @rule(run_id=consumes(runs))
     def deliver_twice(self, run_id: str) -> None:
-        self.store.runs.send_again(self.store.runs.get(run_id).spec)
+        self.store.runs.send_again(Order(self.store.runs.get(run_id).spec))
 
     @rule()
     def send_lost_orders(self) -> None:
-        for spec in reversed(self.store.runs.overtaken(QUEUE)):
-            self.store.runs.send_again(spec)
+        for order in reversed(self.store.runs.overtaken(QUEUE)):
+            self.store.runs.send_again(order)
 
     @invariant()
     def counts_and_indexes_tell_what_the_records_tell(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from broker_config import messages
+from broker_config.messages import Order
 from broker_config.priorities import Priority, list_key
 from broker_config.runs import Run
 from broker_config.states import State
@@ -17,7 +18,7 @@ QUEUE = "gpu-queue"
 
 
 def lost(store: Store) -> list[str]:
-    return [spec.id for spec in store.runs.overtaken(QUEUE)]
+    return [order.spec.id for order in store.runs.overtaken(QUEUE)]
 
 
 def lose(client: Any, run: Run) -> None:
@@ -137,7 +138,7 @@ def test_a_second_delivery_at_the_front_hides_nothing_for_longer_than_it_is_ther
     client.rpop("gpu-queue:2")
     hand.claim(held)
     lose(client, gone)
-    store.runs.send_again(held.spec)
+    store.runs.send_again(Order(held.spec))
     hidden = lost(store)
 
     # When
@@ -153,7 +154,7 @@ def test_an_order_that_is_sent_again_leaves_first(store: Store, hand: Hand, clie
     lose(client, first)
 
     # When
-    store.runs.send_again(first.spec)
+    store.runs.send_again(Order(first.spec))
 
     # Then
     assert lost(store) == []
@@ -166,4 +167,4 @@ def test_only_so_many_are_looked_at_and_those_have_waited_longest(store: Store, 
     client.delete("gpu-queue:2")
 
     # Then
-    assert [spec.id for spec in store.runs.overtaken(QUEUE, limit=5)] == [run.id for run in runs[:5]]
+    assert [order.spec.id for order in store.runs.overtaken(QUEUE, limit=5)] == [run.id for run in runs[:5]]

@@ -33,8 +33,10 @@ from workers.macros import from_environment
 from workers.members import Members
 from workers.prepare import Preparer
 from workers.record import Recorder
+from workers.seals import Seals
 from workers.sources.protocol import Fetched
 from workers.sources.stub import StubSource
+from workers.trust import Trust
 
 
 class Digests(StubSource):
@@ -67,7 +69,8 @@ class Yard:
         )
         target = SimpleNamespace(artifact=ArtifactKind.IMAGE)
         members = cast(Members, SimpleNamespace(target=lambda _: target))
-        shop = Workshop(self.store.runs, members, Admission(from_environment(())), preparer, self.builds)
+        trust = Trust(self.store.runs, Seals(), AgentConfig(), "builder@test")
+        shop = Workshop(self.store.runs, members, trust, Admission(from_environment(())), preparer, self.builds)
         return Ahead(shop, lambda: self.queues, self.home / "workspaces", most)
 
     def enqueue(self, content: str, priority: Priority = Priority.MEDIUM, job: Job | None = None) -> Run:
