@@ -107,10 +107,13 @@ class Trust:
             return Change(State.FAILED, Reason.UNSIGNED, self._refusal(why), self._agent, fields)
 
         try:
-            self._runs.change_until_written(self._runs.get(order.spec.id), decide)
+            run = self._runs.get(order.spec.id)
         except ValueError:
-            # What stands there is no record of a run, so there is nobody to tell.
+            _refuse(order, f"{why}; and what its record says is no run")
+        if run.id != order.spec.id:
+            # What is written would be written about that one.
             _refuse(order, why)
+        self._runs.change_until_written(run, decide)
         logger.warning("run-refused run=%s queue=%s: %s", order.spec.id, order.spec.queue.full_name, why)
         raise Dropped(why)
 

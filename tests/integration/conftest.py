@@ -64,8 +64,7 @@ class Runs:
                 job=job,
                 overrides=stub,
                 priority=priority,
-                created_at=now(),
-                **{"author": "tester", **(fields or {})},
+                **{"author": "tester", "created_at": now(), **(fields or {})},
             )
             for _ in range(count)
         ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64decode, b64encode
 from typing import Any
 
 import pytest
@@ -9,7 +11,9 @@ import pytest
 from broker_config import messages
 from broker_config.messages import Order
 from broker_config.priorities import Priority, list_key
+from broker_config.queues import QueueRecord
 from broker_config.runs import Run
+from broker_config.settings import Settings
 from broker_config.states import State
 from broker_config.store import Store
 from tests.broker_config.conftest import Hand
@@ -19,6 +23,13 @@ QUEUE = "gpu-queue"
 
 def lost(store: Store) -> list[str]:
     return [order.spec.id for order in store.runs.overtaken(QUEUE)]
+
+
+def orders(client: Any) -> dict[str, Order]:
+    """The orders of medium priority in the broker, by run."""
+    bodies = [b64decode(json.loads(text)["body"]) for text in client.lrange(list_key(QUEUE, Priority.MEDIUM), 0, -1)]
+    found = [messages.decode(**json.loads(body)[1]) for body in bodies]
+    return {order.spec.id: order for order in found}
 
 
 def lose(client: Any, run: Run) -> None:
@@ -168,3 +179,24 @@ def test_only_so_many_are_looked_at_and_those_have_waited_longest(store: Store, 
 
     # Then
     assert [order.spec.id for order in store.runs.overtaken(QUEUE, limit=5)] == [run.id for run in runs[:5]]
+
+
+def test_an_order_that_is_sent_again_has_the_signature_of_the_first_one(
+    settings: Settings, queue: QueueRecord, client: Any
+) -> None:
+    # Given a signed run that is claimed, and one whose order is lost
+    store = Store(settings.model_copy(update={"signing_keys": f"k1:{b64encode(b'k' * 32).decode()}"}))
+    hand = Hand(store, queue)
+    _missing, claimed = hand.enqueue(2)
+    first = orders(client)
+    client.delete(list_key(QUEUE, Priority.MEDIUM))
+
+    # When the one goes back to its queue, and the other is found to be missing
+    hand.requeue(hand.claim(claimed))
+    for order in store.runs.overtaken(QUEUE):
+        store.runs.send_again(order)
+
+    # Then
+    assert orders(client) == first
+    assert all(order.signature.startswith("k1.") for order in first.values())
+    store.close()
