@@ -31,6 +31,7 @@ from workers.permissions import permissions
 from workers.queues import queue_of
 from workers.rehearsal import rehearse
 from workers.sources.git.credentials import look
+from workers.trust import seals_of
 
 EXIT_FAILED = 6  # as the command line ends for a config that cannot work
 
@@ -63,6 +64,8 @@ def check(settings: Settings, path: Path | None, **flags: Any) -> Iterator[Line]
     yield from (Line(Status.WARNING, "config", note) for note in loaded.notes)
     if not loaded.config.queues:
         yield Line(Status.FAILED, "config", "there is no queue to serve; name one with -q, or list queues in the file")
+    if (line := _signatures(settings, loaded.config)) is not None:
+        yield line
     store = Store(settings)
     try:
         queues = yield from _queues(store, loaded.config)
@@ -80,6 +83,22 @@ def check(settings: Settings, path: Path | None, **flags: Any) -> Iterator[Line]
         yield from _permissions(queue, loaded.config, settings)
     for platform in platforms:
         yield _target(platform, loaded.config, settings.home)
+
+
+def _signatures(settings: Settings, config: AgentConfig) -> Line | None:
+    """Whether runs have to be signed; None where nobody speaks of keys."""
+    try:
+        seals = seals_of(settings, config)
+    except ConfigError as error:
+        return Line(Status.FAILED, "signatures", str(error))
+    if seals.keyring is None:
+        return None
+    names = " or ".join(seals.keyring.keys)
+    if seals.are_required:
+        return Line(Status.OK, "signatures", f"runs have to be signed with {names}")
+    return Line(
+        Status.WARNING, "signatures", f"require_signature is false, so runs need none, although there is {names}"
+    )
 
 
 def _queues(store: Store, config: AgentConfig) -> Generator[Line, None, list[Queue]]:

@@ -57,6 +57,31 @@ def test_everything_that_an_agent_needs_has_its_line(settings: Settings, store: 
     assert lines[1].text.endswith("4:1: max_schedulers counts sweep schedulers, and this version has none")
 
 
+@pytest.mark.parametrize(
+    ("keys", "text", "status", "said"),
+    [
+        (f"k1:{'A' * 43}=,k2:{'B' * 43}=", "", Status.OK, "runs have to be signed with k1 or k2"),
+        (
+            f"k1:{'A' * 43}=",
+            "require_signature: false",
+            Status.WARNING,
+            "require_signature is false, so runs need none",
+        ),
+        (None, "require_signature: true", Status.FAILED, "the agent has no key to tell signatures by"),
+    ],
+)
+def test_whether_runs_have_to_be_signed_has_a_line(
+    settings: Settings, keys: str | None, text: str, status: Status, said: str
+) -> None:
+    # When
+    lines = checked(settings.model_copy(update={"signing_keys": keys}), f"queues: [gpu]\n{text}")
+
+    # Then
+    (line,) = (line for line in lines if line.subject == "signatures")
+    assert line.status is status
+    assert said in line.text
+
+
 def test_a_config_that_cannot_work_is_the_only_line(settings: Settings) -> None:
     # When
     (line,) = checked(settings, "max_job: 3\n")
