@@ -1,9 +1,10 @@
-"""ACL rules for the users of a shared broker: what a producer, a queue owner and an agent need, and nothing else.
+"""ACL rules for the users of a shared broker: what each role needs, and nothing else.
 
-They keep each user to the keys of this installation and of the named queues: each by its full name, or all queues of a
-team as `team-a/*`, as rules are patterns and no name holds such marks. Within those, a user may run the commands
-that the store's scripts run, because Redis checks a script's commands as its caller's own. So the rules say which keys
-somebody may touch, and the scripts say how; who writes commands by hand can still write nonsense into those keys.
+They keep each user to the keys of this installation and of the named queues: each by its full name, all queues of a
+team as `team-a/*`, as rules are patterns and no name holds such marks, or any queue as `*`. Within those, a user may
+run the commands that the store's scripts run, because Redis checks a script's commands as its caller's own. So the
+rules say which keys somebody may touch, and the scripts say how; who writes commands by hand can still write nonsense
+into those keys.
 
 The syntax is that of `ACL SETUSER` (Redis 7 and Valkey, "ACL"). Tests run each role on a server with these rules.
 """
@@ -37,6 +38,15 @@ AGENT = (
     # Celery's own.
     *("brpop", "llen", "psubscribe", "punsubscribe", "script|exists", "zrevrangebyscore"),
 )
+FLOWER = (
+    *(*CONNECTION, *SCRIPTS, *TRANSACTIONS, "script|exists"),
+    *("brpop", "del", "exists", "get", "llen", "publish", "sadd", "set", "smembers", "srem"),
+    *("zadd", "zrange", "zrangebyscore", "zrem"),
+    *("psubscribe", "punsubscribe", "subscribe", "unsubscribe"),
+)
+
+ANY_QUEUE = "*"
+_CELERY_KEYS = ("_kombu.binding*", "unacked*", "*.celery.pidbox*", "celeryev*")
 
 
 def producer(prefix: str, queues: Sequence[str]) -> str:
@@ -47,17 +57,11 @@ def producer(prefix: str, queues: Sequence[str]) -> str:
 def owner(prefix: str, queues: Sequence[str]) -> str:
     """Rules of a producer who also creates, edits, pauses and deletes these queues, and says what agents shall do."""
     keys = Keys(prefix)
-    histories = [keys.queue_revisions(name) for name in queues]
-    more = [
-        *histories,
-        keys.queues,
-        keys.newest_revisions,
-        keys.agent_wishes,
-        keys.orphan_removals,
-        keys.image_removals,
-    ]
     return _rules(
-        [*_producer_keys(keys, queues), *more], _producer_reads(keys), [results.key("*")], (*PRODUCER, *OWNER)
+        [*_producer_keys(keys, queues), *_owner_keys(keys, queues)],
+        _producer_reads(keys),
+        [results.key("*")],
+        (*PRODUCER, *OWNER),
     )
 
 
@@ -74,13 +78,45 @@ def agent(prefix: str, queues: Sequence[str], database: int = 0) -> str:
             keys.platform("*"),  # with its hints
             *_of_code(keys),
             results.key("*"),
-            *("_kombu.binding*", "unacked*", "*.celery.pidbox*", "celeryev*"),
+            *_CELERY_KEYS,
         ],
         [keys.queues],
-        # A subscription to a pattern needs a rule with the very same pattern.
-        [results.key("*"), *(f"/{database}.{name}" for name in ("celery.pidbox", "celeryev/*", "celeryev/worker.*"))],
+        [results.key("*"), *_celery_channels(database, "celeryev/*", "celeryev/worker.*")],
         AGENT,
     )
+
+
+def server(prefix: str) -> str:
+    """Rules of the server: what an owner may of any queue, and the accounts and their trail."""
+    keys, queues = Keys(prefix), [ANY_QUEUE]
+    return _rules(
+        [*_producer_keys(keys, queues), *_owner_keys(keys, queues), f"{prefix}accounts:*", f"{prefix}audit"],
+        _producer_reads(keys),
+        [results.key("*")],
+        (*PRODUCER, *OWNER),
+    )
+
+
+def flower(prefix: str, database: int = 0) -> str:
+    """Rules of Flower: it hears what agents tell, asks them, wants runs to end, and counts the messages of queues."""
+    return _rules(
+        # It looks for messages that an agent died with, as all of Celery do. That agents find them is enough.
+        ["_kombu.binding*", "*.reply.celery.pidbox*", "celeryev*", "unacked_mutex"],
+        [results.key("*"), "unacked_index", *_lists(Keys(prefix), ANY_QUEUE)],
+        [results.key("*"), *_celery_channels(database, "celeryev/*")],
+        FLOWER,
+    )
+
+
+def _celery_channels(database: int, *events: str) -> list[str]:
+    # A subscription to a pattern needs a rule with the very same pattern.
+    return [f"/{database}.{name}" for name in ("celery.pidbox", *events)]
+
+
+def _owner_keys(keys: Keys, queues: Sequence[str]) -> list[str]:
+    histories = [keys.queue_revisions(name) for name in queues]
+    removals = [keys.orphan_removals, keys.image_removals]
+    return [*histories, keys.queues, keys.newest_revisions, keys.agent_wishes, *removals]
 
 
 def _producer_keys(keys: Keys, queues: Sequence[str]) -> list[str]:
@@ -110,11 +146,30 @@ def _of_queues(keys: Keys, queues: Sequence[str]) -> list[str]:
         pattern
         for name in queues
         for pattern in (
-            *(list_key(name, priority) for priority in Priority),
+            *_lists(keys, name),
             *(keys.queue(name), keys.queue_counts(name), keys.queue_waiting(name)),
             *(keys.queue_authors(name), keys.queue_held(name, "*")),
         )
     ]
+
+
+def _lists(keys: Keys, queue: str) -> list[str]:
+    """The lists of a queue's messages. They alone have no prefix, so those of any queue are all keys but the others."""
+    if queue == ANY_QUEUE:
+        # One may have the prefix as its name.
+        own_name = f"{keys.prefix}[1-3]"
+        return [own_name, *_beginning_with_none_of([keys.prefix, results.key(""), "_", "unacked", "celeryev"])]
+    return [list_key(queue, priority) for priority in Priority]
+
+
+def _beginning_with_none_of(words: Sequence[str]) -> list[str]:
+    """Patterns of all other keys: rules can only allow, and a pattern can only be turned round for one character."""
+    beginnings = sorted({word[:length] for word in words for length in range(len(word))})
+    patterns = [beginning for beginning in beginnings if beginning]
+    for beginning in beginnings:
+        after = sorted({word[len(beginning)] for word in words if word.startswith(beginning)})
+        patterns.append(f"{beginning}[^{''.join(after)}]*")
+    return patterns
 
 
 def _rules(keys: Iterable[str], reads: Iterable[str], channels: Iterable[str], commands: Iterable[str]) -> str:

@@ -69,9 +69,11 @@ class FlowerApi:
 class FlowerProcess(FlowerApi):
     """`celery -A workers flower` with the settings of a test."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, onlooker: Settings | None = None) -> None:
+        """`onlooker`: who may ask the broker who listens, where Flower's own user may not."""
         self._port = free_port()
         self._settings = settings
+        self._onlooker = onlooker or settings
         self.log = settings.home / "flower.log"
         super().__init__(f"http://127.0.0.1:{self._port}")
 
@@ -97,7 +99,7 @@ class FlowerProcess(FlowerApi):
         return self
 
     def _listeners(self) -> int:
-        client = connect(self._settings)
+        client = connect(self._onlooker)
         try:
             return int(client.pubsub_numpat())
         finally:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import redis
+from hypothesis import given
+from hypothesis import strategies as st
 from redis.exceptions import NoPermissionError
 
 from broker_config import acl
@@ -26,13 +30,21 @@ from broker_config.states import State
 from broker_config.store import Store
 from broker_config.store.agents import Mode, Wish
 from broker_config.store.feed import Place
-from tests.agents import AgentProcess
+from tests.agents import AgentProcess, eventually
 from tests.broker_config.conftest import MAX_BYTES, Hand, agent_info, launch_of, spec_of
 from tests.code import get, put
+from tests.flower import FlowerProcess
 from tests.redis_server import redis_server
+from tests.services import require
 
 QUEUES = ["gpu-queue"]
-ROLES: dict[str, Callable[[str, list[str]], str]] = {"producer": acl.producer, "owner": acl.owner, "agent": acl.agent}
+ROLES: dict[str, Callable[[str, list[str]], str]] = {
+    "producer": acl.producer,
+    "owner": acl.owner,
+    "agent": acl.agent,
+    "server": lambda prefix, _: acl.server(prefix),
+    "flower": lambda prefix, _: acl.flower(prefix),
+}
 
 
 @dataclass(frozen=True)
@@ -106,6 +118,8 @@ def enqueue(store: Store, record: QueueRecord, key: str | None = None) -> Run:
 
 
 Stores = Callable[[str], Store]
+
+OTHERS_KEYS = ["launchyard:run:abc", "celery-task-meta-abc", "unacked_index", "_kombu.binding.celeryev", "celeryev.abc"]
 
 
 def test_a_producer_enqueues_reads_and_cancels(guarded: Guarded, stores: Stores, record: QueueRecord) -> None:
@@ -264,10 +278,10 @@ def test_no_role_reaches_keys_of_somebody_else_or_commands_of_an_admin(guarded: 
     guarded.client("admin").set("elsewhere:secret", "hunter2")
 
     # Then
+    elsewhere = (["GET", "elsewhere:secret"], ["SET", "elsewhere:secret", "x"], ["HGETALL", "otheryard:run:abc"])
     for words in (
-        ["GET", "elsewhere:secret"],
-        ["SET", "elsewhere:secret", "x"],
-        ["HGETALL", "otheryard:run:abc"],
+        # Lists of messages have no prefix, so any queue's may be any key of a database.
+        *(elsewhere if role not in {"server", "flower"} else ()),
         ["PUBLISH", "elsewhere", "x"],
         ["SUBSCRIBE", "elsewhere"],
         ["EVAL", "return redis.call('get', 'elsewhere:secret')", "0"],
@@ -358,6 +372,104 @@ def test_an_agent_process_carries_out_a_run(redis_with_users: Guarded) -> None:
     assert [entry["object"] for entry in denied if not str(entry["object"]).startswith("client|")] == []
     owner.close()
     producer.close()
+
+
+def denied(guarded: Guarded, user: str) -> list[str]:
+    """What the server refused to a user, but for what redis-py does without."""
+    entries = [entry for entry in guarded.client("admin").acl_log() if entry["username"] == user]
+    return [str(entry["object"]) for entry in entries if not str(entry["object"]).startswith("client|")]
+
+
+def one_waits(flower: FlowerProcess) -> bool:
+    """Whether Flower has the agent's queues from the agent, and counts one message in them."""
+    return flower.ask("/api/workers?refresh=true")[0] == 200 and '"messages": 1' in flower.page("/api/queues/length")
+
+
+def test_flower_shows_runs_and_ends_them_and_is_denied_nothing_on_the_way(redis_with_users: Guarded) -> None:
+    # Given
+    require(find_spec("flower") is not None, "flower is not installed; install the extra of that name")
+    server = Store(redis_with_users.settings("server"))
+    record = server.queues.create(Queue(name="gpu-queue", resource="stub", config={"seconds": 60}))
+    agent = AgentProcess(redis_with_users.settings("agent"), "gpu-queue", max_jobs=1).start()
+    flower = FlowerProcess(redis_with_users.settings("flower"), redis_with_users.settings("admin")).start()
+
+    # When
+    try:
+        run, _waiting = enqueue(server, record), enqueue(server, record)
+        flower.wait_for(run.id, "STARTED")
+        eventually(lambda: one_waits(flower), "Flower counts the run that waits")
+        flower.ask(f"/api/task/revoke/{run.id}?terminate=true", "POST", body=b"")
+        flower.wait_for(run.id, "REVOKED")
+    finally:
+        flower.stop()
+        agent.kill()
+
+    # Then
+    assert server.runs.get(run.id).state is State.CANCELLED
+    assert denied(redis_with_users, "flower") == []
+    server.close()
+
+
+def test_flower_can_neither_read_a_run_nor_write_an_order(
+    guarded: Guarded, stores: Stores, record: QueueRecord
+) -> None:
+    # Given
+    run = enqueue(stores("producer"), record)
+    client = guarded.client("flower")
+
+    # Then
+    for words in (
+        ["GET", f"launchyard:run:{run.id}:spec"],
+        ["HGETALL", f"launchyard:run:{run.id}"],
+        ["BRPOP", "gpu-queue", "1"],
+        ["LPUSH", "gpu-queue", "forged"],
+        ["DEL", "gpu-queue"],
+        ["SET", f"celery-task-meta-{run.id}", "forged"],
+    ):
+        with pytest.raises(NoPermissionError):
+            client.execute_command(*words)
+
+
+def test_the_server_may_launch_on_any_queue_and_hold_no_run(guarded: Guarded, stores: Stores) -> None:
+    # Given
+    server = stores("server")
+    queues = [
+        server.queues.create(Queue(name=name, entity=entity, resource="stub"))
+        for name, entity in (("l", "default"), ("launchyard", "default"), ("celery-task", "default"), ("9", "team-a"))
+    ]
+
+    # When
+    runs = [enqueue(server, queue, "nightly") for queue in queues]
+
+    # Then
+    assert [run.state for run in runs] == [State.QUEUED] * 4
+    for words in (
+        ["SET", "launchyard:agent:agent@evil:lease", "session"],
+        ["INCRBY", "launchyard:fences", "1"],
+        ["HSET", "launchyard:images", "id", "forged"],
+        ["LPUSH", "_kombu.binding.celeryev", "forged"],
+        ["LPUSH", "unacked", "forged"],
+    ):
+        with pytest.raises(NoPermissionError):
+            guarded.client("server").execute_command(*words)
+
+
+@pytest.mark.parametrize("prefix", ["launchyard:", "u.1-x:", "celery:"])
+@given(key=st.text("acdeilnruy9L:-_./", min_size=1, max_size=24) | st.sampled_from(OTHERS_KEYS))
+def test_the_messages_of_any_queue_are_in_all_keys_but_those_of_others(prefix: str, key: str) -> None:
+    # Given
+    words = acl.producer(prefix, ["*"]).split()
+    lists = [word[1:] for word in words if word.startswith("~") and word != "~celery-task-meta-*"]
+    lists = [word for word in lists if not word.startswith(prefix)]
+
+    # Then
+    is_others = key.startswith((prefix, "celery-task-meta-", "_", "unacked", "celeryev"))
+    assert any(matches(pattern, key) for pattern in lists) == (not is_others)
+
+
+def matches(pattern: str, key: str) -> bool:
+    """As Redis matches these patterns; Python's turns a class round with another mark."""
+    return fnmatchcase(key, pattern.replace("[^", "[!"))
 
 
 def test_the_rules_of_a_role_are_one_line_that_names_the_queues() -> None:

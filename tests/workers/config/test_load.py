@@ -30,6 +30,8 @@ def test_the_defaults_are_these() -> None:
         "queues": (),
         "max_jobs": 1,
         "secure_mode": False,
+        "require_signature": None,
+        "signature_max_age": 30 * 24 * 3600.0,
         "start_timeout": None,
         "stopped_run_timeout": 60.0,
         "lease_seconds": 30.0,
