@@ -12,9 +12,12 @@ The syntax is that of `ACL SETUSER` (Redis 7 and Valkey, "ACL"). Tests run each 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from enum import StrEnum
 
 from broker_config import results
+from broker_config.errors import InvalidRequest
 from broker_config.priorities import Priority, list_key
+from broker_config.queues import check_full_name, check_name
 from broker_config.store.keys import Keys
 
 # redis-py does without CLIENT SETINFO, which Redis 7.0 does not know and so cannot be allowed there.
@@ -47,6 +50,42 @@ FLOWER = (
 
 ANY_QUEUE = "*"
 _CELERY_KEYS = ("_kombu.binding*", "unacked*", "*.celery.pidbox*", "celeryev*")
+
+
+class Role(StrEnum):
+    """What somebody is for a broker."""
+
+    PRODUCER = "producer"
+    OWNER = "owner"
+    AGENT = "agent"
+    SERVER = "server"
+    FLOWER = "flower"
+
+
+def rules(role: Role, prefix: str, queues: Sequence[str], database: int = 0) -> str:
+    """Rules of a role for these queues, or for any if there are none.
+
+    Raises:
+        InvalidRequest: when one is the name of no queue, and not `TEAM/*`; or when the role is one for all queues.
+    """
+    if queues and role in {Role.SERVER, Role.FLOWER}:
+        raise InvalidRequest(f"the role {role} has to do with all queues; name none")
+    try:
+        # A rule ends with a space: what is no name could hold further rules.
+        named = [queue if queue == ANY_QUEUE else _checked(queue) for queue in queues] or [ANY_QUEUE]
+    except ValueError as error:
+        raise InvalidRequest(str(error)) from error
+    match role:
+        case Role.PRODUCER:
+            return producer(prefix, named)
+        case Role.OWNER:
+            return owner(prefix, named)
+        case Role.AGENT:
+            return agent(prefix, named, database)
+        case Role.SERVER:
+            return server(prefix)
+        case Role.FLOWER:
+            return flower(prefix, database)
 
 
 def producer(prefix: str, queues: Sequence[str]) -> str:
@@ -106,6 +145,11 @@ def flower(prefix: str, database: int = 0) -> str:
         [results.key("*"), *_celery_channels(database, "celeryev/*")],
         FLOWER,
     )
+
+
+def _checked(queue: str) -> str:
+    team, slash, name = queue.rpartition("/")
+    return f"{check_name(team)}/*" if slash and name == "*" else check_full_name(queue)
 
 
 def _celery_channels(database: int, *events: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol, cast
+from urllib.parse import urlsplit
 
 import redis
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
@@ -73,6 +74,15 @@ def broker_url(settings: Settings) -> str:
     embedded = EmbeddedBroker(settings.home)
     embedded.ensure_running()
     return embedded.url
+
+
+def database(settings: Settings) -> int:
+    """The number of the broker's database, as the URL says it."""
+    found = sentinels.read(settings.broker_url)
+    if found:
+        return found.database
+    path = urlsplit(settings.broker_url or "").path.strip("/")
+    return int(path) if path.isdigit() else 0
 
 
 def tls_options(settings: Settings) -> dict[str, Any]:
@@ -170,7 +180,7 @@ def translated(client: TextClient | redis.Redis | None = None) -> Iterator[None]
     except redis.exceptions.NoPermissionError as error:
         raise NotPermitted(
             f"the broker's user lacks a permission: {error}. ACL LOG on the server names the key; give the user the "
-            "rules that broker_config.acl has for its role, for every queue that it uses",
+            "rules of its role for every queue that it uses: launchyard broker acl",
             delay_seconds=15.0,
         ) from error
 

@@ -42,7 +42,7 @@ class AgentConsumer(Consumer):
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         # Runs that are held go on, and are followed, when rights are changed under an agent.
         if isinstance(exc, NoPermissionError) and (self.gate is None or self.gate.is_idle):
-            cure = "give the broker's user the rules of broker_config.acl.agent, for every queue of this agent"
+            cure = "give the broker's user what `launchyard broker acl agent` says, for every queue of this agent"
             logger.critical("agent-refused: %s; %s", exc, cure)
             raise SystemExit(EXIT_CONFIG) from exc
         if isinstance(exc, ResponseError):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Sequence
+from typing import TextIO
 
 import click
 
-from broker_config.connection import broker_url
+from broker_config import acl
+from broker_config.connection import broker_url, database
 from broker_config.embedded import EmbeddedBroker
 from broker_config.errors import BrokerUnavailable, InvalidRequest
 from producer.cli import output
@@ -94,3 +98,32 @@ def url(session: Session) -> None:
         output.document({"url": found})
         return
     click.echo(found)
+
+
+@group.command("acl")
+@click.argument("role", type=click.Choice([role.value for role in acl.Role]))
+@click.option("-q", "--queue", "queues", multiple=True, metavar="NAME", help="For this queue, or TEAM/*; default: any.")
+@click.option("--user", metavar="NAME", help="Print the user's line of the server's ACL file.")
+@click.option("--password-file", type=click.File(), help="The password of that user; - for standard input.")
+@json_option
+@pass_session
+def rules(session: Session, role: str, queues: Sequence[str], user: str | None, password_file: TextIO | None) -> None:
+    """Print the smallest rights that a user of a broker of your own needs, as ACL SETUSER takes them."""
+    settings = session.settings
+    found = acl.rules(acl.Role(role), settings.key_prefix, queues, database(settings))
+    if user is not None:
+        found = _line(user, found, password_file)
+    if session.as_json:
+        output.document({"role": role, "rules": found})
+        return
+    click.echo(found)
+
+
+def _line(user: str, rules: str, password_file: TextIO | None) -> str:
+    """The user in the words of an ACL file, which has the digest of the password alone."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", user):
+        raise InvalidRequest(f"{user!r} cannot be a user's name; use letters, digits, '.', '_' and '-'")
+    password = password_file.read().strip() if password_file else ""
+    if not password:
+        raise InvalidRequest(f"user {user!r} has no password; give it with --password-file FILE")
+    return f"user {user} on #{hashlib.sha256(password.encode()).hexdigest()} {rules}"

@@ -103,7 +103,7 @@ def test_an_agent_without_a_right_ends_at_its_start_and_says_why(
     assert agent.wait() == EXIT_CONFIG
     (reason,) = [line for line in agent.log.read_text().splitlines() if "agent-refused" in line]
     assert "no permissions" in reason
-    assert "broker_config.acl" in reason
+    assert "launchyard broker acl" in reason
 
 
 def test_an_agent_warns_of_a_broker_that_deletes_runs(settings: Settings, admin: redis.Redis) -> None:

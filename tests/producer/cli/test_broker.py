@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
+
+from broker_config import acl
 from producer.cli.broker import masked
 from tests.producer.cli.conftest import Call, Processes
 
@@ -34,3 +38,30 @@ def test_a_password_in_the_url_is_masked() -> None:
     several = "sentinel://me:%s@one:26379,[::1]:26381/3?master=yard"
     assert masked(several % "s3cret") == several % "***"
     assert masked("redis+socket:///run/valkey.sock") == "redis+socket:///run/valkey.sock"
+
+
+def test_the_rules_of_a_role_are_those_of_its_user(launchyard: Call, tmp_path: Path) -> None:
+    # Given
+    (tmp_path / "password").write_text("correct-horse\n")
+
+    # When
+    rules = launchyard("broker", "acl", "producer", "-q", "gpu", "-q", "team-a/*").out.strip()
+    line = launchyard("broker", "acl", "flower", "--user", "flower", "--password-file", str(tmp_path / "password")).out
+
+    # Then
+    assert rules == acl.producer("launchyard:", ["gpu", "team-a/*"])
+    assert launchyard("broker", "acl", "agent").out.strip() == acl.agent("launchyard:", ["*"])
+    digest = hashlib.sha256(b"correct-horse").hexdigest()
+    assert line.strip() == f"user flower on #{digest} {acl.flower('launchyard:')}"
+
+
+def test_what_would_not_be_rules_is_refused(launchyard: Call) -> None:
+    for arguments, why in (
+        (["producer", "-q", "gpu ~*"], "'gpu ~*' cannot be a name"),
+        (["producer", "-q", "*/*"], "'*' cannot be a name"),
+        (["flower", "-q", "gpu"], "the role flower has to do with all queues; name none"),
+        (["agent", "--user", "a b"], "'a b' cannot be a user's name"),
+        (["agent", "--user", "agent"], "user 'agent' has no password; give it with --password-file FILE"),
+    ):
+        answer = launchyard("broker", "acl", *arguments)
+        assert (answer.code, why in answer.err) == (3, True), answer
