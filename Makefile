@@ -52,7 +52,7 @@ test: venv ## Run the tests; those whose service is missing are skipped with the
 
 .PHONY: golden
 golden: venv ## Write the golden requests anew; read the diff before you commit it
-	@$(BIN)/python -m pytest tests/golden tests/k8s/test_kustomize.py -q --rewrite-golden $(ARGS)
+	@$(BIN)/python -m pytest tests/golden tests/k8s/test_kustomize.py tests/k8s/test_users.py -q --rewrite-golden $(ARGS)
 
 .PHONY: check
 check: lint types imports structure ## Run every check that is not a test

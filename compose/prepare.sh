@@ -12,18 +12,21 @@ digest() { python3 -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.read(
 mkdir -p "$secrets"
 chmod 700 "$secrets"
 umask 022
-[[ -s $secrets/broker-password ]] || new_password > "$secrets/broker-password"
-[[ -s $secrets/flower-password ]] || new_password > "$secrets/flower-password"
-broker=$(< "$secrets/broker-password")
-flower=$(< "$secrets/flower-password")
+for name in broker flower broker-agent broker-flower broker-producer; do
+    [[ -s $secrets/$name-password ]] || new_password > "$secrets/$name-password"
+done
+of() { digest < "$secrets/$1-password"; }
 
-# Everything but what administers the server or destroys all of it.
-cat > "$secrets/users.acl" << END
-user default off
-user launchyard on #$(digest <<< "$broker") ~* &* +@all -@admin -@dangerous +info
-END
-echo "broker_url = \"redis://launchyard:$broker@broker:6379/0\"" > "$secrets/settings.toml"
-echo "basic_auth = [\"launchyard:$flower\"]" > "$secrets/flower.py"
+# The operator may do everything but what administers the server or destroys all of it. The others have their roles.
+{
+    echo "user default off"
+    echo "user launchyard on #$(of broker) ~* &* +@all -@admin -@dangerous +info"
+    sed "s/@agent@/$(of broker-agent)/; s/@flower@/$(of broker-flower)/; s/@producer@/$(of broker-producer)/" users.acl
+} > "$secrets/users.acl"
+for user in agent flower; do
+    echo "broker_url = \"redis://$user:$(< "$secrets/broker-$user-password")@broker:6379/0\"" > "$secrets/$user.toml"
+done
+echo "basic_auth = [\"launchyard:$(< "$secrets/flower-password")\"]" > "$secrets/flower.py"
 
 echo "the passwords are in $secrets"
 echo "next: docker compose -f $PWD/compose.yaml up --build --detach --wait"

@@ -18,6 +18,7 @@ from tests.docker_engine import BASE_IMAGE
 pytestmark = pytest.mark.timeout(900)
 
 RUN_SECONDS = 120
+PASSWORDS = ("broker", "flower", "broker-agent", "broker-flower", "broker-producer")
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +133,7 @@ def test_services_are_not_root_not_public_and_show_no_password(installation: Ins
         assert {host["HostIp"] for hosts in bindings.values() for host in hosts} <= {"127.0.0.1"}
         processes = docker("exec", found["Id"], "sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '")
         said = str(found) + processes + docker("logs", found["Id"])
-        assert not any(installation.password(name) in said for name in ("broker", "flower"))
+        assert not any(installation.password(name) in said for name in PASSWORDS)
 
 
 def test_nobody_gets_in_without_a_password(installation: Installation) -> None:

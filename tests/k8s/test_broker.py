@@ -16,6 +16,7 @@ from broker_config.queues import Queue
 from broker_config.settings import Settings
 from broker_config.states import State
 from producer import Client, ImageSource
+from tests.agents import AgentProcess
 from tests.k8s.chart import one, rendered
 from tests.redis_server import redis_server
 
@@ -35,6 +36,7 @@ class Broker:
     port: int
     password: str
     keda_password: str
+    passwords: dict[str, str]  # of all of them, by their users
 
     def login(self, user: str | None, password: str | None) -> redis.Redis:
         return redis.Redis(port=self.port, username=user, password=password)
@@ -53,7 +55,8 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     }
     (tmp_path / "users.acl").write_text(secret["users.acl"])
     with redis_server(tmp_path, **{**options, "dir": str(tmp_path), "aclfile": str(tmp_path / "users.acl")}) as port:
-        yield Broker(port, secret["password"], secret["keda-password"])
+        passwords = {user: secret[f"{user}-password"] for user in ("agent", "flower", "producer")}
+        yield Broker(port, secret["password"], secret["keda-password"], passwords)
 
 
 def test_a_producer_launches_and_keda_sees_how_many_runs_wait(broker: Broker, home: Path) -> None:
@@ -88,6 +91,37 @@ def test_a_user_that_the_values_name_may_launch_where_its_rules_say_so(broker: B
         assert run.state is State.QUEUED
         with pytest.raises(NotPermitted):
             client.launch(source=ImageSource(image="image:1"), queue="other")
+
+
+def test_a_producer_launches_on_any_queue_and_an_agent_carries_it_out(broker: Broker, home: Path) -> None:
+    # Given
+    def settings(user: str, password: str) -> Settings:
+        return Settings(home=home, broker_url=f"redis://{user}:{password}@127.0.0.1:{broker.port}/0", author="tester")
+
+    with Client(settings("launchyard", broker.password)) as operator:
+        operator.queues.create(Queue(name="gpu", entity="team-a", resource="stub"))
+    agent = AgentProcess(settings("agent", broker.passwords["agent"]), "team-a/gpu").start()
+
+    # When
+    try:
+        with Client(settings("producer", broker.passwords["producer"])) as producer:
+            run = producer.launch(source=ImageSource(image="image:1"), queue="team-a/gpu").wait(30)
+            with pytest.raises(NotPermitted):
+                producer.queues.set_paused("team-a/gpu", True)
+    finally:
+        agent.kill()
+
+    # Then
+    assert run.state is State.SUCCEEDED
+
+
+@pytest.mark.parametrize("user", ["agent", "flower", "producer"])
+@pytest.mark.parametrize(
+    "command", ["CONFIG GET requirepass", "ACL LIST", "KEYS *", "FLUSHALL", "CLIENT LIST", "EVAL x 0"]
+)
+def test_none_of_them_may_administer_the_server(broker: Broker, user: str, command: str) -> None:
+    with pytest.raises(redis.exceptions.NoPermissionError):
+        broker.login(user, broker.passwords[user]).execute_command(*command.split())
 
 
 @pytest.mark.parametrize(

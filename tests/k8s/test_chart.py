@@ -175,8 +175,8 @@ def test_settings_are_those_of_launchyard_and_arrive_as_they_are_written() -> No
     told = environment(agent_of(rendered(EVERYTHING), "gpu"))
 
     # Then
-    of_the_broker = {"home", "broker_url", "broker_ca", "sentinel_password"}
-    assert schema["properties"]["settings"]["properties"].keys() == Settings.model_fields.keys() - of_the_broker
+    elsewhere = {"home", "broker_url", "broker_ca", "sentinel_password", "signing_keys"}
+    assert schema["properties"]["settings"]["properties"].keys() == Settings.model_fields.keys() - elsewhere
     assert told["LAUNCHYARD_RETENTION_SECONDS"]["value"] == "1209600"
 
 
@@ -190,6 +190,29 @@ def test_a_broker_of_ones_own_comes_from_its_secret_with_its_authority() -> None
     assert told["LAUNCHYARD_BROKER_CA"]["value"] == "/etc/launchyard/broker/ca.crt"
     assert not of_kind(objects, "StatefulSet")
     assert not of_kind(objects, "Secret")
+
+
+def test_agents_and_flower_have_users_of_their_own_on_the_broker() -> None:
+    # Given
+    objects = rendered(EVERYTHING)
+    secret = one(objects, "Secret", "yard-launchyard-broker")["stringData"]
+    (flower,) = one(objects, "Deployment", "yard-launchyard-flower")["spec"]["template"]["spec"]["containers"]
+
+    # Then
+    for container, user in ((agent_of(objects, "gpu"), "agent"), (flower, "flower")):
+        told = environment(container)["LAUNCHYARD_BROKER_URL"]["valueFrom"]
+        assert told == {"secretKeyRef": {"name": "yard-launchyard-broker", "key": f"{user}-url"}}
+        assert secret[f"{user}-url"].startswith(f"redis://{user}:{secret[f'{user}-password']}@")
+
+
+def test_keys_for_signatures_come_from_their_secret_to_agents_alone() -> None:
+    # When
+    objects = rendered({**EVERYTHING, "signingKeys": {"existingSecret": "keys"}})
+
+    # Then
+    told = environment(agent_of(objects, "gpu"))["LAUNCHYARD_SIGNING_KEYS"]
+    assert told["valueFrom"] == {"secretKeyRef": {"name": "keys", "key": "signing-keys"}}
+    assert json.dumps(objects).count("LAUNCHYARD_SIGNING_KEYS") == 1
 
 
 def test_agents_are_scaled_by_the_runs_that_wait_in_each_of_their_queues() -> None:
@@ -221,6 +244,7 @@ def test_agents_are_scaled_by_the_runs_that_wait_in_each_of_their_queues() -> No
         ({"broker": {"url": "redis://h:6379/0"}}, ["two brokers", "valkey.enabled=false"]),
         ({"valkey": {"enabled": False}}, ["no broker", "broker.existingSecret"]),
         ({"agent": {"keda": {"minReplicas": 0}}}, ["minReplicas"]),
+        ({"settings": {"key_prefix": "yard:"}}, ["settings.key_prefix", "valkey.existingSecret"]),
         ({"valkey": {"users": ["pipeline on >password ~*"]}}, ["/valkey/users/0"]),
         ({**OUTSIDE_BROKER, "agent": {"keda": {"enabled": True}}}, ["keda.address", "keda.existingSecret"]),
     ],

@@ -14,20 +14,20 @@ readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end }}
 
-{{/* Where a process of Launchyard keeps what it keeps, and which broker it speaks to. */}}
+{{/* Where a process of Launchyard keeps what it keeps, and which broker it speaks to as whom: (dict "root" . "user" NAME) */}}
 {{- define "launchyard.env" -}}
 - {name: HOME, value: /var/lib/launchyard}
 - {name: LAUNCHYARD_HOME, value: /var/lib/launchyard}
 # For clusters that give pods users of their own choice, whom the image does not know.
 - {name: USER, value: launchyard}
 - name: LAUNCHYARD_BROKER_URL
-  valueFrom: {secretKeyRef: {name: {{ include "launchyard.brokerSecret" . }}, key: url}}
-{{- with .Values.broker.ca }}
+  valueFrom: {secretKeyRef: {name: {{ include "launchyard.brokerSecret" .root }}, key: {{ include "launchyard.brokerKey" . }}}}
+{{- with .root.Values.broker.ca }}
 {{- if or .configMap .secret }}
 - {name: LAUNCHYARD_BROKER_CA, value: /etc/launchyard/broker/{{ .key }}}
 {{- end }}
 {{- end }}
-{{- range $name, $value := .Values.settings }}
+{{- range $name, $value := .root.Values.settings }}
 - {name: {{ printf "LAUNCHYARD_%s" (upper $name) }}, value: {{ include "launchyard.plain" $value | quote }}}
 {{- end }}
 {{- end }}
