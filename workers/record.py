@@ -105,6 +105,7 @@ class Recorder:
 
         Raises:
             StaleWrite: when the run is another session's.
+            RunFailed: when there is a word on it by now that is no agent's.
         """
 
         def decide(current: Run) -> Change | None:
@@ -113,7 +114,9 @@ class Recorder:
             fields = {"pinned_source": source, "source_signature": self.seals.of_source(run, source)}
             return Change(current.state, Reason.SOURCE_PINNED, text, self._agent, fields, self._fence)
 
-        return self._runs.change_until_written(run, decide)
+        pinned = self._runs.change_until_written(run, decide)
+        self.seals.check(pinned)
+        return pinned
 
     def conclude(self, run: Run, judge: Callable[[Run], Verdict]) -> Run:
         """Write the end of the run, or of this attempt, as `judge` says for the record as it is now."""

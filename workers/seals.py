@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from broker_config.jobs import Source
 from broker_config.runs import Run, now
 from broker_config.signing import Keyring, NotGenuine, Signed
+from broker_config.states import FailureClass, Reason
+from workers.failures import RunFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Seals:
         """Look at what agents added to a run's record.
 
         Raises:
-            NotGenuine: when somebody else did.
+            RunFailed: class CONFIG, when somebody else did.
         """
         if self.keyring is None or not self.are_required:
             return
@@ -43,7 +45,8 @@ class Seals:
             if run.image:
                 self.keyring.verify(Signed.RESOLVED, _of_image(run, run.image), run.image_signature)
         except NotGenuine as error:
-            raise NotGenuine(f"what an agent made of its source or image is on the record, and {error}") from error
+            text = f"The record says what an agent made of the run's source or image, and {error}."
+            raise RunFailed(FailureClass.CONFIG, Reason.UNSIGNED, text) from error
 
     def _sign(self, text: str) -> str:
         return self.keyring.sign(Signed.RESOLVED, text, now()) if self.keyring else ""

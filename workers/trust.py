@@ -68,6 +68,8 @@ class Trust:
             _refuse(order, "there is no such run")
         except NotGenuine as error:
             self._fail(order, str(error))
+        except ValueError:
+            _refuse(order, "what is stored of its run cannot be read")
         if order.spec != spec or order.signature != signature:
             _refuse(order, "it says something else than the run's record")
         if spec.queue.full_name not in self._queues:
@@ -84,9 +86,9 @@ class Trust:
             return run
         try:
             spec, _ = self._signed_spec(run.id)
-            self._seals.check(run)
         except NotGenuine as error:
             raise RunFailed(FailureClass.CONFIG, Reason.UNSIGNED, self._refusal(str(error))) from error
+        self._seals.check(run)
         return run.model_copy(update={"spec": spec})
 
     def _signed_spec(self, run_id: str) -> tuple[RunSpec, str]:
@@ -109,7 +111,7 @@ class Trust:
         try:
             run = self._runs.get(order.spec.id)
         except ValueError:
-            _refuse(order, f"{why}; and what its record says is no run")
+            _refuse(order, "what is stored of its run cannot be read")
         if run.id != order.spec.id:
             # What is written would be written about that one.
             _refuse(order, why)

@@ -101,14 +101,17 @@ def url(session: Session) -> None:
 
 
 @group.command("acl")
-@click.argument("role", type=click.Choice([role.value for role in acl.Role]))
-@click.option("-q", "--queue", "queues", multiple=True, metavar="NAME", help="For this queue, or TEAM/*; default: any.")
+@click.argument("role", metavar="ROLE", type=click.Choice([role.value for role in acl.Role]))
+@click.option("--queue", "-q", "queues", multiple=True, metavar="NAME", help="For this queue, or TEAM/*; default: any.")
 @click.option("--user", metavar="NAME", help="Print the user's line of the server's ACL file.")
 @click.option("--password-file", type=click.File(), help="The password of that user; - for standard input.")
 @json_option
 @pass_session
 def rules(session: Session, role: str, queues: Sequence[str], user: str | None, password_file: TextIO | None) -> None:
-    """Print the smallest rights that a user of a broker of your own needs, as ACL SETUSER takes them."""
+    """Print the smallest rights that a user of a broker of your own needs, as ACL SETUSER takes them.
+
+    ROLE is producer, owner, agent, server or flower.
+    """
     settings = session.settings
     found = acl.rules(acl.Role(role), settings.key_prefix, queues, database(settings))
     if user is not None:

@@ -147,8 +147,9 @@ def test_messages_that_somebody_wrote_by_hand_come_to_nothing_and_the_runs_go_on
 def test_a_record_that_somebody_altered_fails_and_says_so(
     store: Store, queue: QueueRecord, signed: Runs, agent: Maker, intruder: redis.Redis, stub: StubTarget
 ) -> None:
-    # Given runs with another job, with the spec of another run, and with what is no spec
-    ids = signed.enqueue(queue, 4)
+    # Given runs with another job, the spec of another run, the signature of another run, and with what is no text
+    ids = signed.enqueue(queue, 5)
+    intruder.set(KEYS.run_spec(ids[4]), b"\xff")
     alter(intruder, ids[0], overrides={"lines": ["forged"]})
     intruder.set(KEYS.run_spec(ids[1]), str(intruder.get(KEYS.run_spec(ids[3]))))
     intruder.hset(KEYS.run(ids[1]), "signature", store.runs.get(ids[3]).signature)
@@ -163,9 +164,9 @@ def test_a_record_that_somebody_altered_fails_and_says_so(
     refused(store, ids[2], "it is not what was signed")
     assert genuine.state is State.SUCCEEDED
     assert len(stub.submissions()) == 1
-    assert (
-        f"order-refused run={ids[1]} queue=gpu-queue: it is signed as another run, {ids[3]}" in process.log.read_text()
-    )
+    log = process.log.read_text()
+    assert f"order-refused run={ids[1]} queue=gpu-queue: it is signed as another run, {ids[3]}" in log
+    assert f"order-refused run={ids[4]} queue=gpu-queue: what is stored of its run cannot be read" in log
 
 
 def test_another_source_on_the_record_of_a_signed_run_is_not_taken_for_the_one_that_an_agent_found(
@@ -185,7 +186,7 @@ def test_another_source_on_the_record_of_a_signed_run_is_not_taken_for_the_one_t
 
     # Then
     assert (run.state, run.reason) == (State.FAILED, Reason.UNSIGNED)
-    assert "what an agent made of its source or image is on the record, and it has no signature" in run.text
+    assert "what an agent made of the run's source or image, and it has no signature" in run.text
     assert len(stub.submissions()) == 1
 
 

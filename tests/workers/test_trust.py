@@ -134,6 +134,19 @@ def test_what_somebody_else_says_of_its_source_or_image_is_refused(
     assert is_refused(trust, made.model_copy(update=altered))
 
 
+def test_a_word_on_the_source_that_came_in_between_is_not_taken_for_the_agents_own(
+    run: Run, recorder: Recorder, settings: Settings
+) -> None:
+    # Given
+    with connect(settings) as client:
+        client.hset(KEYS.run(run.id), "pinned_source", ImageSource(image="forged").model_dump_json())
+        client.hincrby(KEYS.run(run.id), "version", 1)
+
+    # Then
+    with pytest.raises(RunFailed, match="it has no signature"):
+        recorder.pin(run, PINNED, "Pinned.")
+
+
 def test_what_was_signed_of_another_run_is_refused(trust: Trust, hand: Hand, run: Run, seals: Seals) -> None:
     # Given
     other = hand.run_in(State.CLAIMED)
