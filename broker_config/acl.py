@@ -42,7 +42,7 @@ AGENT = (
     *("brpop", "llen", "psubscribe", "punsubscribe", "script|exists", "zrevrangebyscore"),
 )
 FLOWER = (
-    *(*CONNECTION, *SCRIPTS, *TRANSACTIONS, "script|exists"),
+    *("hello", "ping", "select", *SCRIPTS, "script|exists", "exec", "multi"),
     *("brpop", "del", "exists", "get", "llen", "publish", "sadd", "set", "smembers", "srem"),
     *("zadd", "zrange", "zrangebyscore", "zrem"),
     *("psubscribe", "punsubscribe", "subscribe", "unsubscribe"),
