@@ -22,6 +22,7 @@ KEY_BYTES = 32
 
 # With the time and the digest, a signature is 63 characters at most: up to 64, Redis keeps a small hash compact.
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,8}")
+_SIGNATURE = re.compile(rf"({_KEY_ID.pattern})\.([0-9]{{1,10}})\.[A-Za-z0-9_-]{{43}}")
 _MAKE = "make one with: openssl rand -base64 32"
 
 
@@ -57,13 +58,14 @@ class Keyring:
         """
         if not signature:
             raise NotGenuine("it has no signature; whoever launches needs the key, see LAUNCHYARD_SIGNING_KEYS")
-        key_id, _, rest = signature.partition(".")
-        seconds = rest.partition(".")[0]
+        parts = _SIGNATURE.fullmatch(signature)
+        if not parts:
+            raise NotGenuine("its signature is none: somebody altered it on the broker; launch it again")
+        key_id, seconds = parts.groups()
         if key_id not in self.keys:
             raise NotGenuine(f"it is signed with a key that is not known here, {key_id!r}{did_you_mean('', self.keys)}")
         # Compared as it is written: there is one way to write a signature, and no byte of it can be another one.
-        expected = _signature(kind, text, key_id, self.keys[key_id], seconds)
-        if not hmac.compare_digest(expected.encode(), signature.encode(errors="surrogatepass")):
+        if not hmac.compare_digest(_signature(kind, text, key_id, self.keys[key_id], seconds), signature):
             raise NotGenuine("it is not what was signed: somebody altered it on the broker; launch it again")
         age = oldest.timestamp() - int(seconds) if oldest else 0
         if age > 0:
@@ -74,7 +76,7 @@ class Keyring:
 
 
 def _signature(kind: Signed, text: str, key_id: str, key: bytes, seconds: str) -> str:
-    # Neither a key's name nor a number has a line break, so no two of these are alike.
+    # Neither a key's name nor a number has a line break, so nothing of the text can pass for a part of them.
     digest = hmac.digest(key, f"launchyard {kind}\n{key_id}\n{seconds}\n{text}".encode(), "sha256")
     return f"{key_id}.{seconds}.{base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
 

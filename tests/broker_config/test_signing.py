@@ -65,6 +65,14 @@ def test_what_is_made_up_is_refused(text: str, signature: str) -> None:
     assert not is_genuine(text, signature)
 
 
+def test_no_part_of_the_text_passes_for_a_part_of_the_time() -> None:
+    # Given
+    key_id, seconds, digest = RING.sign(Signed.SPEC, "first line\nsecond line", AT).split(".")
+
+    # Then
+    assert not is_genuine("second line", f"{key_id}.{seconds}\nfirst line.{digest}")
+
+
 def test_a_signature_stands_for_one_kind_of_text() -> None:
     with pytest.raises(NotGenuine, match="not what was signed"):
         RING.verify(Signed.RESOLVED, "text", RING.sign(Signed.SPEC, "text", AT))

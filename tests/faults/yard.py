@@ -24,6 +24,7 @@ from tests.faults.steps import Step
 
 LEASE_SECONDS = 3.0
 MAX_JOBS = 1
+SIGNING_KEYS = f"k1:{'A' * 43}="
 END_SECONDS = 60.0
 RELEASED_SECONDS = 60.0
 """Until nothing is left of an ended run at its target, whose API server may be away for the release too."""
@@ -49,14 +50,17 @@ class Yard:
         self.broker = EmbeddedBroker(self.home)
         self.broker.ensure_running()
         self.proxy = SocketProxy(self.home / "proxy.sock", self.broker.socket)
-        self.client = Client(Settings(home=self.home, broker_url=self.broker.url, author="tester"))
+        # With processes as jobs, runs have to be signed as well: no step loses a signature.
+        keys = SIGNING_KEYS if target == "local-process" else None
+        mine = Settings(home=self.home, broker_url=self.broker.url, author="tester", signing_keys=keys)
+        self.client = Client(mine)
         self.fuse = Fuse(self.home)
         self.fuse.target = target
         self.jobs = Jobs(target, self.home)
         self._is_prepared = False
         builder = f"builder: {{type: {self.jobs.builder}}}\n"
         (self.home / "launch-config.yaml").write_text(f"lease_seconds: {LEASE_SECONDS}\n{builder}")
-        through = Settings(home=self.home, broker_url=f"redis+socket://{self.home / 'proxy.sock'}")
+        through = mine.model_copy(update={"broker_url": f"redis+socket://{self.home / 'proxy.sock'}"})
         self.agents = [
             SweepingAgent(through, QUEUE, max_jobs=MAX_JOBS, name=f"agent{number}@test") for number in range(agents)
         ]
