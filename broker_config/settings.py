@@ -170,8 +170,12 @@ def environment_for(settings: Settings, **more: str) -> dict[str, str]:
     process is for its owner's eyes only, its command line for everybody's.
     """
     given = {name: value for name, value in settings.model_dump(mode="json").items() if value is not None}
-    kept = {name: value for name, value in os.environ.items() if name not in _SETTINGS_VARIABLES}
-    return {**kept, **{PREFIX + name.upper(): str(value) for name, value in given.items()}, **more}
+    return {**environment_for_others(), **{PREFIX + name.upper(): str(value) for name, value in given.items()}, **more}
+
+
+def environment_for_others() -> dict[str, str]:
+    """The environment for a program that is not ours, such as the build of a package: without settings and secrets."""
+    return {name: value for name, value in os.environ.items() if name not in _SETTINGS_VARIABLES}
 
 
 def _read_file(path: Path) -> dict[str, Any]:

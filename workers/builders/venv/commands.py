@@ -12,6 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from broker_config.settings import environment_for_others
 from workers.failures import RunCancelled
 
 _LOOK_SECONDS = 0.2
@@ -53,6 +54,8 @@ def run_command(command: Sequence[str], around: Surroundings) -> Outcome:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        # What is installed may run code of its own, which has no business with the broker's password and with keys.
+        env=environment_for_others(),
         pass_fds=(around.lock,),
         process_group=0,
     )
