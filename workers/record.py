@@ -71,8 +71,10 @@ class Recorder:
         Raises:
             NotFound: when the broker has lost it.
         """
-        is_signed = bool(run.signature)
-        return passports.write(run, self._runs.spec_text(run.id).text if is_signed else run.spec.model_dump_json())
+        is_to_the_letter = not run.signature or self.seals.is_signed(run)
+        return passports.write(
+            run, run.spec.model_dump_json() if is_to_the_letter else self._runs.spec_text(run.id).text
+        )
 
     def note(self, run: Run, reason: Reason, text: str) -> Run:
         """Say why the run is where it is, once for the same reason."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 
 from broker_config.jobs import Source
 from broker_config.runs import Run, now
@@ -29,6 +30,16 @@ class Seals:
     def of_image(self, run: Run, image: str) -> str:
         """The signature of what was built for this attempt."""
         return self._sign(_of_image(run, image))
+
+    def is_signed(self, run: Run, oldest: datetime | None = None) -> bool:
+        """Whether a run's spec, as this version writes it, is to the letter what was signed with one of the keys."""
+        try:
+            if self.keyring is None:
+                return False
+            self.keyring.verify(Signed.SPEC, run.spec.model_dump_json(), run.signature, oldest)
+        except NotGenuine:
+            return False
+        return True
 
     def check(self, run: Run) -> None:
         """Look at what agents added to a run's record.

@@ -8,7 +8,7 @@ is dropped: whoever can write one must not be able to end the run of somebody el
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NoReturn
 
 from broker_config.errors import ConfigError, NotFound
@@ -84,18 +84,27 @@ class Trust:
         """
         if not self._seals.are_required:
             return run
+        if not self._seals.is_signed(run, self._oldest):
+            # Another version wrote it, or it was altered since it was read, if not before: its text will say.
+            run = run.model_copy(update={"spec": self._spec_of(run)})
+        self._seals.check(run)
+        return run
+
+    @property
+    def _oldest(self) -> datetime:
+        return now() - self._max_age
+
+    def _spec_of(self, run: Run) -> RunSpec:
         try:
-            spec, _ = self._signed_spec(run.id)
+            return self._signed_spec(run.id)[0]
         except NotGenuine as error:
             raise RunFailed(FailureClass.CONFIG, Reason.UNSIGNED, self._refusal(str(error))) from error
-        self._seals.check(run)
-        return run.model_copy(update={"spec": spec})
 
     def _signed_spec(self, run_id: str) -> tuple[RunSpec, str]:
         found = self._runs.spec_text(run_id)
         if self._seals.keyring is None:
             raise AssertionError("signatures are required where there are keys")
-        self._seals.keyring.verify(Signed.SPEC, found.text, found.signature, now() - self._max_age)
+        self._seals.keyring.verify(Signed.SPEC, found.text, found.signature, self._oldest)
         spec = RunSpec.model_validate_json(found.text)
         if spec.id != run_id:
             raise NotGenuine(f"it is signed as another run, {spec.id}: somebody copied that; launch it again")

@@ -76,7 +76,7 @@ def test_the_spec_that_was_signed_is_gone_by_and_not_the_one_that_was_read(trust
 
 
 def test_a_spec_that_is_altered_later_is_not_read_again(
-    trust: Trust, run: Run, recorder: Recorder, settings: Settings
+    trust: Trust, run: Run, recorder: Recorder, hand: Hand, settings: Settings
 ) -> None:
     # Given a run that was looked at
     genuine = trust.genuine(run)
@@ -90,7 +90,8 @@ def test_a_spec_that_is_altered_later_is_not_read_again(
     # Then
     assert building.state is State.BUILDING
     assert building.spec == recorder.confirm(building).spec == run.spec
-    assert is_refused(trust, building)
+    assert trust.genuine(building) == building
+    assert is_refused(trust, hand.store.runs.get(run.id))
 
 
 def test_what_an_agent_pinned_and_built_is_genuine_for_the_next_one(trust: Trust, run: Run, recorder: Recorder) -> None:

@@ -12,7 +12,7 @@ if not state or not spec then return {'unknown'} end
 local written = cjson.decode(spec)
 local owner = written['queue']['entity']
 local queue = (owner == 'default' and '' or owner .. '/') .. written['queue']['name']
-if queue ~= ARGV[9] or written['author'] ~= ARGV[10] then return {'unknown'} end
+if written['id'] ~= ARGV[1] or queue ~= ARGV[9] or written['author'] ~= ARGV[10] then return {'unknown'} end
 if state ~= 'queued' then return {'not-queued', spec, unpack(redis.call('HGETALL', KEYS[1]))} end
 -- An order that comes twice must not start a run before its time.
 if (redis.call('HGET', KEYS[1], 'hold') or '') ~= '' then return {'held'} end

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 
@@ -122,3 +123,13 @@ def test_the_claim_of_a_run_that_was_requeued_has_the_new_fence(store: Store, ha
     old = Change(State.RUNNING, Reason.RUNNING, "Old.", hand.name, fence=hand.fence)
     with pytest.raises(StaleWrite):
         store.runs.change(claimed, old)
+
+
+def test_a_record_that_holds_the_spec_of_another_run_cannot_be_claimed(store: Store, hand: Hand, client: Any) -> None:
+    # Given
+    run, other = hand.enqueue(2)
+    client.set(f"launchyard:run:{run.id}:spec", other.spec.model_dump_json())
+
+    # Then
+    assert store.runs.claim(run.spec, hand.name, hand.fence, hand.session) == (Claimed.UNKNOWN, None)
+    assert store.runs.get(other.id) == other
