@@ -2,50 +2,33 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
-from functools import cache, partial
+from functools import cache
 from typing import Any, Unpack
 
-from broker_config import sentinels
 from broker_config.build_requests import BuildAnswer, BuildRequest
-from broker_config.errors import CodeNotStored, InvalidRequest, LaunchyardError, NotFound, StaleWrite
+from broker_config.errors import CodeNotStored, LaunchyardError, NotFound
 from broker_config.frozen import parse
 from broker_config.named_jobs import JobVersion
 from broker_config.plans import Plan
 from broker_config.queues import full_name
-from broker_config.runs import Launch, Run, RunId, new_run_id
+from broker_config.runs import Launch, Run, RunId
 from broker_config.settings import Settings, load_settings
 from broker_config.store import Store
-from broker_config.store.enqueue import check_sizes
 from broker_config.store.queues import QueueStore
-from producer import planning
 from producer.asking import ask
 from producer.handle import RunHandle
-from producer.launches import LaunchFields, Preparation, Prepared
+from producer.launches import LaunchFields, NewRun, Preparation
+from producer.launching import Launcher
 from producer.named_jobs import Jobs
-from producer.patience import ask_patiently
-from producer.pinning import Pins
+from producer.packing import Archive
 from producer.progress import Progress, Silent
 from producer.storing import store
-from producer.terms import Terms
 from producer.variables import QueueHandle
-
-ENQUEUE_ATTEMPTS = 10
-"""How often a launch is tried anew when its queue is edited in the middle of it."""
-
-FAILOVER_SECONDS = 60.0
-"""How long a launch waits for a failover: longer than Sentinel's default of 30 s until it calls a server dead."""
-
-Order = tuple[RunId, Prepared]
 
 
 class Client:
-    """A connection to one installation. Safe to share between threads.
-
-    Queues are kept as they were read: a launch is then one round trip, in which the broker says whether the queue was
-    edited since, and if so the launch is made again with the new one.
-    """
+    """A connection to one installation. Safe to share between threads."""
 
     def __init__(self, settings: Settings | None = None, **overrides: Any) -> None:
         """Settings come from `settings`, else from the environment and files; `overrides` are laid over them.
@@ -61,9 +44,7 @@ class Client:
         self.store = Store(self.settings)
         self.progress: Progress = Silent()
         self._queues = self.store.queues.for_author()
-        self._terms: dict[str, Terms] = {}
-        # Behind Sentinel another server takes over by itself. One that stands alone may be away for ever.
-        self._failover_seconds = FAILOVER_SECONDS if sentinels.read(self.settings.broker_url) else 0.0
+        self._launcher = Launcher(self.store, self.settings)
 
     @property
     def queues(self) -> QueueStore:
@@ -112,9 +93,8 @@ class Client:
             InvalidRequest, NotFound, BrokerUnavailable, NotPermitted: as for `launch`. What only the queue's owner or
                 the target has against it is among the notes of the plan.
         """
-        prepared, terms = self._considered(fields)
-        earlier = self.run(diff).run.spec if diff else None
-        return planning.make(prepared, terms, self.settings, earlier)
+        run = self._considered(fields)
+        return self._launcher.plan(run, self.run(diff).run.spec if diff else None)
 
     def build(self, *, dockerfile_only: bool = False, **fields: Unpack[LaunchFields]) -> BuildAnswer:
         """Build the image of a launch on this machine, and launch nothing. The fields are those of `launch`.
@@ -125,9 +105,7 @@ class Client:
             InvalidRequest, NotFound, BrokerUnavailable, NotPermitted: as for `launch`.
             LaunchyardError: when there is nothing to build, or the build failed; the text says why.
         """
-        prepared, terms = self._considered(fields)
-        terms.check([prepared.launch])
-        spec = terms.spec(new_run_id(), prepared, self.settings.author, Pins())
+        spec = self._launcher.spec(self._considered(fields))
         question = BuildRequest(spec=spec, dockerfile_only=dockerfile_only)
         answer = BuildAnswer.model_validate_json(ask("workers.build", question, self.settings, shows_stderr=True))
         if answer.error:
@@ -142,12 +120,7 @@ class Client:
             Conflict: when the queue was edited since, or the plan was changed.
             NotFound, TemporaryError: as for `launch`.
         """
-        self._terms.pop(plan.launch.full_queue, None)
-        terms = self._terms_of(plan.launch.full_queue)
-        agreed = [(planning.spec_of(plan, terms), plan.launch)]
-        enqueue = partial(self.store.runs.enqueue, terms.record, agreed, self.settings.max_message_bytes)
-        (run_id,) = ask_patiently(enqueue, time.monotonic() + self._failover_seconds)
-        return self._handle(run_id)
+        return self._handle(self._launcher.enqueue_plan(plan))
 
     def enqueue_many(self, launches: Iterable[Launch | LaunchFields]) -> list[RunHandle]:
         """Put many jobs on their queues; the handles are in the order given.
@@ -159,39 +132,25 @@ class Client:
                 the middle, an error may leave the first steps written; with idempotency keys, launch all of them again.
         """
         preparation = self._preparation()
-        orders = [(new_run_id(), preparation.prepare(launch)) for launch in launches]
-        # The ids are made, so what was written before a failover is not written again after it.
-        written = ask_patiently(partial(self._write, orders, Pins()), time.monotonic() + self._failover_seconds)
-        return [self._handle(written[run_id]) for run_id, _ in orders]
+        prepared = [preparation.prepare(launch) for launch in launches]
+        runs = [one.new_run() for one in prepared]
+        archives = {id(one.archive): one.archive for one in prepared if one.archive}.values()
+        if archives:
+            self._launcher.check(runs)
+            self._store(archives)
+        try:
+            written = self._launcher.enqueue(runs)
+        except CodeNotStored:
+            # It was stored so long ago that it was swept away: this process was stopped, or a failover took it.
+            if not archives:
+                raise
+            self._store(archives)
+            written = self._launcher.enqueue(runs)
+        return [self._handle(run_id) for run_id in written]
 
-    def _write(self, orders: list[Order], pins: Pins) -> dict[RunId, RunId]:
-        """Check and write. Returns, for each id, the run that there is now: an earlier one where its key was known."""
-        by_queue: dict[str, list[Order]] = {}
-        for order in orders:
-            by_queue.setdefault(order[1].launch.full_queue, []).append(order)
-        terms = self._check(by_queue, pins)
-        self._store_code(orders)
-        written: dict[RunId, RunId] = {}
-        for queue, group in by_queue.items():
-            written.update(zip((run_id for run_id, _ in group), self._enqueue(terms[queue], group, pins), strict=True))
-        return written
-
-    def _store_code(self, orders: list[Order]) -> bool:
-        """Store the archives of these launches. Returns whether there is one."""
-        archives = {id(prepared.archive): prepared.archive for _, prepared in orders if prepared.archive}
-        for archive in archives.values():
+    def _store(self, archives: Iterable[Archive]) -> None:
+        for archive in archives:
             store(self.store.code, archive, self.progress)
-        return bool(archives)
-
-    def _check(self, by_queue: dict[str, list[Order]], pins: Pins) -> dict[str, Terms]:
-        checked: dict[str, Terms] = {}
-        for queue, group in by_queue.items():
-            checked[queue] = self._checked(queue, group)
-            # For a single queue the store does the same before it writes, and need not do it twice.
-            if len(by_queue) > 1:
-                specs = (checked[queue].spec(*order, self.settings.author, pins) for order in group)
-                check_sizes(specs, self.settings.max_message_bytes)
-        return checked
 
     def queue(self, name: str) -> QueueHandle:
         """The queue of that name, as it is now.
@@ -199,9 +158,7 @@ class Client:
         Raises:
             NotFound: when there is none; the error names near misses.
         """
-        name = full_name(name)
-        self._terms.pop(name, None)
-        return QueueHandle(self._terms_of(name).record)
+        return QueueHandle(self.queues.get(full_name(name)))
 
     def run(self, id_or_prefix: str) -> RunHandle:
         """The run of that id, or whose id alone begins like that.
@@ -229,51 +186,14 @@ class Client:
         return Preparation(self.settings.largest_code_bytes, self.progress, self._find_job)
 
     def _find_job(self, reference: str, queue: str) -> JobVersion:
-        return self.jobs.get(reference, self._terms_of(queue).record.queue.entity)
+        return self.jobs.get(reference, self.queues.get(queue).queue.entity)
 
-    def _considered(self, fields: LaunchFields) -> tuple[Prepared, Terms]:
-        """A launch that is checked and not made, its code in the store, and the terms of its queue as it is now."""
+    def _considered(self, fields: LaunchFields) -> NewRun:
+        """A run that is not made; the code that it would need is in the store."""
         prepared = self._preparation().prepare(fields)
         if prepared.archive:
-            store(self.store.code, prepared.archive, self.progress)
-        self._terms.pop(prepared.launch.full_queue, None)
-        return prepared, self._terms_of(prepared.launch.full_queue)
-
-    def _terms_of(self, queue: str) -> Terms:
-        if queue not in self._terms:
-            self._terms[queue] = Terms(self._queues.get(queue))
-        return self._terms[queue]
-
-    def _checked(self, queue: str, group: list[Order]) -> Terms:
-        """The queue's terms, which all these launches meet."""
-        launches = [prepared.launch for _, prepared in group]
-        terms = self._terms_of(queue)
-        try:
-            terms.check(launches)
-        except InvalidRequest:
-            # Judged by a record that may be old: the cure may have been applied meanwhile.
-            self._terms.pop(queue, None)
-            terms = self._terms_of(queue)
-            terms.check(launches)
-        terms.check_overrides(launches)
-        return terms
-
-    def _enqueue(self, terms: Terms, group: list[Order], pins: Pins) -> list[RunId]:
-        queue = terms.record.name
-        for _ in range(ENQUEUE_ATTEMPTS):
-            specs = [(terms.spec(*order, self.settings.author, pins), order[1].launch) for order in group]
-            try:
-                return self.store.runs.enqueue(terms.record, specs, self.settings.max_message_bytes)
-            except CodeNotStored:
-                # It was stored so long ago that it was swept away: this process was stopped, or a failover took it.
-                if not self._store_code(group):
-                    raise
-            except (StaleWrite, NotFound):
-                # The ids stay the same, so what an earlier step wrote already is not written again. A queue that is
-                # gone is told about by the next look, which names near misses.
-                self._terms.pop(queue, None)
-                terms = self._checked(queue, group)
-        raise StaleWrite(f"queue {queue!r} was edited {ENQUEUE_ATTEMPTS} times while the launch was made; try again")
+            self._store([prepared.archive])
+        return prepared.new_run()
 
 
 @cache

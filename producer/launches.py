@@ -18,7 +18,7 @@ from broker_config.named_jobs import JobVersion
 from broker_config.overrides import merge
 from broker_config.priorities import Priority, parse_priority
 from broker_config.queues import full_name
-from broker_config.runs import Launch, RunId, now
+from broker_config.runs import Launch, RunId, new_run_id, now
 from producer import checkouts
 from producer.packing import Archive, pack
 from producer.progress import Progress
@@ -67,6 +67,15 @@ _JOB_FIELDS = frozenset(Job.model_fields)
 
 
 @dataclass(frozen=True, slots=True)
+class NewRun:
+    """A run that is to be enqueued."""
+
+    id: RunId
+    name: str
+    launch: Launch
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """A launch that is checked, and what has to be in the store before it is enqueued."""
 
@@ -74,12 +83,12 @@ class Prepared:
     hint: str  # a word for the default name
     archive: Archive | None = None
 
-    def name(self, run_id: RunId) -> str:
-        """The run's name: the caller's, or one that says what runs and is unique enough to be told apart."""
-        if self.launch.name:
-            return self.launch.name
+    def new_run(self) -> NewRun:
+        """A run of its own, with the caller's name or one that says what runs and is unique enough to be told apart."""
+        run_id = new_run_id()
         word = re.sub(r"[^A-Za-z0-9._-]+", "-", self.hint)[:_WORD_IN_NAME].strip("._-")
-        return f"{word or self.launch.queue.rpartition('/')[2][:_WORD_IN_NAME]}-{run_id[:_ID_IN_NAME]}"
+        made_up = f"{word or self.launch.queue.rpartition('/')[2][:_WORD_IN_NAME]}-{run_id[:_ID_IN_NAME]}"
+        return NewRun(run_id, self.launch.name or made_up, self.launch)
 
 
 @dataclass(frozen=True, slots=True)

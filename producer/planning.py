@@ -10,23 +10,23 @@ from pydantic import ValidationError
 from broker_config.errors import Conflict, InvalidRequest
 from broker_config.findings import Severity
 from broker_config.plans import Inquiry, Note, Plan, Preview, spec_digest
-from broker_config.runs import RunSpec, new_run_id
+from broker_config.runs import RunSpec
 from broker_config.settings import Settings
 from producer.asking import ask
-from producer.launches import Prepared
+from producer.launches import NewRun
 from producer.pinning import Pins
 from producer.terms import Terms
 
 
-def make(prepared: Prepared, terms: Terms, settings: Settings, earlier: RunSpec | None) -> Plan:
+def make(run: NewRun, terms: Terms, settings: Settings, earlier: RunSpec | None) -> Plan:
     """The plan of a launch that is checked. What its queue has against it is among the notes.
 
     Raises:
         InvalidRequest: when a template variable has no value, or a wrong one.
         LaunchyardError: when the earlier run cannot be compared with.
     """
-    launch = prepared.launch
-    spec = terms.spec(new_run_id(), prepared, settings.author, Pins())
+    launch = run.launch
+    spec = terms.spec(run, settings.author, Pins())
     preview = _ask(Inquiry(spec=spec, earlier=earlier), settings)
     try:
         terms.check([launch])
@@ -65,8 +65,7 @@ def spec_of(plan: Plan, terms: Terms) -> RunSpec:
             f"{plan.queue_revision}"
         )
     terms.check([plan.launch])
-    prepared = Prepared(plan.launch.model_copy(update={"name": plan.name}), "")
-    spec = terms.spec(plan.run_id, prepared, plan.author, Pins())
+    spec = terms.spec(NewRun(plan.run_id, plan.name, plan.launch), plan.author, Pins())
     if spec_digest(spec) != plan.spec_digest:
         raise Conflict(f"the plan of run {plan.run_id} was changed after it was made; plan again")
     return spec.model_copy(update={"planned": plan.preview.digest})

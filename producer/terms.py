@@ -11,9 +11,9 @@ from broker_config.placeholders import Value
 from broker_config.priorities import Priority
 from broker_config.queues import QueueRecord
 from broker_config.rights import Rights
-from broker_config.runs import Launch, RunId, RunSpec, now
+from broker_config.runs import Launch, RunSpec, now
 from broker_config.templates import check_values
-from producer.launches import Prepared
+from producer.launches import NewRun
 from producer.pinning import Pins
 
 
@@ -63,16 +63,16 @@ class Terms:
             return {}
         return check_values(variables, launch.template_variables, self._what)
 
-    def spec(self, run_id: RunId, prepared: Prepared, author: str, pins: Pins) -> RunSpec:
+    def spec(self, run: NewRun, author: str, pins: Pins) -> RunSpec:
         """What an agent will carry out.
 
         Raises:
             InvalidRequest, TemporaryError: as for `values`, and as `pins` does for a queue that pins images.
         """
-        launch = prepared.launch
+        launch = run.launch
         return RunSpec(
-            id=run_id,
-            name=prepared.name(run_id),
+            id=run.id,
+            name=run.name,
             queue=self.record.queue,
             queue_revision=self.record.revision,
             job=pins.job(launch.job, self.record.queue),
