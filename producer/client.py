@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, Unpack
 
 from broker_config.build_requests import BuildAnswer, BuildRequest
-from broker_config.errors import CodeNotStored, LaunchyardError, NotFound
+from broker_config.errors import CodeNotStored, LaunchyardError
 from broker_config.frozen import parse
 from broker_config.named_jobs import JobVersion
 from broker_config.plans import Plan
@@ -15,12 +15,12 @@ from broker_config.queues import full_name
 from broker_config.runs import Launch, Run, RunId
 from broker_config.settings import Settings, load_settings
 from broker_config.store import Store
-from broker_config.store.queues import QueueStore
 from producer.asking import ask
 from producer.handle import RunHandle
+from producer.installation import Agents, Code, Images, Installation, Orphans, Queues
 from producer.launches import LaunchFields, NewRun, Preparation
-from producer.launching import Launcher
 from producer.named_jobs import Jobs
+from producer.on_broker import OnBroker
 from producer.packing import Archive
 from producer.progress import Progress, Silent
 from producer.storing import store
@@ -41,24 +41,44 @@ class Client:
             self.settings = load_settings(**overrides)
         else:
             self.settings = parse(Settings, {**settings.model_dump(), **overrides}, "settings")
-        self.store = Store(self.settings)
         self.progress: Progress = Silent()
-        self._queues = self.store.queues.for_author()
-        self._launcher = Launcher(self.store, self.settings)
+        self._installation: Installation = OnBroker(Store(self.settings), self.settings)
+        self._launches = self._installation.launches
+        self._runs = self._installation.runs
 
     @property
-    def queues(self) -> QueueStore:
+    def queues(self) -> Queues:
         """Create, read, edit, pause and delete queues, but not other authors' private ones."""
-        return self._queues
+        return self._installation.queues
 
     @property
     def jobs(self) -> Jobs:
         """Create and read named jobs."""
-        return Jobs(self.store, self.settings, self.progress)
+        return Jobs(self._installation, self.settings.largest_code_bytes, self.progress)
+
+    @property
+    def agents(self) -> Agents:
+        """See agents, and say what they are to do."""
+        return self._installation.agents
+
+    @property
+    def orphans(self) -> Orphans:
+        """See and remove objects at the targets that belong to no run."""
+        return self._installation.orphans
+
+    @property
+    def images(self) -> Images:
+        """See and remove what was built."""
+        return self._installation.images
+
+    @property
+    def code(self) -> Code:
+        """See and drop code archives."""
+        return self._installation.code
 
     def close(self) -> None:
         """Close the connections."""
-        self.store.close()
+        self._installation.close()
 
     def __enter__(self) -> Client:
         return self
@@ -94,7 +114,7 @@ class Client:
                 the target has against it is among the notes of the plan.
         """
         run = self._considered(fields)
-        return self._launcher.plan(run, self.run(diff).run.spec if diff else None)
+        return self._launches.plan(run, self.run(diff).run.spec if diff else None)
 
     def build(self, *, dockerfile_only: bool = False, **fields: Unpack[LaunchFields]) -> BuildAnswer:
         """Build the image of a launch on this machine, and launch nothing. The fields are those of `launch`.
@@ -105,7 +125,7 @@ class Client:
             InvalidRequest, NotFound, BrokerUnavailable, NotPermitted: as for `launch`.
             LaunchyardError: when there is nothing to build, or the build failed; the text says why.
         """
-        spec = self._launcher.spec(self._considered(fields))
+        spec = self._launches.spec(self._considered(fields))
         question = BuildRequest(spec=spec, dockerfile_only=dockerfile_only)
         answer = BuildAnswer.model_validate_json(ask("workers.build", question, self.settings, shows_stderr=True))
         if answer.error:
@@ -120,7 +140,7 @@ class Client:
             Conflict: when the queue was edited since, or the plan was changed.
             NotFound, TemporaryError: as for `launch`.
         """
-        return self._handle(self._launcher.enqueue_plan(plan))
+        return self._handle(self._launches.enqueue_plan(plan))
 
     def enqueue_many(self, launches: Iterable[Launch | LaunchFields]) -> list[RunHandle]:
         """Put many jobs on their queues; the handles are in the order given.
@@ -136,21 +156,21 @@ class Client:
         runs = [one.new_run() for one in prepared]
         archives = {id(one.archive): one.archive for one in prepared if one.archive}.values()
         if archives:
-            self._launcher.check(runs)
+            self._launches.check(runs)
             self._store(archives)
         try:
-            written = self._launcher.enqueue(runs)
+            written = self._launches.enqueue(runs)
         except CodeNotStored:
             # It was stored so long ago that it was swept away: this process was stopped, or a failover took it.
             if not archives:
                 raise
             self._store(archives)
-            written = self._launcher.enqueue(runs)
+            written = self._launches.enqueue(runs)
         return [self._handle(run_id) for run_id in written]
 
     def _store(self, archives: Iterable[Archive]) -> None:
         for archive in archives:
-            store(self.store.code, archive, self.progress)
+            store(self.code, archive, self.progress)
 
     def queue(self, name: str) -> QueueHandle:
         """The queue of that name, as it is now.
@@ -167,20 +187,16 @@ class Client:
             NotFound: when there is none, or it is on a private queue of another author.
             InvalidRequest: when there are several.
         """
-        found = self.store.runs.find(id_or_prefix)
-        if found.spec.queue.is_hidden_from(self.settings.author):
-            raise NotFound(f"run {id_or_prefix!r} is on a private queue of {found.spec.queue.entity!r}")
+        found = self._runs.find(id_or_prefix)
         return self._handle(found.id, found)
 
     def runs(self) -> Iterator[RunHandle]:
         """All runs that are kept, newest first."""
-        for run in self.store.runs.newest():
-            if run.spec.queue.is_hidden_from(self.settings.author):
-                continue
+        for run in self._runs.newest():
             yield self._handle(run.id, run)
 
     def _handle(self, run_id: RunId, run: Run | None = None) -> RunHandle:
-        return RunHandle(self.store, run_id, self.settings.author, run)
+        return RunHandle(self._runs, run_id, run)
 
     def _preparation(self) -> Preparation:
         return Preparation(self.settings.largest_code_bytes, self.progress, self._find_job)

@@ -11,9 +11,9 @@ from typing import NamedTuple
 from broker_config.errors import BrokerUnavailable, RunUnsuccessful, WaitTimeout
 from broker_config.runs import Event, Run, RunId
 from broker_config.states import State
-from broker_config.store import Store
 from broker_config.store.feed import Place
 from broker_config.store.logs import LogEntry
+from producer.installation import Runs
 from producer.patience import ask_patiently
 
 BLOCK_SECONDS = 15.0
@@ -34,9 +34,8 @@ class RunHandle:
     is the record as it was last read.
     """
 
-    def __init__(self, store: Store, run_id: RunId, actor: str, run: Run | None = None) -> None:
-        self._store = store
-        self._actor = actor
+    def __init__(self, runs: Runs, run_id: RunId, run: Run | None = None) -> None:
+        self._runs = runs
         self._run = run
         self.id = run_id
 
@@ -75,7 +74,7 @@ class RunHandle:
         Raises:
             NotFound: when it has expired.
         """
-        self._run = self._store.runs.get(self.id)
+        self._run = self._runs.get(self.id)
         return self
 
     def _fresh(self) -> Run:
@@ -110,7 +109,7 @@ class RunHandle:
         position = "0-0"
         run = ask_patiently(self._fresh, deadline)
         while not run.state.is_terminal and (left := deadline - time.monotonic()) > 0:
-            read = partial(self._store.runs.events, self.id, position, min(left, BLOCK_SECONDS))
+            read = partial(self._runs.events, self.id, position, min(left, BLOCK_SECONDS))
             events = ask_patiently(read, deadline)
             position = events[-1][0] if events else position
             # A read without news looks at the record all the same: its events may have expired.
@@ -120,7 +119,7 @@ class RunHandle:
 
     def events(self) -> list[Event]:
         """What has happened to the run so far, oldest first."""
-        return [event for _, event in self._store.runs.events(self.id)]
+        return [event for _, event in self._runs.events(self.id)]
 
     def logs(self, *, follow: bool = False) -> Iterator[str]:
         """The lines that build and job printed so far; with `follow` all until the run has ended."""
@@ -135,7 +134,7 @@ class RunHandle:
     def log_lines(self) -> Iterator[LogLine]:
         """The lines so far, each with the stream that it is from."""
         position, lines = "0-0", _Lines()
-        while entries := self._store.logs.read(self.id, position):
+        while entries := self._runs.log(self.id, position):
             position = entries[-1].id
             for entry in entries:
                 yield from lines.of(entry)
@@ -151,7 +150,7 @@ class RunHandle:
         place, end, lines = Place(), None, _Lines()
         while True:
             # Lines are written before the end is; what a full page left over is read before the end is told.
-            read = partial(self._store.feed.read, self.id, place, None if end else BLOCK_SECONDS)
+            read = partial(self._runs.feed, self.id, place, None if end else BLOCK_SECONDS)
             items, place = ask_patiently(read, math.inf)
             for item in items:
                 if isinstance(item, LogEntry):
@@ -168,7 +167,7 @@ class RunHandle:
 
     def cancel(self) -> RunHandle:
         """Ask for the end of the run: at once when it is queued, else as soon as its target has ended it."""
-        self._run = self._store.runs.request_cancel(self.refresh().run, self._actor)
+        self._run = self._runs.cancel(self.id)
         return self
 
 

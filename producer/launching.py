@@ -39,7 +39,7 @@ class Launcher:
     def __init__(self, store: Store, settings: Settings) -> None:
         self._runs = store.runs
         self._settings = settings
-        self._queues = store.queues.for_author()
+        self._queues = store.queues.for_author(settings.author)
         self._terms: dict[str, Terms] = {}
         # Behind Sentinel another server takes over by itself. One that stands alone may be away for ever.
         self._failover_seconds = FAILOVER_SECONDS if sentinels.read(settings.broker_url) else 0.0

@@ -9,8 +9,7 @@ from typing import Any, Unpack
 from broker_config.frozen import parse
 from broker_config.named_jobs import JobDefinition, JobVersion, parse_reference
 from broker_config.queues import DEFAULT_ENTITY
-from broker_config.settings import Settings
-from broker_config.store import Store
+from producer.installation import Installation
 from producer.launches import JobFields, Preparation
 from producer.progress import Progress
 from producer.sources import Given
@@ -34,9 +33,10 @@ class NewVersion(JobFields, total=False):
 class Jobs:
     """The named jobs of one installation."""
 
-    def __init__(self, store: Store, settings: Settings, progress: Progress) -> None:
-        self._store = store
-        self._settings = settings
+    def __init__(self, installation: Installation, largest_code_bytes: int, progress: Progress) -> None:
+        self._code = installation.code
+        self._jobs = installation.jobs
+        self._largest_code_bytes = largest_code_bytes
         self._progress = progress
 
     def create(self, **fields: Unpack[NewVersion]) -> JobVersion:
@@ -49,7 +49,7 @@ class Jobs:
         """
         about = {name: fields.get(name) for name in ("entity", "project", "description", "inputs")}
         ours = {*about, "name", "aliases"}
-        made = Preparation(self._settings.largest_code_bytes, self._progress).job(
+        made = Preparation(self._largest_code_bytes, self._progress).job(
             {name: value for name, value in fields.items() if name not in ours}
         )
         name = fields.get("name") or re.sub(r"[^A-Za-z0-9._-]+", "-", made.hint)[:_NAME_LENGTH].strip("._-")
@@ -66,8 +66,8 @@ class Jobs:
             f"job {name!r}",
         )
         if made.archive:
-            store(self._store.code, made.archive, self._progress)
-        return self._store.jobs.create(definition, self._settings.author, fields.get("aliases", ()))
+            store(self._code, made.archive, self._progress)
+        return self._jobs.create(definition, fields.get("aliases", ()))
 
     def get(self, reference: str, entity: str | None = None) -> JobVersion:
         """The version that a reference such as `train:v2` means; `entity` counts when the reference names none.
@@ -76,7 +76,7 @@ class Jobs:
             InvalidRequest: when it is no reference.
             NotFound: when there is no such version.
         """
-        return self._store.jobs.get(entity or DEFAULT_ENTITY, parse_reference(reference))
+        return self._jobs.get(entity or DEFAULT_ENTITY, parse_reference(reference))
 
     def versions(self, reference: str, entity: str | None = None) -> list[JobVersion]:
         """All versions of the job that a reference means, newest first.
@@ -85,8 +85,8 @@ class Jobs:
             InvalidRequest, NotFound: as for `get`.
         """
         definition = self.get(reference, entity).definition
-        return self._store.jobs.versions(definition.entity, definition.name)
+        return self._jobs.versions(definition.entity, definition.name)
 
     def list(self) -> list[JobVersion]:
         """The newest version of every job."""
-        return self._store.jobs.list()
+        return self._jobs.list()

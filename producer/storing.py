@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from broker_config.store.code import CodeStore
+from producer.installation import Code
 from producer.packing import Archive
 from producer.progress import Meter, Progress, Watched
 
 
-def store(code: CodeStore, archive: Archive, progress: Progress) -> None:
+def store(code: Code, archive: Archive, progress: Progress) -> None:
     """Put an archive, and tell how far it is.
 
     Raises:

@@ -31,9 +31,9 @@ class QueueStore:
         self._author = author
         self._hides_private = False
 
-    def for_author(self) -> QueueStore:
-        """The same queues without the private ones of other authors."""
-        seen = QueueStore(self._client, self._keys, self._script, self._author)
+    def for_author(self, author: str) -> QueueStore:
+        """The same queues as an author sees and changes them: without the private ones of others."""
+        seen = QueueStore(self._client, self._keys, self._script, author)
         seen._hides_private = True
         return seen
 

@@ -11,7 +11,7 @@ import click
 
 from broker_config.queues import full_name
 from broker_config.settings import environment_for
-from broker_config.store.agents import Mode, Wish
+from broker_config.store.agents import Mode
 from producer.cli import documents, orphans, output
 from producer.cli.programs import AgentOptions, agent_arguments, check_arguments
 from producer.cli.session import Session, json_option, pass_session
@@ -24,7 +24,7 @@ WAIT_SECONDS = 0.5
 @pass_session
 def agents(session: Session) -> None:
     """List the agents, and whether they are alive."""
-    found = session.client.store.agents.list()
+    found = session.client.agents.list()
     if session.as_json:
         output.document({"agents": [documents.agent(info, alive) for info, alive in found]})
         return
@@ -46,7 +46,7 @@ def agents(session: Session) -> None:
         ],
         empty="No agent is there.",
     )
-    if lost := {orphan.name for orphan in session.client.store.orphans.list()}:
+    if lost := {orphan.name for orphan in session.client.orphans.list()}:
         output.note(f"objects at the targets that belong to no run: {len(lost)}; see launchyard agent orphans")
     output.next_command("launchyard runs" if found else "launchyard agent -q QUEUE")
 
@@ -62,7 +62,7 @@ _CONFIG = click.option(
 def _check_queues(session: Session, given: AgentOptions) -> None:
     """An unknown queue is told here. Whose queue a plain name means may be said by the agent's config alone."""
     # An agent works for everybody, so other authors' private queues count as well.
-    store = session.client.store.queues
+    store = session.store.queues
     known = {record.queue.name for record in store.list()} if given.entity is None else set()
     for queue in given.queues:
         if queue not in known:
@@ -159,15 +159,13 @@ def resume(session: Session, name: str) -> None:
 def drain(session: Session, name: str, reason: str, wait: bool) -> None:
     """Have an agent take nothing new, and stop when its last run has ended."""
     full_name = _wish(session, name, Mode.DRAINING, reason)
-    while wait and any(info.name == full_name and alive for info, alive in session.client.store.agents.list()):
+    while wait and any(info.name == full_name and alive for info, alive in session.client.agents.list()):
         time.sleep(WAIT_SECONDS)
     output.next_command("launchyard agents")
 
 
 def _wish(session: Session, name: str, mode: Mode, reason: str = "") -> str:
-    agents = session.client.store.agents
-    info, is_alive = agents.get(name)
-    agents.set_wish(info.name, Wish(mode=mode, reason=reason, by=session.settings.author))
+    info, is_alive = session.client.agents.wish(name, mode, reason)
     if session.as_json:
         output.document({"agent": info.name, "mode": mode, "reason": reason})
     else:

@@ -22,7 +22,7 @@ def group() -> None:
 @pass_session
 def list_(session: Session) -> None:
     """List the code archives that are stored, and until when."""
-    records = session.client.store.code.list()
+    records = session.client.code.list()
     if session.as_json:
         output.document({"archives": [record.model_dump(mode="json") for record in records]})
         return
@@ -42,7 +42,7 @@ def prune(session: Session, finished: bool, dry_run: bool) -> None:
     What a waiting or live run or a named job needs is never dropped, nor what was stored or launched a day ago or less
     unless --finished is given. A launch that is being made just now stores its code again.
     """
-    code = session.client.store.code
+    code = session.client.code
     dropped = code.unneeded(also_finished=finished) if dry_run else code.prune(also_finished=finished)
     if session.as_json:
         output.document({"dropped": [record.model_dump(mode="json") for record in dropped], "dry_run": dry_run})

@@ -82,13 +82,13 @@ def _is_served(session: Session, queue: str) -> bool:
     """Whether an agent serves the queue. One that was killed here a moment ago still holds its lease."""
     return any(
         alive and queue in info.queues and (info.host != socket.gethostname() or psutil.pid_exists(info.pid))
-        for info, alive in session.client.store.agents.list()
+        for info, alive in session.client.agents.list()
     )
 
 
 def _start_agent(session: Session, yard: Yard, queue: str) -> None:
     agent = yard.start_agent(queue, [queue], max_jobs=1)
-    yard.wait_for_agent(session.client.store, agent)
+    yard.wait_for_agent(session.store, agent)
     shower(session)("agent", f"serves {queue} (pid {agent.pid})")
 
 

@@ -31,11 +31,11 @@ def group(ctx: click.Context, session: Session) -> None:
 
 
 def _list(session: Session) -> None:
-    found = session.client.store.images.all()
+    found = session.client.images.all()
     if session.as_json:
         output.document({"images": [document(image) for image in found]})
         return
-    removals = session.client.store.images.removals()
+    removals = session.client.images.removals()
     output.table(
         ("KEY", "BUILT", "TOOK", "SIZE", "USED", "RUN", "REMOVAL", "SOURCE", "IMAGE"),
         [_row(image, removals.get(image.id)) for image in found],
@@ -65,7 +65,7 @@ def _row(image: Image, removal: Removal | None) -> tuple[str, ...]:
 @pass_session
 def show(session: Session, image: str) -> None:
     """Show all about an image. IMAGE is its key, as much of it as is unique, or its reference."""
-    found = session.client.store.images.find(image)
+    found = session.client.images.find(image)
     if session.as_json:
         output.document(document(found))
         return
@@ -101,10 +101,10 @@ def prune(session: Session, older_than: timedelta | None, keep_bytes: int | None
     """
     if older_than is None and keep_bytes is None:
         raise click.UsageError("say what is too much: --older-than 30d, --keep-bytes 50GB, or both")
-    images = session.client.store.images
+    images = session.client.images
     chosen = prunable(images.all(), now() - older_than if older_than is not None else None, keep_bytes)
     for image in () if dry_run else chosen:
-        images.request_removal(image.id, session.settings.author)
+        images.remove(image.id)
     if session.as_json:
         output.document({"chosen": [document(image) for image in chosen], "dry_run": dry_run})
         return

@@ -9,10 +9,10 @@ import click
 from broker_config.errors import Conflict, InvalidConfig, InvalidRequest, NotFound
 from broker_config.findings import Finding
 from broker_config.queues import Queue
-from broker_config.store.queues import QueueStore
 from broker_config.texts import read_file
 from producer.cli import documents, drafts, output
 from producer.cli.session import Session, json_option, pass_session
+from producer.installation import Queues
 from producer.wandb_queues import Imported, queues_in
 
 
@@ -61,7 +61,7 @@ def _check(queue: Queue) -> list[Finding]:
         raise InvalidConfig(str(error), named) from error
 
 
-def _action(store: QueueStore, queue: Queue, replace: bool) -> str:
+def _action(store: Queues, queue: Queue, replace: bool) -> str:
     """`create`, `edit`, or nothing for a queue that is there as it is.
 
     Raises:
@@ -88,7 +88,7 @@ def _over(present: Queue, queue: Queue) -> Queue:
     return present.model_copy(update={name: getattr(queue, name) for name in queue.model_fields_set})
 
 
-def _write(store: QueueStore, queue: Queue, action: str) -> None:
+def _write(store: Queues, queue: Queue, action: str) -> None:
     if action == "create":
         store.create(queue)
     elif action == "edit":

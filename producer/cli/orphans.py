@@ -22,11 +22,11 @@ def orphans(session: Session, names: tuple[str, ...]) -> None:
     An agent that reaches the object ends and removes it; the list tells what became of it. When the broker has lost
     its data, running jobs are listed too: first run `launchyard recover`.
     """
-    store = session.client.store.orphans
+    store = session.client.orphans
     found = store.list()
     _check(names, {orphan.name for orphan in found})
     for name in names:
-        store.request_removal(name, session.settings.author)
+        store.remove(name)
     removals = store.removals()
     if session.as_json:
         output.document(

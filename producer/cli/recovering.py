@@ -46,7 +46,7 @@ def recover(session: Session, /, resources: tuple[str, ...], queues: tuple[str, 
 
 
 def _findings(session: Session, arguments: list[str]) -> Iterator[dict[str, Any]]:
-    session.client.store.queues.list()  # an error of the connection is told here, in the usual way
+    session.store.queues.list()  # an error of the connection is told here, in the usual way
     program = subprocess.Popen(
         arguments,
         env=environment_for(session.settings),

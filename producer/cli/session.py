@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from broker_config.settings import Settings, load_settings
+from broker_config.store import Store
 from producer.cli.progress import Shown
 from producer.client import Client
 
@@ -34,6 +35,11 @@ class Session:
         if not self.as_json:
             client.progress = Shown()
         return client
+
+    @cached_property
+    def store(self) -> Store:
+        """The broker itself, for the commands of those who run agents and brokers."""
+        return Store(self.settings)
 
 
 pass_session = click.make_pass_decorator(Session, ensure=True)

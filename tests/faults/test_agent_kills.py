@@ -53,7 +53,7 @@ def test_a_run_survives_the_death_of_its_agent(
 
         # Then
         yard.check(run)
-        events = [event for _, event in yard.client.store.runs.events(run.id)]
+        events = [event for _, event in yard.store.runs.events(run.id)]
         after = taken_up(events, struck)
         assert (after or 0.0) < BOUND_SECONDS[fault]
         table.add(Cell(fault, step, target, after, ended_after(events, struck)))

@@ -26,7 +26,7 @@ def _strike(yard: Yard, step: Step) -> tuple[RunId, float, AgentProcess]:
     run_id = yard.launch(step, Effect.PARK)
     if step is Step.RUNS:
         yard.wait_until_it_runs(run_id)
-        (agent,) = (agent for agent in yard.agents if agent.name == yard.client.store.runs.get(run_id).agent)
+        (agent,) = (agent for agent in yard.agents if agent.name == yard.store.runs.get(run_id).agent)
     else:
         yard.fuse.wait_until_burnt()
         (agent,) = (agent for agent in yard.agents if agent.pid == yard.fuse.burnt_by)
@@ -50,7 +50,7 @@ def test_a_run_survives_the_stop_of_its_agent(
 
         # Then
         yard.check(run)
-        events = [event for _, event in yard.client.store.runs.events(run.id)]
+        events = [event for _, event in yard.store.runs.events(run.id)]
         after = taken_up(events, struck, gone=stopped.name)
         assert (after or 0.0) < BOUND_SECONDS, events
         table.add(Cell(fault, step, target, after, ended_after(events, struck)))

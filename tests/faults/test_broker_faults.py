@@ -69,5 +69,5 @@ def test_a_run_survives_a_fault_of_the_broker(
 
         # Then
         yard.check(run)
-        events = [event for _, event in yard.client.store.runs.events(run.id)]
+        events = [event for _, event in yard.store.runs.events(run.id)]
         table.add(Cell(fault, step, target, taken_up(events, struck), ended_after(events, struck)))

@@ -24,7 +24,7 @@ def test_a_run_is_cancelled_wherever_it_is(step: Step, yards: Borrow) -> None:
         yard.fuse.wait_until_burnt()
 
         # When
-        runs = yard.client.store.runs
+        runs = yard.store.runs
         runs.request_cancel(runs.get(run_id), "alice")
         yard.fuse.let_go()
         run = yard.wait_until_it_ended(run_id)

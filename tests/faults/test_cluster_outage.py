@@ -45,6 +45,7 @@ class Herd:
         self.way: ClusterProxy = yard.jobs.way
         self.home = yard.home
         self._client = yard.client
+        self._store = yard.store
         self._space = space
         self.queue = f"herd-{space}"
         self.runs: list[RunId] = []
@@ -81,13 +82,13 @@ class Herd:
         return {one["metadata"]["name"] for one in cluster().get(PODS.path(self._space))["items"]}
 
     def now(self) -> dict[RunId, Run]:
-        return {run.id: run for run in self._client.store.runs.get_many(self.runs)}
+        return {run.id: run for run in self._store.runs.get_many(self.runs)}
 
     def counted(self) -> Counter[tuple[State, Reason]]:
         return Counter((run.state, run.reason) for run in self.now().values())
 
     def times_ended(self) -> Counter[int]:
-        return Counter(ends([event for _, event in self._client.store.runs.events(one)]) for one in self.runs)
+        return Counter(ends([event for _, event in self._store.runs.events(one)]) for one in self.runs)
 
 
 def _name(run_id: RunId) -> str:
@@ -167,7 +168,7 @@ def test_an_agent_whose_cluster_holds_back_all_answers_keeps_its_lease(yards: Bo
         until = time.time() + 3 * LEASE_SECONDS
         # Then
         while time.time() < until:
-            assert is_alive(yard.client.store, HERDER)
+            assert is_alive(yard.store, HERDER)
             time.sleep(0.1)
         # When
         those.way.thaw()

@@ -14,6 +14,7 @@ from broker_config.errors import NotReplicated, StaleWrite
 from broker_config.queues import Queue
 from broker_config.settings import Settings
 from broker_config.states import State
+from broker_config.store import Store
 from producer import Client, RunHandle
 from tests.agents import AgentProcess, eventually
 from tests.broker_config.conftest import Hand
@@ -117,7 +118,7 @@ def test_a_launch_that_no_replica_has_says_so_and_is_not_done_twice(group: Failo
 
 def test_a_record_that_a_failover_lost_is_told_from_one_that_replicas_have(group: Failover, client: Client) -> None:
     # Given a claim that the replica does not know
-    store = client.store
+    store = Store(client.settings)
     hand = Hand(store, store.queues.get("gpu-queue"))
     (run,) = hand.enqueue()
     dead, heir = group.primary, group.replica

@@ -14,6 +14,7 @@ from broker_config.embedded import EmbeddedBroker
 from broker_config.runs import Run, RunId
 from broker_config.settings import Settings
 from broker_config.states import State
+from broker_config.store import Store
 from producer import Client
 from tests.agents import AgentProcess, eventually
 from tests.faults.fuse import Effect, Fuse
@@ -54,6 +55,7 @@ class Yard:
         keys = SIGNING_KEYS if target == "local-process" else None
         mine = Settings(home=self.home, broker_url=self.broker.url, author="tester", signing_keys=keys)
         self.client = Client(mine)
+        self.store = Store(mine)
         self.fuse = Fuse(self.home)
         self.fuse.target = target
         self.jobs = Jobs(target, self.home)
@@ -82,20 +84,20 @@ class Yard:
 
     def wait_until_it_runs(self, run_id: RunId, seconds: float = END_SECONDS) -> Run:
         """The run, once it is RUNNING and has printed something."""
-        runs, logs = self.client.store.runs, self.client.store.logs
+        runs, logs = self.store.runs, self.store.logs
         eventually(lambda: runs.get(run_id).state is State.RUNNING and bool(logs.read(run_id)), "the job runs", seconds)
         return runs.get(run_id)
 
     def wait_until_it_ended(self, run_id: RunId, seconds: float = END_SECONDS) -> Run:
         """The run, once it has ended."""
-        runs = self.client.store.runs
+        runs = self.store.runs
         eventually(lambda: runs.get(run_id).state.is_terminal, f"run {run_id} has ended", seconds)
         return runs.get(run_id)
 
     def check(self, run: Run) -> None:
         """One job, one end, told the same way everywhere, with the whole log, and nothing left at the target."""
-        events = [event for _, event in self.client.store.runs.events(run.id)]
-        lines = [line for batch in self.client.store.logs.read(run.id) if batch.stream == "job" for line in batch.lines]
+        events = [event for _, event in self.store.runs.events(run.id)]
+        lines = [line for batch in self.store.logs.read(run.id) if batch.stream == "job" for line in batch.lines]
         result = AsyncResult(run.id, app=create_app(self.client.settings))
         assert (run.state, run.exit_code, run.attempt) == (State.SUCCEEDED, 0, 1), run.text
         begun = self.jobs.times_begun(run)
@@ -115,13 +117,14 @@ class Yard:
 
     def _all_places_are_free(self) -> bool:
         alive = {agent.name for agent in self.agents if agent.is_alive}
-        return all(info.live == 0 for info, _ in self.client.store.agents.list() if info.name in alive)
+        return all(info.live == 0 for info, _ in self.store.agents.list() if info.name in alive)
 
     def close(self) -> None:
         """End what was started, and remove what is left."""
         for agent in self.agents:
             agent.kill()
         self.client.close()
+        self.store.close()
         self.proxy.close()
         self.broker.stop()
         self.jobs.remove()

@@ -43,8 +43,8 @@ def keys_of(admin: redis.Redis) -> set[str]:
     return {key for key in admin.scan_iter() if ":agent" not in key}
 
 
-def lines_of(client: Client, handle: RunHandle) -> list[str]:
-    return [line for batch in client.store.logs.read(handle.id) for line in batch.lines]
+def lines_of(handle: RunHandle) -> list[str]:
+    return [*handle.logs()]
 
 
 def test_a_full_broker_takes_no_run_and_loses_none(settings: Settings, admin: redis.Redis) -> None:
@@ -81,7 +81,7 @@ def test_a_full_broker_takes_no_run_and_loses_none(settings: Settings, admin: re
         assert agent.stop() == 0
         submissions = StubTarget(settings.home).submissions()
         assert len(submissions) == len(set(submissions)) == 5
-        logs = [lines_of(client, handle) for handle in handles if handle.succeeded]
+        logs = [lines_of(handle) for handle in handles if handle.succeeded]
         assert all(log == LINES[: len(log)] for log in logs)
         assert logs[-1] == LINES
 

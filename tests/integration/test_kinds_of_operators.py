@@ -53,12 +53,12 @@ class Lab:
         """The run, once it is there for that reason."""
 
         def look() -> bool:
-            run = self.client.store.runs.get(run_id)
+            run = self.client.run(run_id).run
             assert run.state is state or not run.state.is_terminal, run.text
             return (run.state, run.reason) == (state, reason)
 
         eventually(look, f"{state} for {reason}", 60)
-        return self.client.store.runs.get(run_id)
+        return self.client.run(run_id).run
 
 
 @pytest.fixture
@@ -87,6 +87,6 @@ def test_a_run_that_kueue_takes_back_has_not_ended_and_ends_by_the_worker_that_f
     # Then
     run = lab.run_with(run_id, State.FAILED, Reason.EXITED)
     assert (run.exit_code, run.failure, run.attempt) == (3, FailureClass.USER, 1)
-    lines = [line for batch in lab.client.store.logs.read(run_id) if batch.stream == "job" for line in batch.lines]
+    lines = [line.text for line in lab.client.run(run_id).log_lines() if line.stream == "job"]
     assert len(lines) == 2
     assert all(line.endswith("-worker-0 pytorch] on") for line in lines)

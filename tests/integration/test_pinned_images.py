@@ -38,7 +38,7 @@ def test_a_tag_that_moves_between_two_attempts_changes_nothing(
     assert (ended.state, ended.attempt) == (State.FAILED, 2)
     assert (ended.pinned_source, ended.image) == (pinned, pinned.image)
     assert ended.spec.job.source == ImageSource(image=f"{server.address}/team/train:v1")
-    reasons = [event.reason for _, event in client.store.runs.events(handle.id)]
+    reasons = [event.reason for event in handle.events()]
     assert reasons.count(Reason.SOURCE_PINNED) == 1
 
 

@@ -63,15 +63,14 @@ class Lab:
         return self._handles[-1]
 
     def run(self, run_id: RunId) -> Run:
-        return self._client.store.runs.get(run_id)
+        return self._client.run(run_id).run
 
     def ended(self, handle: RunHandle) -> Run:
         eventually(lambda: self.run(handle.id).state.is_terminal, "the run has ended", 60)
         return self.run(handle.id)
 
     def lines(self, run: Run) -> list[str]:
-        batches = self._client.store.logs.read(run.id)
-        return [line for batch in batches if batch.stream == "job" for line in batch.lines]
+        return [line.text for line in self._client.run(run.id).log_lines() if line.stream == "job"]
 
     def kill(self, run: Run) -> None:
         """Kill the job as somebody else on the machine does."""

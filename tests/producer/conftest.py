@@ -5,9 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from broker_config.connection import connect
 from broker_config.runs import Run
 from broker_config.settings import Settings
 from broker_config.states import FailureClass, Reason, State
@@ -52,6 +54,14 @@ class HandAgent:
 def client(settings: Settings) -> Iterator[Client]:
     with Client(settings) as client:
         yield client
+
+
+@pytest.fixture
+def broker_client(settings: Settings) -> Iterator[Any]:
+    """The broker as `redis-cli` sees it."""
+    client = connect(settings)
+    yield client
+    client.close()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -161,16 +162,16 @@ def test_a_queue_that_was_deleted_since_the_last_launch_is_not_found(client: Cli
         client.launch(queue="short-lived", source=IMAGE)
 
 
-def test_a_known_queue_costs_a_launch_one_command(client: Client, queue: QueueRecord) -> None:
+def test_a_known_queue_costs_a_launch_one_command(client: Client, queue: QueueRecord, broker_client: Any) -> None:
     # Given a client that has launched on the queue before
     client.launch(queue="gpu-queue", source=IMAGE)
-    before = client.store.runs._client.info("commandstats")
+    before = broker_client.info("commandstats")
 
     # When it launches again
     client.launch(queue="gpu-queue", source=IMAGE)
 
     # Then one script ran for it, and the queue was not read
-    after = client.store.runs._client.info("commandstats")
+    after = broker_client.info("commandstats")
     assert after["cmdstat_evalsha"]["calls"] - before["cmdstat_evalsha"]["calls"] == 1
     assert after["cmdstat_hgetall"]["calls"] == before["cmdstat_hgetall"]["calls"]
 

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,19 +73,19 @@ def test_wait_raises_for_a_failed_run_only_when_asked(run: RunHandle, agent: Han
         run.wait(timeout=SOON, raise_on_failure=True)
 
 
-def test_an_ended_run_is_not_asked_about_again(run: RunHandle, agent: HandAgent, client: Client) -> None:
+def test_an_ended_run_is_not_asked_about_again(run: RunHandle, agent: HandAgent, broker_client: Any) -> None:
     # Given an ended run that was seen to end, and a broker that forgot it
     agent.finish(agent.start(run.id))
     assert run.succeeded
-    client.store.runs._client.flushall()
+    broker_client.flushall()
 
     # When it is asked again, then the handle answers by itself
     assert run.state is State.SUCCEEDED
 
 
-def test_a_run_that_is_forgotten_is_not_found(run: RunHandle, client: Client) -> None:
+def test_a_run_that_is_forgotten_is_not_found(run: RunHandle, broker_client: Any) -> None:
     # Given a run whose record has expired, when it is asked about, then that is said
-    client.store.runs._client.flushall()
+    broker_client.flushall()
     with pytest.raises(NotFound, match=r"does not exist, or ended longer ago"):
         run.refresh()
 
@@ -94,7 +95,7 @@ def test_waiting_survives_a_restart_of_the_broker(home: Path, beside: Callable[.
     broker = EmbeddedBroker(home)
     try:
         with Client(Settings(home=home, author="tester")) as client:
-            client.store.queues.create(Queue(name="q", resource="stub"))
+            client.queues.create(Queue(name="q", resource="stub"))
             run = client.launch(queue="q", source="python:3.11")
 
             # When the broker is stopped and started while the run is waited for, and the run ends afterwards
@@ -103,7 +104,7 @@ def test_waiting_survives_a_restart_of_the_broker(home: Path, beside: Callable[.
                 broker.stop()
                 time.sleep(1)
                 broker.ensure_running()
-                agent = HandAgent(client.store)
+                agent = HandAgent(Store(client.settings))
                 agent.finish(agent.start(run.id))
 
             beside(restart_and_finish)
@@ -118,7 +119,7 @@ def test_waiting_for_a_broker_that_stays_away_ends_in_time(home: Path) -> None:
     # Given a run on a broker that is stopped for good
     broker = EmbeddedBroker(home)
     with Client(Settings(home=home, author="tester")) as client:
-        client.store.queues.create(Queue(name="q", resource="stub"))
+        client.queues.create(Queue(name="q", resource="stub"))
         run = client.launch(queue="q", source="python:3.11")
         broker.stop()
 

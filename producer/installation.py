@@ -1,0 +1,181 @@
+"""What a client asks of an installation, whoever answers: the broker, or a server that stands before one.
+
+All of it is asked for one author, who sees no private queue of another one, nor its runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+from broker_config.images import Image
+from broker_config.jobs import CodeSource
+from broker_config.named_jobs import JobDefinition, JobReference, JobVersion
+from broker_config.plans import Plan
+from broker_config.queues import Queue, QueueRecord
+from broker_config.revisions import QueueRevision
+from broker_config.runs import Event, Run, RunId, RunSpec
+from broker_config.states import State
+from broker_config.store.agents import AgentInfo, Mode
+from broker_config.store.archives import ArchiveRecord
+from broker_config.store.code import Rewindable
+from broker_config.store.feed import News, Place
+from broker_config.store.logs import LogEntry
+from broker_config.store.orphans import Orphan, Removal
+from producer.launches import NewRun
+
+
+class Queues(Protocol):
+    """What each raises, `broker_config.store.queues.QueueStore` says."""
+
+    def create(self, queue: Queue) -> QueueRecord: ...
+
+    def edit(self, queue: Queue, expected: int | None = None, note: str = "") -> QueueRecord: ...
+
+    def delete(self, name: str) -> None: ...
+
+    def get(self, name: str) -> QueueRecord: ...
+
+    def counts(self, name: str) -> dict[State, int]: ...
+
+    def history(self, name: str) -> list[QueueRevision]: ...
+
+    def revision(self, name: str, number: int) -> QueueRevision: ...
+
+    def roll_back(self, name: str, number: int, expected: int | None = None) -> QueueRecord: ...
+
+    def set_paused(self, name: str, paused: bool, reason: str = "") -> QueueRecord: ...
+
+    def set_draining(self, name: str, draining: bool) -> QueueRecord: ...
+
+    def check_author(self, queue: Queue) -> None: ...
+
+    # The last one: behind it the word means it, and no more the type.
+    def list(self) -> list[QueueRecord]: ...
+
+
+class Launches(Protocol):
+    """What each raises, `producer.launching.Launcher` says."""
+
+    def check(self, runs: Sequence[NewRun]) -> None: ...
+
+    def enqueue(self, runs: Sequence[NewRun]) -> list[RunId]: ...
+
+    def enqueue_plan(self, plan: Plan) -> RunId: ...
+
+    def plan(self, run: NewRun, earlier: RunSpec | None = None) -> Plan: ...
+
+    def spec(self, run: NewRun) -> RunSpec: ...
+
+
+class Runs(Protocol):
+    """Each raises NotFound for a run that there is not, or not any more."""
+
+    def get(self, run_id: RunId) -> Run: ...
+
+    def find(self, prefix: str) -> Run:
+        """The run whose id begins like that.
+
+        Raises:
+            InvalidRequest: when there are several.
+        """
+
+    def newest(self) -> Iterator[Run]:
+        """All that are kept, newest first."""
+
+    def cancel(self, run_id: RunId) -> Run:
+        """Wish for its end."""
+
+    def events(
+        self, run_id: RunId, after: str = "0-0", block_seconds: float | None = None
+    ) -> list[tuple[str, Event]]: ...
+
+    def log(self, run_id: RunId, after: str = "0-0") -> list[LogEntry]: ...
+
+    def feed(self, run_id: RunId, after: Place, block_seconds: float | None = None) -> News: ...
+
+
+class Agents(Protocol):
+    def list(self) -> list[tuple[AgentInfo, bool]]:
+        """All agents by name, each with whether its lease is alive."""
+
+    def wish(self, name: str, mode: Mode, reason: str = "") -> tuple[AgentInfo, bool]:
+        """Say what an agent is to do; the agent, and whether it is alive.
+
+        Raises:
+            NotFound: when there is none of that name, or several.
+        """
+
+
+class Orphans(Protocol):
+    def list(self) -> list[Orphan]: ...
+
+    def remove(self, name: str) -> None:
+        """Wish that every agent which reaches the object removes it."""
+
+    def removals(self) -> Mapping[str, Removal]: ...
+
+
+class Images(Protocol):
+    def all(self) -> list[Image]: ...
+
+    def find(self, word: str) -> Image: ...
+
+    def remove(self, image_id: str) -> None:
+        """Wish that an agent which reaches the image removes it."""
+
+    def removals(self) -> Mapping[str, Removal]: ...
+
+
+class Code(Protocol):
+    """What each raises, `broker_config.store.code.CodeStore` says."""
+
+    def put(self, file: Rewindable, source: CodeSource) -> str: ...
+
+    def list(self) -> Sequence[ArchiveRecord]: ...
+
+    def unneeded(self, *, also_finished: bool) -> Sequence[ArchiveRecord]: ...
+
+    def prune(self, *, also_finished: bool) -> Sequence[ArchiveRecord]: ...
+
+
+class NamedJobs(Protocol):
+    """What each raises, `broker_config.store.jobs.JobStore` says."""
+
+    def create(self, definition: JobDefinition, aliases: Sequence[str] = ()) -> JobVersion: ...
+
+    def get(self, entity: str, reference: JobReference) -> JobVersion: ...
+
+    def versions(self, entity: str, name: str) -> list[JobVersion]: ...
+
+    def list(self) -> list[JobVersion]: ...
+
+
+class Installation(Protocol):
+    """Safe to share between threads."""
+
+    @property
+    def queues(self) -> Queues: ...
+
+    @property
+    def launches(self) -> Launches: ...
+
+    @property
+    def runs(self) -> Runs: ...
+
+    @property
+    def agents(self) -> Agents: ...
+
+    @property
+    def orphans(self) -> Orphans: ...
+
+    @property
+    def images(self) -> Images: ...
+
+    @property
+    def code(self) -> Code: ...
+
+    @property
+    def jobs(self) -> NamedJobs: ...
+
+    def close(self) -> None: ...

@@ -1,0 +1,142 @@
+"""An installation as its broker has it, for one author."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from broker_config.errors import NotFound
+from broker_config.images import Image
+from broker_config.named_jobs import JobDefinition, JobReference, JobVersion
+from broker_config.runs import Event, Run, RunId
+from broker_config.settings import Settings
+from broker_config.store import Store
+from broker_config.store.agents import AgentInfo, AgentStore, Mode, Wish
+from broker_config.store.feed import News, Place
+from broker_config.store.images import ImageStore
+from broker_config.store.jobs import JobStore
+from broker_config.store.logs import LogEntry
+from broker_config.store.orphans import Orphan, OrphanStore, Removal
+from producer.launching import Launcher
+
+
+class OnBroker:
+    """See `producer.installation.Installation`."""
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        """The author is that of the settings."""
+        author = settings.author
+        self._store = store
+        self.queues = store.queues.for_author(author)
+        self.launches = Launcher(store, settings)
+        self.runs = RunsOnBroker(store, author)
+        self.agents = AgentsOnBroker(store.agents, author)
+        self.orphans = OrphansOnBroker(store.orphans, author)
+        self.images = ImagesOnBroker(store.images, author)
+        self.code = store.code
+        self.jobs = JobsOnBroker(store.jobs, author)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._store.close()
+
+
+class RunsOnBroker:
+    """Runs, without those on other authors' private queues."""
+
+    def __init__(self, store: Store, author: str) -> None:
+        self._store = store
+        self._author = author
+
+    def get(self, run_id: RunId) -> Run:
+        return self._shown(self._store.runs.get(run_id), run_id)
+
+    def find(self, prefix: str) -> Run:
+        return self._shown(self._store.runs.find(prefix), prefix)
+
+    def newest(self) -> Iterator[Run]:
+        for run in self._store.runs.newest():
+            if not run.spec.queue.is_hidden_from(self._author):
+                yield run
+
+    def cancel(self, run_id: RunId) -> Run:
+        return self._store.runs.request_cancel(self.get(run_id), self._author)
+
+    def events(self, run_id: RunId, after: str = "0-0", block_seconds: float | None = None) -> list[tuple[str, Event]]:
+        return self._store.runs.events(run_id, after, block_seconds)
+
+    def log(self, run_id: RunId, after: str = "0-0") -> list[LogEntry]:
+        return self._store.logs.read(run_id, after)
+
+    def feed(self, run_id: RunId, after: Place, block_seconds: float | None = None) -> News:
+        return self._store.feed.read(run_id, after, block_seconds)
+
+    def _shown(self, run: Run, asked: str) -> Run:
+        queue = run.spec.queue
+        if queue.is_hidden_from(self._author):
+            raise NotFound(f"run {asked!r} is on a private queue of {queue.entity!r}")
+        return run
+
+
+class AgentsOnBroker:
+    def __init__(self, agents: AgentStore, author: str) -> None:
+        self._agents = agents
+        self._author = author
+
+    def list(self) -> list[tuple[AgentInfo, bool]]:
+        return self._agents.list()
+
+    def wish(self, name: str, mode: Mode, reason: str = "") -> tuple[AgentInfo, bool]:
+        info, is_alive = self._agents.get(name)
+        self._agents.set_wish(info.name, Wish(mode=mode, reason=reason, by=self._author))
+        return info, is_alive
+
+
+class OrphansOnBroker:
+    def __init__(self, orphans: OrphanStore, author: str) -> None:
+        self._orphans = orphans
+        self._author = author
+
+    def list(self) -> list[Orphan]:
+        return self._orphans.list()
+
+    def remove(self, name: str) -> None:
+        self._orphans.request_removal(name, self._author)
+
+    def removals(self) -> Mapping[str, Removal]:
+        return self._orphans.removals()
+
+
+class ImagesOnBroker:
+    def __init__(self, images: ImageStore, author: str) -> None:
+        self._images = images
+        self._author = author
+
+    def all(self) -> list[Image]:
+        return self._images.all()
+
+    def find(self, word: str) -> Image:
+        return self._images.find(word)
+
+    def remove(self, image_id: str) -> None:
+        self._images.request_removal(image_id, self._author)
+
+    def removals(self) -> Mapping[str, Removal]:
+        return self._images.removals()
+
+
+class JobsOnBroker:
+    def __init__(self, jobs: JobStore, author: str) -> None:
+        self._jobs = jobs
+        self._author = author
+
+    def create(self, definition: JobDefinition, aliases: Sequence[str] = ()) -> JobVersion:
+        return self._jobs.create(definition, self._author, aliases)
+
+    def get(self, entity: str, reference: JobReference) -> JobVersion:
+        return self._jobs.get(entity, reference)
+
+    def versions(self, entity: str, name: str) -> list[JobVersion]:
+        return self._jobs.versions(entity, name)
+
+    def list(self) -> list[JobVersion]:
+        return self._jobs.list()
