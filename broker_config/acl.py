@@ -25,7 +25,7 @@ CONNECTION = ("hello", "info", "ping", "select", "wait")
 SCRIPTS = ("evalsha", "script|load", "time")
 READ = (
     *("exists", "get", "hget", "hgetall", "hmget", "scard", "smembers", "xread", "xrevrange"),
-    *("zrange", "zrevrange", "zscan", "zscore"),
+    *("zrange", "zrevrange", "zrevrangebyscore", "zscan", "zscore"),
 )
 WRITE = (
     *("expire", "hdel", "hincrby", "hset", "lpush", "publish", "set", "setex"),
@@ -39,7 +39,7 @@ AGENT = (
     *(*CONNECTION, *SCRIPTS, *READ, *WRITE, *TRANSACTIONS),
     *("del", "incrby", "lindex", "rpop", "rpush", "unlink", "zrangebyscore"),
     # Celery's own.
-    *("brpop", "llen", "psubscribe", "punsubscribe", "script|exists", "zrevrangebyscore"),
+    *("brpop", "llen", "psubscribe", "punsubscribe", "script|exists"),
 )
 FLOWER = (
     *("hello", "ping", "select", *SCRIPTS, "script|exists", "exec", "multi"),

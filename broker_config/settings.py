@@ -35,6 +35,12 @@ class Settings(Frozen):
     Behind Sentinel: `sentinel://[user:password@]host:port,host:port/db?master=NAME`, `sentinels://` for TLS.
     """
 
+    server_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+$")
+    """The server to ask in the broker's place, for those who shall not reach the broker: `https://host`."""
+
+    api_key: str | None = None
+    """Who asks there."""
+
     broker_ca: Path | None = None
     """Certificate authority that signed the broker's certificate. None: the system's."""
 

@@ -21,6 +21,8 @@ from producer.installation import Agents, Code, Images, Installation, Orphans, Q
 from producer.launches import LaunchFields, NewRun, Preparation
 from producer.named_jobs import Jobs
 from producer.on_broker import OnBroker
+from producer.over_http.connection import Connection
+from producer.over_http.installation import OverHttp
 from producer.packing import Archive
 from producer.progress import Progress, Silent
 from producer.storing import store
@@ -42,7 +44,7 @@ class Client:
         else:
             self.settings = parse(Settings, {**settings.model_dump(), **overrides}, "settings")
         self.progress: Progress = Silent()
-        self._installation: Installation = OnBroker(Store(self.settings), self.settings)
+        self._installation = _installation(self.settings)
         self._launches = self._installation.launches
         self._runs = self._installation.runs
 
@@ -210,6 +212,12 @@ class Client:
         if prepared.archive:
             self._store([prepared.archive])
         return prepared.new_run()
+
+
+def _installation(settings: Settings) -> Installation:
+    if settings.server_url:
+        return OverHttp(Connection(settings.server_url, settings.api_key))
+    return OnBroker(Store(settings), settings)
 
 
 @cache

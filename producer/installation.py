@@ -80,8 +80,8 @@ class Runs(Protocol):
             InvalidRequest: when there are several.
         """
 
-    def newest(self) -> Iterator[Run]:
-        """All that are kept, newest first."""
+    def newest(self, cursor: str = "") -> Iterator[Run]:
+        """All that are kept, newest first; behind the run of a cursor (`broker_config.store.runs.cursor_of`)."""
 
     def cancel(self, run_id: RunId) -> Run:
         """Wish for its end."""

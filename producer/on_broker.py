@@ -53,8 +53,8 @@ class RunsOnBroker:
     def find(self, prefix: str) -> Run:
         return self._shown(self._store.runs.find(prefix), prefix)
 
-    def newest(self) -> Iterator[Run]:
-        for run in self._store.runs.newest():
+    def newest(self, cursor: str = "") -> Iterator[Run]:
+        for run in self._store.runs.newest(cursor):
             if not run.spec.queue.is_hidden_from(self._author):
                 yield run
 

@@ -15,7 +15,7 @@ from broker_config.messages import Order
 from broker_config.queues import QueueRecord
 from broker_config.runs import RUN_ID_PREFIX, Event, Launch, Run, RunId, RunSpec
 from broker_config.signing import Keyring
-from broker_config.states import Reason, State
+from broker_config.states import FailureClass, Reason, State
 from broker_config.store import streams
 from broker_config.store.changes import Change, Changer
 from broker_config.store.claims import Claimed, Claimer
@@ -28,6 +28,8 @@ CHANGE_ATTEMPTS = 50
 
 
 STANDINGS_OF_A_TRIP = 1000
+
+PAGE = 200
 
 
 class Standing(NamedTuple):
@@ -146,7 +148,9 @@ class RunStore:
             wish = {"cancel_requested_by": actor}
             if run.state is State.QUEUED:
                 text = f"Cancelled by {actor} before an agent took it."
-                return Change(State.CANCELLED, Reason.CANCELLED_BY_USER, text, actor, {**wish, "failure": "cancelled"})
+                return Change(
+                    State.CANCELLED, Reason.CANCELLED_BY_USER, text, actor, {**wish, "failure": FailureClass.CANCELLED}
+                )
             return Change(
                 run.state, Reason.CANCEL_REQUESTED, f"{actor} asked to cancel the run.", actor, wish, wish=True
             )
@@ -225,17 +229,22 @@ class RunStore:
             raise InvalidRequest(f"{len(found)} runs begin with {prefix!r}; give more of the id")
         return self.get(found[0] if found else prefix)
 
-    def newest(self) -> Iterator[Run]:
-        """All runs, newest first."""
-        page = 200
-        start = 0
-        while True:
-            with translated():
-                ids = self._client.zrevrange(self._keys.runs, start, start + page - 1)
-            if not ids:
-                return
-            yield from self.get_many(ids)
-            start += page
+    def newest(self, cursor: str = "") -> Iterator[Run]:
+        """All runs, newest first; behind the run of that `cursor_of`, where one is given."""
+        while ids := self._older(cursor):
+            runs = self.get_many([run_id for run_id, _ in ids])
+            yield from runs
+            run_id, place = ids[-1]
+            cursor = _cursor(int(place), run_id)
+
+    def _older(self, cursor: str) -> list[tuple[str, float]]:
+        """The next page of ids with their places. Runs of one microsecond are told apart by their ids."""
+        place, _, last = cursor.partition("-")
+        with translated():
+            found = self._client.zrevrangebyscore(
+                self._keys.runs, place or "+inf", "-inf", start=0, num=PAGE, withscores=True
+            )
+        return [one for one in found if not place or one[1] < int(place) or one[0] < last]
 
     def waiting(self, queue: str, limit: int) -> list[RunId]:
         """The runs of a queue that are the next to leave it: by priority, then the longest waiting first."""
@@ -291,6 +300,15 @@ class RunStore:
                     pipe.unlink(*(key for run_id in ids for key in self._keys.of_run(run_id)))
                     pipe.execute()
         return len(ids)
+
+
+def cursor_of(run: Run) -> str:
+    """From which `newest` goes on behind that run."""
+    return _cursor(run.place, run.id)
+
+
+def _cursor(place: int, run_id: str) -> str:
+    return f"{place}-{run_id}"
 
 
 def _standing(reply: Sequence[str | None]) -> Standing:

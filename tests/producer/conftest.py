@@ -16,6 +16,8 @@ from broker_config.states import FailureClass, Reason, State
 from broker_config.store import Store
 from broker_config.store.changes import Change
 from producer import Client
+from producer.server.app import create_app
+from producer.server.serving import serving
 
 
 class HandAgent:
@@ -50,9 +52,14 @@ class HandAgent:
         self._store.logs.append(run.id, "job", list(lines))
 
 
-@pytest.fixture
-def client(settings: Settings) -> Iterator[Client]:
-    with Client(settings) as client:
+@pytest.fixture(params=["broker", "server"])
+def client(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Client]:
+    """A client over each transport."""
+    if request.param == "broker":
+        with Client(settings) as client:
+            yield client
+        return
+    with serving(create_app(settings, lambda _: settings.author)) as url, Client(settings, server_url=url) as client:
         yield client
 
 

@@ -75,7 +75,7 @@ def test_an_agent_that_has_run_a_local_job_has_imported_no_sdk(settings: Setting
     try:
         # When a job of it has ended, and the agent too
         run = client.launch(queue="local", source=LocalCode(home / "code"), entry_point=["python", "job.py"])
-        eventually(lambda: client.store.runs.get(run.id).state is State.SUCCEEDED, "the job has ended", 60)
+        eventually(lambda: run.state is State.SUCCEEDED, "the job has ended", 60)
         assert agent.stop() == 0
     finally:
         agent.kill()

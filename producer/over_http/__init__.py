@@ -1,0 +1,1 @@
+"""An installation as its server shows it: the HTTP API's client."""

@@ -1,0 +1,54 @@
+"""The app: the API's paths over one store."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cache
+
+from anyio import to_thread
+from fastapi import FastAPI
+from pydantic.warnings import UnsupportedFieldAttributeWarning
+
+from broker_config import __version__
+from broker_config.settings import Settings
+from broker_config.store import Store
+from producer.on_broker import OnBroker
+from producer.server import problems
+from producer.server.asking import Identify
+from producer.server.routes import fleet, jobs, launches, queues, runs
+from producer.wire import API
+
+# FastAPI names the parameter of a body by an alias, which pydantic cannot use for models that are built on first use.
+warnings.filterwarnings("ignore", category=UnsupportedFieldAttributeWarning, module=r"pydantic\._internal")
+
+THREADS = 400
+"""Requests that are carried out at once; most of them wait for news of a run."""
+
+
+def create_app(settings: Settings, identify: Identify) -> FastAPI:
+    """The app for an installation.
+
+    Raises:
+        BrokerUnavailable: when the embedded broker is needed and cannot be started.
+    """
+    store = Store(settings)
+
+    @asynccontextmanager
+    async def life(_: FastAPI) -> AsyncIterator[None]:
+        to_thread.current_default_thread_limiter().total_tokens = THREADS
+        yield
+        store.close()
+
+    @cache
+    def installation_of(author: str) -> OnBroker:
+        return OnBroker(store, settings.model_copy(update={"author": author}))
+
+    app = FastAPI(title="Launchyard", version=__version__, lifespan=life, openapi_url=f"{API}/openapi.json")
+    app.state.identify = identify
+    app.state.installation_of = installation_of
+    problems.install(app)
+    for one in (queues, launches, runs, fleet, jobs):
+        app.include_router(one.router, prefix=API)
+    return app

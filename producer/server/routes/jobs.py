@@ -1,0 +1,73 @@
+"""Named jobs, and the code that jobs need: `/jobs`, `/code`."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from tempfile import SpooledTemporaryFile
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+from starlette.concurrency import run_in_threadpool
+
+from broker_config.errors import InvalidRequest
+from broker_config.jobs import DIGEST, CodeSource
+from broker_config.named_jobs import JobReference, JobVersion
+from broker_config.store.archives import ArchiveRecord
+from producer.server.asking import Asked
+from producer.wire import NewVersion, Stored
+
+router = APIRouter(tags=["jobs"])
+
+SPOOLED_BYTES = 1024 * 1024
+"""Of an archive on its way to the store, in memory; a longer one waits in a file."""
+
+
+@router.get("/jobs")
+def list_jobs(asked: Asked) -> list[JobVersion]:
+    """The newest version of every named job."""
+    return asked.jobs.list()
+
+
+@router.post("/jobs", status_code=201)
+def create_job(asked: Asked, version: NewVersion) -> JobVersion:
+    """Write the next version of a job; one that says the same as the newest is that one."""
+    return asked.jobs.create(version.definition, version.aliases)
+
+
+@router.get("/jobs/{entity}/{name}")
+def list_versions(asked: Asked, entity: str, name: str) -> list[JobVersion]:
+    """All versions of a job, newest first."""
+    return asked.jobs.versions(entity, name)
+
+
+@router.get("/jobs/{entity}/{name}/{alias}")
+def get_version(asked: Asked, entity: str, name: str, alias: str, project: str | None = None) -> JobVersion:
+    """The version that an alias means, such as `latest` or `v2`; with a project, only if it is of that one."""
+    return asked.jobs.get(entity, JobReference(name, alias, project=project))
+
+
+@router.get("/code")
+def list_code(asked: Asked, unneeded: bool = False, finished: bool = False) -> list[ArchiveRecord]:
+    """The code archives that are stored; or those only that nothing needs, with what only finished runs had."""
+    return [*(asked.code.unneeded(also_finished=finished) if unneeded else asked.code.list())]
+
+
+@router.delete("/code")
+def prune_code(asked: Asked, finished: bool = False) -> list[ArchiveRecord]:
+    """Drop the code archives that nothing needs; with `finished`, also what only finished runs had."""
+    return [*asked.code.prune(also_finished=finished)]
+
+
+@router.put("/code/{digest}", status_code=201)
+async def put_code(asked: Asked, digest: Annotated[str, Path(pattern=DIGEST)], request: Request) -> Stored:
+    """Store an archive of code, whose bytes are the body."""
+    with SpooledTemporaryFile(SPOOLED_BYTES) as file:
+        seen, size = sha256(), 0
+        async for chunk in request.stream():
+            seen.update(chunk)
+            size += len(chunk)
+            await run_in_threadpool(file.write, chunk)
+        if digest != f"sha256:{seen.hexdigest()}":
+            raise InvalidRequest(f"the body's digest is sha256:{seen.hexdigest()}, and the address says {digest}")
+        source = CodeSource(digest=digest, size_bytes=size)
+        return Stored(place=await run_in_threadpool(asked.code.put, file, source))
