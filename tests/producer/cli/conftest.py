@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import subprocess
@@ -16,6 +17,8 @@ from click.testing import CliRunner
 
 from broker_config.settings import Settings
 from producer.cli import main
+from producer.server.app import create_app
+from producer.server.serving import serving
 
 
 @dataclass(frozen=True)
@@ -39,18 +42,22 @@ class Answer:
 Call = Callable[..., Answer]
 
 
-@pytest.fixture
-def launchyard(settings: Settings) -> Call:
-    """Calls a command in this process, on the test's broker."""
-    return command(settings)
+@pytest.fixture(params=["broker", "server"])
+def launchyard(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Call]:
+    """Calls a command in this process, on the test's broker or through a server before it."""
+    if request.param == "broker":
+        yield command(settings)
+        return
+    with serving(create_app(settings, lambda _: getpass.getuser())) as url:
+        yield command(settings.model_copy(update={"server_url": url}))
 
 
 def command(settings: Settings, author: str = "") -> Call:
-    """Calls a command in this process, on that broker and as that author."""
+    """Calls a command in this process, on that broker or through that server, and as that author."""
 
     def call(*arguments: str, stdin: str | None = None) -> Answer:
         flags = ["--home", str(settings.home), "--broker-url", str(settings.broker_url)]
-        environ = {"LAUNCHYARD_AUTHOR": author} if author else {}
+        environ = {"LAUNCHYARD_AUTHOR": author, "LAUNCHYARD_SERVER_URL": settings.server_url or ""}
         result = CliRunner().invoke(main, [*flags, *arguments], input=stdin, env=environ)
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception
