@@ -6,9 +6,11 @@ from importlib.resources import files
 
 from broker_config.connection import connect, connect_text, translated
 from broker_config.settings import Settings
+from broker_config.store.accounts import AccountStore
 from broker_config.store.agents import AgentStore
 from broker_config.store.alarms import Alarms
 from broker_config.store.archives import Archives
+from broker_config.store.audit import AuditTrail
 from broker_config.store.builds import BuildStore
 from broker_config.store.code import CodeStore
 from broker_config.store.code_places import BrokerPlace, CodePlaces
@@ -44,6 +46,8 @@ class Store:
         self.runs = RunStore(
             self._client, keys, scripts, settings.retention_seconds, replication, keyring=settings.keyring
         )
+        self.accounts = AccountStore(self._client, keys)
+        self.audit = AuditTrail(self._client, keys)
         self.agents = AgentStore(self._client, keys, scripts)
         self.alarms = Alarms(self._client, keys, scripts)
         self.builds = BuildStore(self._client, keys, scripts["build"])

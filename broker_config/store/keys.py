@@ -76,6 +76,36 @@ class Keys:
         ]
 
     @property
+    def users(self) -> str:
+        """Hash: each user, by name."""
+        return f"{self.prefix}accounts:users"
+
+    @property
+    def teams(self) -> str:
+        """Hash: each team with its members, by name."""
+        return f"{self.prefix}accounts:teams"
+
+    @property
+    def service_accounts(self) -> str:
+        """Hash: each service account, by full name."""
+        return f"{self.prefix}accounts:services"
+
+    @property
+    def api_keys(self) -> str:
+        """Hash: what is known of each API key, by id; no key is in it."""
+        return f"{self.prefix}accounts:keys"
+
+    @property
+    def api_keys_used(self) -> str:
+        """Sorted set: API keys, by the minute of their last use."""
+        return f"{self.prefix}accounts:keys:used"
+
+    @property
+    def audit(self) -> str:
+        """Stream: what somebody changed through the server, and when."""
+        return f"{self.prefix}audit"
+
+    @property
     def alarms(self) -> str:
         """Sorted set: queued runs that somebody has to look at, by when, in milliseconds since 1970."""
         return f"{self.prefix}alarms"

@@ -8,15 +8,17 @@ from contextlib import asynccontextmanager
 from functools import cache
 
 from anyio import to_thread
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from pydantic.warnings import UnsupportedFieldAttributeWarning
 
 from broker_config import __version__
 from broker_config.settings import Settings
 from broker_config.store import Store
+from producer.installation import Installation
 from producer.on_broker import OnBroker
 from producer.server import problems
-from producer.server.asking import Identify
+from producer.server.guarded import Guarded, Rights
+from producer.server.identity import Identify, by_key
 from producer.server.routes import fleet, jobs, launches, queues, runs
 from producer.wire import API
 
@@ -27,13 +29,14 @@ THREADS = 400
 """Requests that are carried out at once; most of them wait for news of a run."""
 
 
-def create_app(settings: Settings, identify: Identify) -> FastAPI:
-    """The app for an installation.
+def create_app(settings: Settings, identify: Identify | None = None) -> FastAPI:
+    """The app for an installation; who asks is known by an API key where nothing else is given.
 
     Raises:
         BrokerUnavailable: when the embedded broker is needed and cannot be started.
     """
     store = Store(settings)
+    identify = identify or by_key(store.accounts)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
@@ -42,12 +45,15 @@ def create_app(settings: Settings, identify: Identify) -> FastAPI:
         store.close()
 
     @cache
-    def installation_of(author: str) -> OnBroker:
+    def of_author(author: str) -> OnBroker:
         return OnBroker(store, settings.model_copy(update={"author": author}))
 
+    def installation_for(request: Request) -> Installation:
+        principal, asker = identify(request)
+        return Guarded(of_author(principal.name), Rights(principal, asker, store.audit))
+
     app = FastAPI(title="Launchyard", version=__version__, lifespan=life, openapi_url=f"{API}/openapi.json")
-    app.state.identify = identify
-    app.state.installation_of = installation_of
+    app.state.installation_for = installation_for
     problems.install(app)
     for one in (queues, launches, runs, fleet, jobs):
         app.include_router(one.router, prefix=API)

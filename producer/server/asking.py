@@ -1,26 +1,17 @@
-"""Who asks, and the installation as that one sees it."""
+"""The installation as whoever asks may see and change it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from producer.installation import Installation
 
-Identify = Callable[[Request], str]
-"""The author who sends a request.
-
-Raises:
-    NotPermitted: when the request does not say who sends it, or says so without proof.
-"""
-
 
 def installation(request: Request) -> Installation:
     """The installation for whoever sends this request."""
-    author = request.app.state.identify(request)
-    found: Installation = request.app.state.installation_of(author)
+    found: Installation = request.app.state.installation_for(request)
     return found
 
 

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from broker_config import errors
+from producer.server.identity import NotIdentified
 from producer.wire import Problem
 
 logger = logging.getLogger(__name__)
@@ -19,6 +20,7 @@ STATUS: dict[type[errors.LaunchyardError], int] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.StaleWrite: 409,
+    NotIdentified: 401,
     errors.NotPermitted: 403,
     errors.QueueFull: 429,
     errors.TemporaryError: 503,

@@ -9,14 +9,17 @@ from typing import Any
 
 import pytest
 
+from broker_config.accounts.rights import Principal
 from broker_config.connection import connect
 from broker_config.runs import Run
 from broker_config.settings import Settings
 from broker_config.states import FailureClass, Reason, State
 from broker_config.store import Store
+from broker_config.store.audit import Asker
 from broker_config.store.changes import Change
 from producer import Client
 from producer.server.app import create_app
+from producer.server.identity import Identify, Identity
 from producer.server.serving import serving
 
 
@@ -59,8 +62,13 @@ def client(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Clien
         with Client(settings) as client:
             yield client
         return
-    with serving(create_app(settings, lambda _: settings.author)) as url, Client(settings, server_url=url) as client:
+    with serving(create_app(settings, known_as(settings.author))) as url, Client(settings, server_url=url) as client:
         yield client
+
+
+def known_as(name: str) -> Identify:
+    """Everybody who asks the server is that admin."""
+    return lambda _: Identity(Principal(name, is_admin=True), Asker(name=name))
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from broker_config.settings import Settings
 from producer.cli import main
 from producer.server.app import create_app
 from producer.server.serving import serving
+from tests.producer.conftest import known_as
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def launchyard(request: pytest.FixtureRequest, settings: Settings) -> Iterator[C
     if request.param == "broker":
         yield command(settings)
         return
-    with serving(create_app(settings, lambda _: getpass.getuser())) as url:
+    with serving(create_app(settings, known_as(getpass.getuser()))) as url:
         yield command(settings.model_copy(update={"server_url": url}))
 
 
