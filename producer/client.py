@@ -17,7 +17,7 @@ from broker_config.settings import Settings, load_settings
 from broker_config.store import Store
 from producer.asking import ask
 from producer.handle import RunHandle
-from producer.installation import Agents, Code, Images, Installation, Orphans, Queues
+from producer.installation import Accounts, Agents, Code, Images, Installation, Orphans, Queues
 from producer.launches import LaunchFields, NewRun, Preparation
 from producer.named_jobs import Jobs
 from producer.on_broker import OnBroker
@@ -57,6 +57,11 @@ class Client:
     def jobs(self) -> Jobs:
         """Create and read named jobs."""
         return Jobs(self._installation, self.settings.largest_code_bytes, self.progress)
+
+    @property
+    def accounts(self) -> Accounts:
+        """See and make users, teams, service accounts and API keys."""
+        return self._installation.accounts
 
     @property
     def agents(self) -> Agents:

@@ -6,8 +6,11 @@ All of it is asked for one author, who sees no private queue of another one, nor
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
+from broker_config.accounts.people import ApiKey, NewApiKey, ServiceAccount, Team, User
+from broker_config.accounts.rights import Role
 from broker_config.images import Image
 from broker_config.jobs import CodeSource
 from broker_config.named_jobs import JobDefinition, JobReference, JobVersion
@@ -18,6 +21,7 @@ from broker_config.runs import Event, Run, RunId, RunSpec
 from broker_config.states import State
 from broker_config.store.agents import AgentInfo, Mode
 from broker_config.store.archives import ArchiveRecord
+from broker_config.store.audit import Deed
 from broker_config.store.code import Rewindable
 from broker_config.store.feed import News, Place
 from broker_config.store.logs import LogEntry
@@ -151,8 +155,41 @@ class NamedJobs(Protocol):
     def list(self) -> list[JobVersion]: ...
 
 
+class Accounts(Protocol):
+    """What each raises, `broker_config.store.accounts.AccountStore` says."""
+
+    def users(self) -> list[User]: ...
+
+    def teams(self) -> list[Team]: ...
+
+    def service_accounts(self) -> list[ServiceAccount]: ...
+
+    def api_keys(self) -> list[tuple[ApiKey, datetime | None]]: ...
+
+    def add_user(self, name: str, *, is_admin: bool = False) -> User: ...
+
+    def set_admin(self, name: str, is_admin: bool) -> User: ...
+
+    def add_team(self, name: str) -> Team: ...
+
+    def set_member(self, team: str, user: str, role: Role | None) -> Team: ...
+
+    def add_service_account(self, team: str, name: str, role: Role = Role.LAUNCHER) -> ServiceAccount: ...
+
+    def add_key(self, wanted: NewApiKey) -> tuple[ApiKey, str]:
+        """The key as it is known from now on, and its text, which is told this once."""
+
+    def revoke_key(self, key_id: str) -> ApiKey: ...
+
+    def audit(self, count: int = 100, before: str = "+") -> list[tuple[str, Deed]]:
+        """What was changed through the server, newest first, with positions; `before` is one of them."""
+
+
 class Installation(Protocol):
     """Safe to share between threads."""
+
+    @property
+    def accounts(self) -> Accounts: ...
 
     @property
     def queues(self) -> Queues: ...

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 
+from broker_config.accounts.people import ApiKey, NewApiKey, ServiceAccount, Team, User
+from broker_config.accounts.rights import Role
 from broker_config.errors import NotFound
 from broker_config.images import Image
 from broker_config.named_jobs import JobDefinition, JobReference, JobVersion
@@ -11,6 +14,7 @@ from broker_config.runs import Event, Run, RunId
 from broker_config.settings import Settings
 from broker_config.store import Store
 from broker_config.store.agents import AgentInfo, AgentStore, Mode, Wish
+from broker_config.store.audit import Deed
 from broker_config.store.feed import News, Place
 from broker_config.store.images import ImageStore
 from broker_config.store.jobs import JobStore
@@ -26,6 +30,7 @@ class OnBroker:
         """The author is that of the settings."""
         author = settings.author
         self._store = store
+        self.accounts = AccountsOnBroker(store, author)
         self.queues = store.queues.for_author(author)
         self.launches = Launcher(store, settings)
         self.runs = RunsOnBroker(store, author)
@@ -38,6 +43,52 @@ class OnBroker:
     def close(self) -> None:
         """Close the connections."""
         self._store.close()
+
+
+class AccountsOnBroker:
+    """Accounts, and the trail of what was changed."""
+
+    def __init__(self, store: Store, author: str) -> None:
+        self._accounts = store.accounts
+        self._trail = store.audit
+        self._author = author
+
+    def users(self) -> list[User]:
+        return self._accounts.users()
+
+    def teams(self) -> list[Team]:
+        return self._accounts.teams()
+
+    def service_accounts(self) -> list[ServiceAccount]:
+        return self._accounts.service_accounts()
+
+    def api_keys(self) -> list[tuple[ApiKey, datetime | None]]:
+        return self._accounts.api_keys()
+
+    def add_user(self, name: str, *, is_admin: bool = False) -> User:
+        return self._accounts.add_user(name, is_admin=is_admin)
+
+    def set_admin(self, name: str, is_admin: bool) -> User:
+        return self._accounts.set_admin(name, is_admin)
+
+    def add_team(self, name: str) -> Team:
+        return self._accounts.add_team(name)
+
+    def set_member(self, team: str, user: str, role: Role | None) -> Team:
+        return self._accounts.set_member(team, user, role)
+
+    def add_service_account(self, team: str, name: str, role: Role = Role.LAUNCHER) -> ServiceAccount:
+        return self._accounts.add_service_account(team, name, role)
+
+    def add_key(self, wanted: NewApiKey) -> tuple[ApiKey, str]:
+        key, secret = self._accounts.add_key(wanted, self._author)
+        return key, str(secret)
+
+    def revoke_key(self, key_id: str) -> ApiKey:
+        return self._accounts.revoke_key(key_id)
+
+    def audit(self, count: int = 100, before: str = "+") -> list[tuple[str, Deed]]:
+        return self._trail.newest(count, before)
 
 
 class RunsOnBroker:

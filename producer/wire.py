@@ -5,16 +5,20 @@ What is a model of `broker_config` goes over the wire as it is; these are the ot
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
 
+from broker_config.accounts.people import ApiKey
+from broker_config.accounts.rights import Role
 from broker_config.frozen import Frozen
 from broker_config.named_jobs import JobDefinition
 from broker_config.queues import DEFAULT_ENTITY, Name, Queue, QueueRecord
 from broker_config.runs import Event, Launch, Run, RunId
 from broker_config.states import State
 from broker_config.store.agents import AgentInfo, Mode
+from broker_config.store.audit import Deed
 from broker_config.store.orphans import Orphan, Removal
 
 API = "/api/v1"
@@ -141,6 +145,59 @@ class Stored(Frozen):
     """Where an archive went to."""
 
     place: str  # empty: it was there
+
+
+class NewUser(Frozen):
+    """Somebody who is to have an account."""
+
+    name: Name
+    is_admin: bool = False
+
+
+class NewTeam(Frozen):
+    """A team that is to be made."""
+
+    name: Name
+
+
+class AdminWanted(Frozen):
+    """Whether a user is to be an admin of the installation."""
+
+    is_admin: bool
+
+
+class Membership(Frozen):
+    """What a user is to be in a team."""
+
+    role: Role | None = None  # None: nobody
+
+
+class NewServiceAccount(Frozen):
+    """A program that is to have an account in a team."""
+
+    name: Name
+    role: Role = Role.LAUNCHER
+
+
+class KeySeen(Frozen):
+    """What is known of an API key."""
+
+    key: ApiKey
+    used_at: datetime | None = None
+
+
+class KeyMade(Frozen):
+    """A new API key: its text is told this once."""
+
+    key: ApiKey
+    text: str
+
+
+class DeedSeen(Frozen):
+    """An entry of the audit trail, and its position."""
+
+    position: str
+    deed: Deed
 
 
 class Problem(Frozen):

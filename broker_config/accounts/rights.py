@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -70,6 +70,16 @@ class Principal:
             return False
         role = self.role_in(entity)
         return role is not None and action in RIGHTS[role]
+
+    def expect_no_less_than(self, most: Role, queues: Sequence[str]) -> None:
+        """Go on only where a key of these limits can do no more than the one that was shown.
+
+        Raises:
+            NotPermitted: when it could.
+        """
+        fits = not self.queues or (bool(queues) and set(queues) <= set(self.queues))
+        if not fits or most.rank > self.most.rank:
+            raise NotPermitted(f"this key of {self.name!r} is limited, and the wanted one is less so; limit it too")
 
     def expect(self, action: Action, entity: str = DEFAULT_ENTITY, queue: str | None = None) -> None:
         """Go on only with a right.

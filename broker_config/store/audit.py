@@ -45,7 +45,7 @@ class AuditTrail:
             self._client.xadd(self._keys.audit, {"deed": deed.model_dump_json()}, maxlen=KEPT)
 
     def newest(self, count: int = 100, before: str = "+") -> list[tuple[str, Deed]]:
-        """Deeds with their positions, newest first; `before` is an exclusive position, written `(POSITION`."""
+        """Deeds with their positions, newest first; those before a position, where one is given."""
         with translated():
-            found = self._client.xrevrange(self._keys.audit, max=before, count=count)
+            found = self._client.xrevrange(self._keys.audit, max=before if before == "+" else f"({before}", count=count)
         return [(position, Deed.model_validate_json(fields["deed"])) for position, fields in found]

@@ -8,6 +8,7 @@ import click
 
 from broker_config import __version__
 from producer.cli import (
+    accounts,
     agents,
     broker,
     building,
@@ -21,6 +22,7 @@ from producer.cli import (
     queues,
     recovering,
     runs,
+    serving,
     up,
 )
 from producer.cli.exits import Commands
@@ -65,6 +67,12 @@ for command in (
     importing.group,
     code.group,
     broker.group,
+    serving.serve,
+    accounts.user,
+    accounts.team,
+    accounts.service_account,
+    accounts.key,
+    accounts.audit,
     recovering.recover,
     up.up,
     demo.demo,

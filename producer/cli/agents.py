@@ -10,10 +10,9 @@ from pathlib import Path
 import click
 
 from broker_config.queues import full_name
-from broker_config.settings import environment_for
 from broker_config.store.agents import Mode
 from producer.cli import documents, orphans, output
-from producer.cli.programs import AgentOptions, agent_arguments, check_arguments
+from producer.cli.programs import AgentOptions, agent_arguments, become, check_arguments
 from producer.cli.session import Session, json_option, pass_session
 
 WAIT_SECONDS = 0.5
@@ -101,14 +100,7 @@ def agent(ctx: click.Context, session: Session, /, **options: object) -> None:
     else:
         output.note(f"agent for {', '.join(given.queues) or 'the queues of its config'}; Ctrl-C stops it, not its jobs")
     session.client.close()
-    _become(session, arguments)
-
-
-def _become(session: Session, arguments: list[str]) -> None:
-    session.settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    # Out of the caller's folder: modules there could stand before our own.
-    os.chdir(session.settings.home)
-    os.execve(arguments[0], arguments, environment_for(session.settings))
+    become(session.settings, arguments)
 
 
 agent.add_command(orphans.orphans)
@@ -126,7 +118,7 @@ def check(session: Session, queues: Sequence[str], entity: str | None, config: P
     One line each: the broker, every queue, the builder, the registry and the targets. Exits with 6 when one failed.
     """
     options = AgentOptions(queues=queues, entity=entity, config=config)
-    _become(session, check_arguments(options, as_json=session.as_json))
+    become(session.settings, check_arguments(options, as_json=session.as_json))
 
 
 @agent.command()

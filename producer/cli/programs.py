@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from broker_config.settings import Settings, environment_for
 
 DEFAULT_AGENT_NAME = "agent"
 
@@ -60,6 +63,19 @@ def check_arguments(options: AgentOptions, *, as_json: bool) -> list[str]:
     given = {"--entity": options.entity, "--launch-config": options.config and options.config.absolute()}
     arguments += [f"{flag}={value}" for flag, value in given.items() if value is not None]
     return [*arguments, "--json"] if as_json else arguments
+
+
+def server_arguments(host: str, port: int) -> list[str]:
+    """The server of the HTTP API."""
+    return [sys.executable, "-m", "producer.server", host, str(port)]
+
+
+def become(settings: Settings, arguments: list[str]) -> None:
+    """Go on as that program."""
+    settings.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # Out of the caller's folder: modules there could stand before our own.
+    os.chdir(settings.home)
+    os.execve(arguments[0], arguments, environment_for(settings))
 
 
 def flower_arguments(port: int) -> list[str]:

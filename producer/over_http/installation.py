@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from urllib.parse import quote
 
+from broker_config.accounts.people import ApiKey, NewApiKey, ServiceAccount, Team, User
+from broker_config.accounts.rights import Role
 from broker_config.images import Image
 from broker_config.jobs import CodeSource
 from broker_config.named_jobs import JobDefinition, JobReference, JobVersion
@@ -16,6 +19,7 @@ from broker_config.runs import Event, Run, RunId, RunSpec
 from broker_config.states import State
 from broker_config.store.agents import AgentInfo, Mode
 from broker_config.store.archives import ArchiveRecord
+from broker_config.store.audit import Deed
 from broker_config.store.code import Rewindable
 from broker_config.store.feed import News, Place
 from broker_config.store.logs import LogEntry
@@ -24,13 +28,21 @@ from producer.launches import NewRun
 from producer.over_http.connection import Connection
 from producer.wire import (
     API,
+    AdminWanted,
     AgentSeen,
     AgentWish,
+    DeedSeen,
     Edit,
     EventSeen,
+    KeyMade,
+    KeySeen,
     Launched,
     LogBatch,
+    Membership,
+    NewServiceAccount,
     NewsPage,
+    NewTeam,
+    NewUser,
     NewVersion,
     Ordered,
     OrphansSeen,
@@ -53,6 +65,7 @@ class OverHttp:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self.accounts = AccountsOverHttp(connection)
         self.queues = QueuesOverHttp(connection)
         self.launches = LaunchesOverHttp(connection)
         self.runs = RunsOverHttp(connection)
@@ -65,6 +78,51 @@ class OverHttp:
     def close(self) -> None:
         """Close the connection."""
         self._connection.close()
+
+
+class AccountsOverHttp:
+    def __init__(self, connection: Connection) -> None:
+        self._ask = connection.ask
+
+    def users(self) -> list[User]:
+        return self._ask(list[User], "GET", f"{API}/users")
+
+    def teams(self) -> list[Team]:
+        return self._ask(list[Team], "GET", f"{API}/teams")
+
+    def service_accounts(self) -> list[ServiceAccount]:
+        return self._ask(list[ServiceAccount], "GET", f"{API}/service-accounts")
+
+    def api_keys(self) -> list[tuple[ApiKey, datetime | None]]:
+        return [(seen.key, seen.used_at) for seen in self._ask(list[KeySeen], "GET", f"{API}/keys")]
+
+    def add_user(self, name: str, *, is_admin: bool = False) -> User:
+        return self._ask(User, "POST", f"{API}/users", NewUser(name=name, is_admin=is_admin))
+
+    def set_admin(self, name: str, is_admin: bool) -> User:
+        return self._ask(User, "PUT", f"{API}/users/{quote(name)}/admin", AdminWanted(is_admin=is_admin))
+
+    def add_team(self, name: str) -> Team:
+        return self._ask(Team, "POST", f"{API}/teams", NewTeam(name=name))
+
+    def set_member(self, team: str, user: str, role: Role | None) -> Team:
+        path = f"{API}/teams/{quote(team)}/members/{quote(user)}"
+        return self._ask(Team, "PUT", path, Membership(role=role))
+
+    def add_service_account(self, team: str, name: str, role: Role = Role.LAUNCHER) -> ServiceAccount:
+        account = NewServiceAccount(name=name, role=role)
+        return self._ask(ServiceAccount, "POST", f"{API}/teams/{quote(team)}/service-accounts", account)
+
+    def add_key(self, wanted: NewApiKey) -> tuple[ApiKey, str]:
+        made = self._ask(KeyMade, "POST", f"{API}/keys", wanted)
+        return made.key, made.text
+
+    def revoke_key(self, key_id: str) -> ApiKey:
+        return self._ask(ApiKey, "POST", f"{API}/keys/{quote(key_id)}/revoke")
+
+    def audit(self, count: int = 100, before: str = "+") -> list[tuple[str, Deed]]:
+        found = self._ask(list[DeedSeen], "GET", f"{API}/audit", limit=count, before=before)
+        return [(seen.position, seen.deed) for seen in found]
 
 
 class QueuesOverHttp:

@@ -17,9 +17,10 @@ from broker_config.store import Store
 from producer.installation import Installation
 from producer.on_broker import OnBroker
 from producer.server import problems
-from producer.server.guarded import Guarded, Rights
+from producer.server.guarded.installation import Guarded
+from producer.server.guarded.rights import Rights
 from producer.server.identity import Identify, by_key
-from producer.server.routes import fleet, jobs, launches, queues, runs
+from producer.server.routes import accounts, fleet, jobs, launches, queues, runs
 from producer.wire import API
 
 # FastAPI names the parameter of a body by an alias, which pydantic cannot use for models that are built on first use.
@@ -55,6 +56,6 @@ def create_app(settings: Settings, identify: Identify | None = None) -> FastAPI:
     app = FastAPI(title="Launchyard", version=__version__, lifespan=life, openapi_url=f"{API}/openapi.json")
     app.state.installation_for = installation_for
     problems.install(app)
-    for one in (queues, launches, runs, fleet, jobs):
+    for one in (queues, launches, runs, fleet, jobs, accounts):
         app.include_router(one.router, prefix=API)
     return app

@@ -1,79 +1,27 @@
-"""An installation as one principal may see and change it; what is changed goes into the audit trail."""
+"""Queues, launches, runs and named jobs: each by the role in the entity that owns it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
-from broker_config.accounts.rights import Action, Principal
+from broker_config.accounts.rights import Action
 from broker_config.errors import NotFound, NotPermitted
-from broker_config.images import Image
-from broker_config.jobs import CodeSource
 from broker_config.named_jobs import JobDefinition, JobReference, JobVersion
 from broker_config.plans import Plan
-from broker_config.queues import DEFAULT_ENTITY, Queue, QueueRecord, full_name
+from broker_config.queues import Queue, QueueRecord, full_name
 from broker_config.revisions import QueueRevision
 from broker_config.runs import Event, Run, RunId, RunSpec
 from broker_config.states import State
-from broker_config.store.agents import AgentInfo, Mode
-from broker_config.store.archives import ArchiveRecord
-from broker_config.store.audit import Asker, AuditTrail
-from broker_config.store.code import Rewindable
 from broker_config.store.feed import News, Place
 from broker_config.store.logs import LogEntry
-from broker_config.store.orphans import Orphan, Removal
-from producer.installation import Agents, Code, Images, Installation, Launches, NamedJobs, Orphans, Queues, Runs
+from producer.installation import (
+    Launches,
+    NamedJobs,
+    Queues,
+    Runs,
+)
 from producer.launches import NewRun
-
-
-class Rights:
-    """What the principal may do, and the trail of what was done."""
-
-    def __init__(self, principal: Principal, asker: Asker, trail: AuditTrail) -> None:
-        self.principal = principal
-        self._asker = asker
-        self._trail = trail
-
-    def may_see(self, queue: str) -> bool:
-        """Whether a queue, by its full name, may be seen, with its runs."""
-        return self.principal.may(Action.SEE, entity_of(queue), queue)
-
-    def expect(self, action: Action, queue: str) -> None:
-        """Go on only with a right on a queue.
-
-        Raises:
-            NotFound: when it may not even be seen.
-            NotPermitted: when it may be seen, and not that.
-        """
-        if not self.may_see(queue) and self.principal.role_in(entity_of(queue)) is None:
-            raise NotFound(f"queue {queue!r} does not exist")
-        self.principal.expect(action, entity_of(queue), queue)
-
-    def did(self, action: str, subject: str, details: str = "") -> None:
-        """Write down what was done."""
-        self._trail.add(self._asker, action, subject, details)
-
-
-class Guarded:
-    """See `producer.installation.Installation`."""
-
-    def __init__(self, installation: Installation, rights: Rights) -> None:
-        self._installation = installation
-        self.queues = GuardedQueues(installation.queues, rights)
-        self.launches = GuardedLaunches(installation.launches, rights)
-        self.runs = GuardedRuns(installation.runs, rights)
-        self.agents = GuardedAgents(installation.agents, rights)
-        self.orphans = GuardedOrphans(installation.orphans, rights)
-        self.images = GuardedImages(installation.images, rights)
-        self.code = GuardedCode(installation.code, rights)
-        self.jobs = GuardedJobs(installation.jobs, rights)
-
-    def close(self) -> None:
-        """Nothing is opened for one principal."""
-
-
-def entity_of(queue: str) -> str:
-    """Who owns the queue of that full name."""
-    return queue.rpartition("/")[0] or DEFAULT_ENTITY
+from producer.server.guarded.rights import Rights
 
 
 class GuardedQueues:
@@ -218,79 +166,6 @@ class GuardedRuns:
         if not self._rights.may_see(run.spec.queue.full_name):
             raise NotFound(f"run {asked!r} does not exist, or ended longer ago than runs are kept")
         return run
-
-
-class GuardedAgents:
-    def __init__(self, agents: Agents, rights: Rights) -> None:
-        self._agents = agents
-        self._rights = rights
-
-    def list(self) -> list[tuple[AgentInfo, bool]]:
-        return self._agents.list()
-
-    def wish(self, name: str, mode: Mode, reason: str = "") -> tuple[AgentInfo, bool]:
-        self._rights.principal.expect(Action.KEEP_AGENTS)
-        info, is_alive = self._agents.wish(name, mode, reason)
-        self._rights.did(f"agent.{mode}", info.name, reason)
-        return info, is_alive
-
-
-class GuardedOrphans:
-    def __init__(self, orphans: Orphans, rights: Rights) -> None:
-        self._orphans = orphans
-        self._rights = rights
-
-    def list(self) -> list[Orphan]:
-        return self._orphans.list()
-
-    def remove(self, name: str) -> None:
-        self._rights.principal.expect(Action.KEEP_AGENTS)
-        self._orphans.remove(name)
-        self._rights.did("orphan.remove", name)
-
-    def removals(self) -> Mapping[str, Removal]:
-        return self._orphans.removals()
-
-
-class GuardedImages:
-    def __init__(self, images: Images, rights: Rights) -> None:
-        self._images = images
-        self._rights = rights
-
-    def all(self) -> list[Image]:
-        return self._images.all()
-
-    def find(self, word: str) -> Image:
-        return self._images.find(word)
-
-    def remove(self, image_id: str) -> None:
-        self._rights.principal.expect(Action.KEEP_AGENTS)
-        self._images.remove(image_id)
-        self._rights.did("image.remove", image_id)
-
-    def removals(self) -> Mapping[str, Removal]:
-        return self._images.removals()
-
-
-class GuardedCode:
-    def __init__(self, code: Code, rights: Rights) -> None:
-        self._code = code
-        self._rights = rights
-
-    def put(self, file: Rewindable, source: CodeSource) -> str:
-        return self._code.put(file, source)
-
-    def unneeded(self, *, also_finished: bool) -> Sequence[ArchiveRecord]:
-        return self._code.unneeded(also_finished=also_finished)
-
-    def prune(self, *, also_finished: bool) -> Sequence[ArchiveRecord]:
-        self._rights.principal.expect(Action.KEEP_AGENTS)
-        dropped = self._code.prune(also_finished=also_finished)
-        self._rights.did("code.prune", str(len(dropped)))
-        return dropped
-
-    def list(self) -> Sequence[ArchiveRecord]:
-        return self._code.list()
 
 
 class GuardedJobs:
