@@ -38,7 +38,7 @@ class Settings(Frozen):
     server_url: str | None = Field(default=None, pattern=r"^https?://[^/\s]+$")
     """The server to ask in the broker's place, for those who shall not reach the broker: `https://host`."""
 
-    api_key: str | None = None
+    api_key: str | None = Field(default=None, repr=False)
     """Who asks there."""
 
     broker_ca: Path | None = None
