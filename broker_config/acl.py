@@ -33,7 +33,11 @@ WRITE = (
 )
 TRANSACTIONS = ("exec", "multi", "unwatch", "watch")
 
-PRODUCER = (*CONNECTION, *SCRIPTS, *READ, *WRITE, "mget", "subscribe", "unsubscribe")  # the last: to wait for a result
+# The lists' are for another priority; the last two, to wait for a result.
+PRODUCER = (
+    *(*CONNECTION, *SCRIPTS, *READ, *WRITE, "mget"),
+    *("lindex", "linsert", "llen", "lrem", "rpush", "subscribe", "unsubscribe"),
+)
 OWNER = (*TRANSACTIONS, "del", "hkeys", "unlink", "zrangebyscore")
 AGENT = (
     *(*CONNECTION, *SCRIPTS, *READ, *WRITE, *TRANSACTIONS),

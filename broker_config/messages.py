@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from broker_config.frozen import parse
+from broker_config.priorities import Priority
 from broker_config.runs import RunSpec
 
 RUN_TASK = "launchyard.run"
@@ -48,24 +49,28 @@ class Order:
     signature: str = ""
 
 
-def encode(spec: RunSpec, spec_json: str, signature: str = "") -> str:
+def encode(spec: RunSpec, spec_json: str, signature: str = "", priority: Priority | None = None) -> str:
     """The message for this run; `spec_json` is the run's spec as JSON, made once for record and message.
+
+    `priority` is the one that the run has now; None: that of its spec. An order that comes back to the broker goes into
+    the list of the priority that its message says.
 
     What Flower and Celery's events show (`kwargsrepr`) names the queue, the priority and the run, and nothing of the
     job's arguments or environment.
     """
     # One that is not signed is as it was before there were signatures, so that an older agent takes it.
     signed = f',"signature":"{signature}"' if signature else ""
+    priority = spec.priority if priority is None else priority
     body = f'[[],{{"spec":{spec_json}{signed}}},{{"callbacks":null,"errbacks":null,"chain":null,"chord":null}}]'
     return _ENVELOPE % {
         "body": base64.b64encode(body.encode()).decode(),
         "task": RUN_TASK,
         "id": spec.id,
         "queue": spec.queue.full_name,
-        "label": spec.priority.label,
+        "label": priority.label,
         "name": spec.name,
         "origin": _ORIGIN,
-        "priority": spec.priority,
+        "priority": priority,
         "tag": f"{random.getrandbits(128):032x}",
     }
 

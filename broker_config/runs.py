@@ -149,6 +149,7 @@ class Run(Frozen):
     attempt: int = 1
     agent: str = ""  # the agent that holds it, or held it last
     place: int = 0  # in the order of the queue: microseconds of the broker's clock at the enqueue
+    new_priority: Priority | None = None  # given since the enqueue; None: it has that of its spec
     fence: int = 0  # of the agent's session; a write with an older one is refused
     pinned_source: Source | None = None  # the job's source as the first fetch resolved it, for every later attempt
     source_signature: str = ""  # of what it was pinned to, by the agent that did so
@@ -177,6 +178,7 @@ class Run(Frozen):
     end_reason: Reason | None = None  # why its agent has it ended: a timeout, or quarantine
 
     @field_validator(
+        "new_priority",
         "image_origin",
         "build_seconds",
         "exit_code",
@@ -202,6 +204,11 @@ class Run(Frozen):
     @property
     def id(self) -> RunId:
         return self.spec.id
+
+    @property
+    def priority(self) -> Priority:
+        """How urgent it is now."""
+        return self.spec.priority if self.new_priority is None else self.new_priority
 
     @property
     def source(self) -> Source:

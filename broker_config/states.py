@@ -95,6 +95,7 @@ class Reason(StrEnum):
     NOT_BEFORE = "not-before"  # queued, and held until its time
     AFTER = "after"  # queued, and held until other runs have succeeded
     WAITING_FOR_SLOT = "waiting-for-slot"  # queued, and as many runs as may be are live
+    PRIORITY_CHANGED = "priority-changed"  # queued, and its place among those that wait is another one
     DUE = "due"  # no longer held
     DEPENDENCY_FAILED = "dependency-failed"
     RETRYING = "retrying"  # the attempt failed, and the next one follows

@@ -9,6 +9,7 @@ from functools import partial
 from typing import NamedTuple
 
 from broker_config.errors import BrokerUnavailable, RunUnsuccessful, WaitTimeout
+from broker_config.priorities import Priority, parse_priority
 from broker_config.runs import Event, Run, RunId
 from broker_config.states import State
 from broker_config.store.feed import Place
@@ -168,6 +169,16 @@ class RunHandle:
     def cancel(self) -> RunHandle:
         """Ask for the end of the run: at once when it is queued, else as soon as its target has ended it."""
         self._run = self._runs.cancel(self.id)
+        return self
+
+    def set_priority(self, priority: str | int | Priority) -> RunHandle:
+        """Have the run leave its queue as if it had been launched with that priority.
+
+        Raises:
+            InvalidRequest: when there is no such priority, or the queue has no prioritization.
+            Conflict: when it is not queued any more.
+        """
+        self._run = self._runs.set_priority(self.id, parse_priority(priority))
         return self
 
 

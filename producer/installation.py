@@ -15,6 +15,7 @@ from broker_config.images import Image
 from broker_config.jobs import CodeSource
 from broker_config.named_jobs import JobDefinition, JobReference, JobVersion
 from broker_config.plans import Plan
+from broker_config.priorities import Priority
 from broker_config.queues import Queue, QueueRecord
 from broker_config.revisions import QueueRevision
 from broker_config.runs import Event, Run, RunId, RunSpec
@@ -89,6 +90,14 @@ class Runs(Protocol):
 
     def cancel(self, run_id: RunId) -> Run:
         """Wish for its end."""
+
+    def set_priority(self, run_id: RunId, priority: Priority) -> Run:
+        """Have it leave its queue as if it had been enqueued with that priority.
+
+        Raises:
+            InvalidRequest: when its queue has no prioritization.
+            Conflict: when it is not queued any more.
+        """
 
     def events(
         self, run_id: RunId, after: str = "0-0", block_seconds: float | None = None

@@ -7,11 +7,13 @@ from datetime import datetime
 
 from broker_config.accounts.people import ApiKey, NewApiKey, ServiceAccount, Team, User
 from broker_config.accounts.rights import Role
-from broker_config.errors import NotFound
+from broker_config.errors import InvalidRequest, NotFound
 from broker_config.images import Image
 from broker_config.named_jobs import JobDefinition, JobReference, JobVersion
+from broker_config.priorities import Priority
 from broker_config.runs import Event, Run, RunId
 from broker_config.settings import Settings
+from broker_config.states import State
 from broker_config.store import Store
 from broker_config.store.agents import AgentInfo, AgentStore, Mode, Wish
 from broker_config.store.audit import Deed
@@ -111,6 +113,16 @@ class RunsOnBroker:
 
     def cancel(self, run_id: RunId) -> Run:
         return self._store.runs.request_cancel(self.get(run_id), self._author)
+
+    def set_priority(self, run_id: RunId, priority: Priority) -> Run:
+        run = self.get(run_id)
+        queue = run.spec.queue.full_name
+        if run.state is State.QUEUED and not self._store.queues.get(queue).queue.prioritization:
+            raise InvalidRequest(
+                f"queue {queue!r} has no prioritization, so a priority would have no effect; have its owner turn it "
+                f"on: 'launchyard queue edit {queue} --prioritization'"
+            )
+        return self._store.runs.set_priority(run, priority, self._author)
 
     def events(self, run_id: RunId, after: str = "0-0", block_seconds: float | None = None) -> list[tuple[str, Event]]:
         return self._store.runs.events(run_id, after, block_seconds)

@@ -14,6 +14,7 @@ from broker_config.accounts.people import ApiKey
 from broker_config.accounts.rights import Role
 from broker_config.frozen import Frozen
 from broker_config.named_jobs import JobDefinition
+from broker_config.priorities import Priority
 from broker_config.queues import DEFAULT_ENTITY, Name, Queue, QueueRecord
 from broker_config.runs import Event, Launch, Run, RunId
 from broker_config.states import State
@@ -85,6 +86,12 @@ class RunPage(Frozen):
 
     runs: list[Run]
     cursor: str | None = None  # asks for the next part; None: this is the last
+
+
+class NewPriority(Frozen):
+    """What a run that waits is to have."""
+
+    priority: Priority  # 0: critical, 1: high, 2: medium, 3: low
 
 
 class EventSeen(Frozen):

@@ -25,7 +25,7 @@ def job_environment(run: Run, wandb: Wandb) -> dict[str, str]:
         "LAUNCHYARD_AUTHOR": spec.author,
         "LAUNCHYARD_JOB": spec.job_version,
         "LAUNCHYARD_QUEUE": spec.queue.name,
-        "LAUNCHYARD_PRIORITY": spec.priority.label,
+        "LAUNCHYARD_PRIORITY": run.priority.label,
         "LAUNCHYARD_ATTEMPT": str(run.attempt),
         **_commit(run),
         **in_parts("LAUNCHYARD_CONFIG", json.dumps(spec.job.run_config, sort_keys=True), CONFIG_CHUNK),

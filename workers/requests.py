@@ -154,7 +154,7 @@ class Ledger:
 
     def adopt(self, run: Run, hostname: str) -> None:
         """Hold a run that an earlier session submitted, without a message."""
-        envelope = json.loads(messages.encode(run.spec, "null"))
+        envelope = json.loads(messages.encode(run.spec, "null", priority=run.priority))
         message = Message(
             body=base64.b64decode(envelope["body"]).decode(),
             headers=envelope["headers"],

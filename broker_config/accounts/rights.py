@@ -30,6 +30,8 @@ class Action(StrEnum):
     LAUNCH = "launch"  # also new versions of named jobs
     CANCEL_OWN = "cancel own runs"
     CANCEL = "cancel any run"
+    PRIORITIZE_OWN = "prioritize own runs"
+    PRIORITIZE = "prioritize any run"
     KEEP_QUEUES = "keep queues"  # create, edit, pause, drain and delete
     KEEP_MEMBERS = "keep members"  # and service accounts, with their keys
     KEEP_AGENTS = "keep agents"  # pause and drain; remove orphans, images and code
@@ -37,8 +39,8 @@ class Action(StrEnum):
 
 
 _VIEWER = frozenset({Action.SEE})
-_LAUNCHER = _VIEWER | {Action.LAUNCH, Action.CANCEL_OWN}
-_OWNER = _LAUNCHER | {Action.CANCEL, Action.KEEP_QUEUES, Action.KEEP_MEMBERS}
+_LAUNCHER = _VIEWER | {Action.LAUNCH, Action.CANCEL_OWN, Action.PRIORITIZE_OWN}
+_OWNER = _LAUNCHER | {Action.CANCEL, Action.PRIORITIZE, Action.KEEP_QUEUES, Action.KEEP_MEMBERS}
 
 RIGHTS: Mapping[Role, frozenset[Action]] = {
     Role.VIEWER: _VIEWER,

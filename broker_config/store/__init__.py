@@ -27,8 +27,8 @@ from broker_config.store.replication import Replication
 from broker_config.store.runs import RunStore
 
 _SCRIPTS = (
-    *("enqueue", "claim", "change", "fence", "lease", "log", "restore", "snooze", "job", "queue", "build"),
-    *("archive_find", "archive_enter", "archive_drop"),
+    *("enqueue", "claim", "change", "prioritize", "fence", "lease", "log", "restore", "snooze"),
+    *("job", "queue", "build", "archive_find", "archive_enter", "archive_drop"),
 )
 
 

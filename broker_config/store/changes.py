@@ -72,7 +72,7 @@ class Changer:
             keys.agent_runs(run.agent),
             keys.ended,
             keys.wishes,
-            list_key(queue, run.spec.priority),
+            list_key(queue, run.priority),
             results.key(run.id),
             # A run that no agent holds is in no agent's set: the change takes it out of the old one's.
             keys.agent_runs(fields.get("agent") or run.agent),
@@ -86,7 +86,7 @@ class Changer:
         message = result = ""
         after = _after(run, change, at, fields)
         if _is_ordered(run, after):
-            message = messages.encode(run.spec, run.spec.model_dump_json(), run.signature)
+            message = messages.encode(run.spec, run.spec.model_dump_json(), run.signature, run.priority)
         if change.state.is_terminal:
             result = results.ended(run.id, change.state, change.text, fields.get("exit_code"), at)
         return [
@@ -104,7 +104,7 @@ class Changer:
             message,
             result,
             milliseconds(after.alarm) if after.state is State.QUEUED and after.alarm else "",
-            first_place(run.spec.priority),
+            first_place(run.priority),
             run.spec.author,
             run.spec.job.archive,
             *(part for name, value in fields.items() for part in (name, _text(value))),

@@ -8,7 +8,6 @@ from redis.commands.core import Script
 
 from broker_config import results
 from broker_config.connection import translated
-from broker_config.priorities import first_place
 from broker_config.runs import Run, RunSpec, now
 from broker_config.store.keys import Keys
 
@@ -50,7 +49,6 @@ class Claimer:
                     self._retention_seconds,
                     spec.queue.full_name,
                     spec.author,
-                    first_place(spec.priority),
                 ],
             )
         if not reply:

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 from redis.commands.core import Script
 
 from broker_config.connection import TextClient, translated
-from broker_config.errors import InvalidRequest, NotFound, StaleWrite
+from broker_config.errors import Conflict, InvalidRequest, NotFound, StaleWrite
 from broker_config.messages import Order
+from broker_config.priorities import Priority
 from broker_config.queues import QueueRecord
 from broker_config.runs import RUN_ID_PREFIX, Event, Launch, Run, RunId, RunSpec
 from broker_config.signing import Keyring
@@ -65,7 +66,7 @@ class RunStore:
         self._client = client
         self._keys = keys
         self._retention_seconds = retention_seconds
-        self._orders = Orders(client, keys)
+        self._orders = Orders(client, keys, scripts["prioritize"])
         self._enqueuer = Enqueuer(client, keys, scripts["enqueue"], retention_seconds, replication, keyring=keyring)
         self._claimer = Claimer(keys, scripts["claim"], retention_seconds)
         self._changer = Changer(keys, scripts["change"], retention_seconds)
@@ -156,6 +157,24 @@ class RunStore:
             )
 
         return self.change_until_written(run, decide)
+
+    def set_priority(self, run: Run, priority: Priority, actor: str) -> Run:
+        """Have a queued run leave its queue as if it had been enqueued with that priority.
+
+        Raises:
+            Conflict: when it is not queued any more.
+            NotFound: when the record has expired.
+        """
+        for _ in range(CHANGE_ATTEMPTS):
+            if run.state is not State.QUEUED:
+                raise Conflict(f"run {run.id} is {run.state}: only a run that is queued can be given a priority")
+            if run.priority is priority:
+                return run
+            is_moved = self._orders.move(run, priority, actor)
+            run = self.get(run.id)
+            if is_moved:
+                return run
+        raise StaleWrite(f"run {run.id} kept changing while it was given a priority {CHANGE_ATTEMPTS} times")
 
     def send_again(self, order: Order) -> None:
         """Send the order of a queued run again, in front: its first message was lost."""

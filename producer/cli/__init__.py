@@ -61,6 +61,7 @@ for command in (
     runs.show,
     runs.logs,
     runs.cancel,
+    runs.prioritize,
     images.group,
     agents.agents,
     agents.agent,

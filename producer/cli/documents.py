@@ -13,8 +13,19 @@ from broker_config.runs import Event, Run
 from broker_config.states import FailureClass, State
 from broker_config.store.agents import AgentInfo
 
-_INTERNAL = {"spec", "version", "fence", "place", "request_digest", "submission", "crash_evidence", "end_reason"} | {
-    name for name in Run.model_fields if name.startswith("retries_")
+_INTERNAL = {
+    *(
+        "spec",
+        "version",
+        "fence",
+        "place",
+        "new_priority",
+        "request_digest",
+        "submission",
+        "crash_evidence",
+        "end_reason",
+    ),
+    *(name for name in Run.model_fields if name.startswith("retries_")),
 }
 
 
@@ -61,7 +72,7 @@ def run(record: Run) -> dict[str, Any]:
         "name": spec.name,
         "queue": spec.queue.full_name,
         "resource": spec.queue.resource,
-        "priority": spec.priority.label,
+        "priority": record.priority.label,
         "project": spec.project,
         "job_version": spec.job_version,
         "author": spec.author,

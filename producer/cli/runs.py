@@ -1,4 +1,4 @@
-"""`launchyard runs`, `show`, `logs` and `cancel`: what became of launched jobs."""
+"""`launchyard runs`, `show`, `logs`, `cancel` and `prioritize`: what became of launched jobs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from itertools import islice
 import click
 
 from broker_config.images import ImageOrigin
+from broker_config.priorities import parse_priority
 from broker_config.runs import Event, Run
 from broker_config.states import FailureClass, State
 from producer.cli import documents, output, pairs
@@ -58,7 +59,7 @@ def _row(run: Run) -> tuple[str, ...]:
         spec.id,
         spec.name,
         spec.queue.full_name,
-        spec.priority.label,
+        run.priority.label,
         run.state.value,
         output.age(run.since),
         output.age(spec.created_at),
@@ -94,7 +95,7 @@ def _fields(run: Run) -> list[tuple[str, str]]:
         ("exit code", "" if run.exit_code is None else str(run.exit_code)),
         ("cancel asked", run.cancel_requested_by),
         ("queue", f"{spec.queue.full_name} (resource {spec.queue.resource}, revision {spec.queue_revision})"),
-        ("priority", spec.priority.label),
+        ("priority", run.priority.label),
         ("agent", run.agent),
         ("attempt", _attempt(run)),
         ("not before", output.clock(run.not_before) if run.hold and run.not_before else ""),
@@ -192,3 +193,21 @@ def cancel(session: Session, runs: tuple[str, ...]) -> None:
         outcome = f"has ended: {run.state}" if run.state.is_terminal else f"is {run.state} and was asked to end"
         click.echo(f"run {run.id} ({run.spec.name}) {outcome}")
     output.next_command(*(f"launchyard show {handle.id}" for handle in cancelled[:1]))
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.argument("priority")
+@json_option
+@pass_session
+def prioritize(session: Session, runs: tuple[str, ...], priority: str) -> None:
+    """Give queued runs another priority: critical, high, medium or low."""
+    wanted = parse_priority(priority)
+    handles = [session.client.run(run) for run in runs]
+    changed = [handle.set_priority(wanted) for handle in handles]
+    if session.as_json:
+        output.document({"runs": [documents.run(handle.run) for handle in changed]})
+        return
+    for handle in changed:
+        click.echo(f"run {handle.id} ({handle.name}) waits with the priority {handle.run.priority.label}")
+    output.next_command(*(f"launchyard runs -q {handle.run.spec.queue.full_name}" for handle in changed[:1]))

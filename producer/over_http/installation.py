@@ -13,6 +13,7 @@ from broker_config.images import Image
 from broker_config.jobs import CodeSource
 from broker_config.named_jobs import JobDefinition, JobReference, JobVersion
 from broker_config.plans import Plan
+from broker_config.priorities import Priority
 from broker_config.queues import Queue, QueueRecord
 from broker_config.revisions import QueueRevision
 from broker_config.runs import Event, Run, RunId, RunSpec
@@ -39,6 +40,7 @@ from producer.wire import (
     Launched,
     LogBatch,
     Membership,
+    NewPriority,
     NewServiceAccount,
     NewsPage,
     NewTeam,
@@ -220,6 +222,9 @@ class RunsOverHttp:
 
     def cancel(self, run_id: RunId) -> Run:
         return self._ask(Run, "POST", f"{_run_path(run_id)}/cancel")
+
+    def set_priority(self, run_id: RunId, priority: Priority) -> Run:
+        return self._ask(Run, "PUT", f"{_run_path(run_id)}/priority", NewPriority(priority=priority))
 
     def events(self, run_id: RunId, after: str = "0-0", block_seconds: float | None = None) -> list[tuple[str, Event]]:
         found = self._ask(list[EventSeen], "GET", f"{_run_path(run_id)}/events", after=after, wait=block_seconds)

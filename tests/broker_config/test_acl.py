@@ -122,6 +122,14 @@ Stores = Callable[[str], Store]
 OTHERS_KEYS = ["launchyard:run:abc", "celery-task-meta-abc", "unacked_index", "_kombu.binding.celeryev", "celeryev.abc"]
 
 
+def test_a_producer_gives_runs_another_priority(stores: Stores, record: QueueRecord) -> None:
+    store = stores("producer")
+    first, second = enqueue(store, record), enqueue(store, record)
+    for run in (second, first):
+        assert store.runs.set_priority(run, Priority.LOW, "alice").priority is Priority.LOW
+    assert store.runs.waiting("gpu-queue", 10) == [first.id, second.id]
+
+
 def test_a_producer_enqueues_reads_and_cancels(guarded: Guarded, stores: Stores, record: QueueRecord) -> None:
     # Given runs of a producer, one of them taken by an agent
     store, hand = stores("producer"), Hand(stores("agent"), record)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from broker_config.embedded import EmbeddedBroker
-from broker_config.errors import NotFound, WaitTimeout
+from broker_config.errors import InvalidRequest, NotFound, WaitTimeout
+from broker_config.priorities import Priority
 from broker_config.queues import Queue, QueueRecord
 from broker_config.runs import Event
 from broker_config.settings import Settings
@@ -226,3 +227,18 @@ def test_cancelling_a_running_run_is_a_wish(run: RunHandle, agent: HandAgent) ->
     assert run.state is State.RUNNING
     assert run.run.cancel_requested_by == "tester"
     assert [event.reason for event in run.events()].count(Reason.CANCEL_REQUESTED) == 1
+
+
+def test_a_queued_run_can_be_given_another_priority(client: Client, run: RunHandle) -> None:
+    later = client.launch(queue="gpu-queue", source="python:3.11").set_priority("critical")
+    assert later.run.priority is later.refresh().run.priority is Priority.CRITICAL
+    assert later.run.spec.priority is Priority.MEDIUM
+    assert later.events()[-1].reason is Reason.PRIORITY_CHANGED
+
+
+def test_a_priority_on_a_queue_that_has_none_would_have_no_effect_and_is_refused(client: Client) -> None:
+    client.queues.create(Queue(name="fifo", resource="stub"))
+    run = client.launch(queue="fifo", source="python:3.11")
+    with pytest.raises(InvalidRequest, match=r"'fifo' has no prioritization.* queue edit fifo --prioritization'"):
+        run.set_priority("high")
+    assert run.events()[-1].reason is Reason.ENQUEUED

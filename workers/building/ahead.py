@@ -114,7 +114,7 @@ class Ahead:
         for run in runs:
             if not _is_built(run):
                 self._remember(run, math.inf)
-        return sorted(filter(_is_built, runs), key=lambda run: first_place(run.spec.priority) + run.place)
+        return sorted(filter(_is_built, runs), key=lambda run: first_place(run.priority) + run.place)
 
     def _begin(self, run: Run) -> None:
         ends = threading.Event()

@@ -2,8 +2,7 @@
 -- Give a queued run to an agent, if it is still to be had.
 -- KEYS: record, queue, waiting, counts, events, the agent's runs, the agent's lease, Celery result, alarms,
 --       spec, authors, the author's runs that are held for a place
--- ARGV: run id, agent, fence, session, time, text, result document, its expiry in s, queue, author, first place of its priority among those that
---       wait
+-- ARGV: run id, agent, fence, session, time, text, result document, its expiry in s, queue, author
 -- Returns {outcome, spec, field, value, ...} with the record after the claim.
 local state = redis.call('HGET', KEYS[1], 'state')
 local spec = redis.call('GET', KEYS[10])
@@ -50,8 +49,8 @@ if tonumber(limits[2]) and mine >= tonumber(limits[2]) then
   wait('Each author runs ' .. limits[2] .. ' at once on the queue, and ' .. ARGV[10] .. ' has ' .. mine .. '.')
   -- It gives way to others, and has its order again when one of its author's runs ends.
   redis.call('HSET', KEYS[1], 'hold', 'slot')
+  redis.call('ZADD', KEYS[12], redis.call('ZSCORE', KEYS[3], ARGV[1]), ARGV[1])
   redis.call('ZREM', KEYS[3], ARGV[1])
-  redis.call('ZADD', KEYS[12], string.format('%.0f', ARGV[11] + redis.call('HGET', KEYS[1], 'place')), ARGV[1])
   return {'author-full'}
 end
 

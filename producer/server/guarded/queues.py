@@ -8,6 +8,7 @@ from broker_config.accounts.rights import Action
 from broker_config.errors import NotFound, NotPermitted
 from broker_config.named_jobs import JobDefinition, JobReference, JobVersion
 from broker_config.plans import Plan
+from broker_config.priorities import Priority
 from broker_config.queues import Queue, QueueRecord, full_name
 from broker_config.revisions import QueueRevision
 from broker_config.runs import Event, Run, RunId, RunSpec
@@ -143,12 +144,16 @@ class GuardedRuns:
                 yield run
 
     def cancel(self, run_id: RunId) -> Run:
-        run = self.get(run_id)
-        is_own = run.spec.author == self._rights.principal.name
-        self._rights.expect(Action.CANCEL_OWN if is_own else Action.CANCEL, run.spec.queue.full_name)
+        self._expect_on(run_id, Action.CANCEL_OWN, Action.CANCEL)
         cancelled = self._runs.cancel(run_id)
         self._rights.did("run.cancel", run_id)
         return cancelled
+
+    def set_priority(self, run_id: RunId, priority: Priority) -> Run:
+        self._expect_on(run_id, Action.PRIORITIZE_OWN, Action.PRIORITIZE)
+        run = self._runs.set_priority(run_id, priority)
+        self._rights.did("run.prioritize", run_id, priority.label)
+        return run
 
     def events(self, run_id: RunId, after: str = "0-0", block_seconds: float | None = None) -> list[tuple[str, Event]]:
         self.get(run_id)
@@ -161,6 +166,11 @@ class GuardedRuns:
     def feed(self, run_id: RunId, after: Place, block_seconds: float | None = None) -> News:
         self.get(run_id)
         return self._runs.feed(run_id, after, block_seconds)
+
+    def _expect_on(self, run_id: RunId, own: Action, anyones: Action) -> None:
+        run = self.get(run_id)
+        is_own = run.spec.author == self._rights.principal.name
+        self._rights.expect(own if is_own else anyones, run.spec.queue.full_name)
 
     def _shown(self, run: Run, asked: str) -> Run:
         if not self._rights.may_see(run.spec.queue.full_name):

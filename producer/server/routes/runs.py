@@ -13,7 +13,7 @@ from broker_config.store.feed import Place
 from broker_config.store.logs import LogEntry
 from broker_config.store.runs import cursor_of
 from producer.server.asking import Asked
-from producer.wire import LONGEST_WAIT_SECONDS, EventSeen, LogBatch, NewsPage, RunPage
+from producer.wire import LONGEST_WAIT_SECONDS, EventSeen, LogBatch, NewPriority, NewsPage, RunPage
 
 router = APIRouter(prefix="/runs", tags=["runs"])
 
@@ -63,6 +63,12 @@ def get_run(asked: Asked, prefix: str) -> Run:
 def cancel_run(asked: Asked, run_id: RunId) -> Run:
     """Wish for the end of a run."""
     return asked.runs.cancel(run_id)
+
+
+@router.put("/{run_id}/priority")
+def set_priority(asked: Asked, run_id: RunId, wanted: NewPriority) -> Run:
+    """Have a queued run leave its queue as if it had been enqueued with that priority."""
+    return asked.runs.set_priority(run_id, wanted.priority)
 
 
 @router.get("/{run_id}/events")

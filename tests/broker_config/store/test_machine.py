@@ -89,6 +89,12 @@ class Life(RuleBasedStateMachine):
         if run.state.is_live:
             self.hand.requeue(run)
 
+    @rule(run_id=runs, priority=st.sampled_from(Priority))
+    def prioritize(self, run_id: str, priority: Priority) -> None:
+        run = self.store.runs.get(run_id)
+        if run.state is State.QUEUED:
+            assert self.store.runs.set_priority(run, priority, "bob").priority is priority
+
     @rule(run_id=runs)
     def cancel(self, run_id: str) -> None:
         run = self.store.runs.request_cancel(self.store.runs.get(run_id), "bob")
@@ -110,7 +116,7 @@ class Life(RuleBasedStateMachine):
         counts = {state: count for state, count in self.store.queues.counts(QUEUE).items() if count}
         assert counts == Counter(run.state for run in runs)
         queued = [run for run in runs if run.state is State.QUEUED]
-        queued.sort(key=lambda run: (run.spec.priority, run.place))
+        queued.sort(key=lambda run: (run.priority, run.place))
         assert self.store.runs.waiting(QUEUE, 1000) == [run.id for run in queued]
         shares = Counter(
             f"{'live' if run.state.is_live else 'queued'} {run.spec.author}"

@@ -144,3 +144,30 @@ def test_cancelling_names_every_run_and_a_mistyped_one_cancels_none(
     out = launchyard("cancel", run.id, running.id).out
     assert "has ended: cancelled" in out
     assert "is running and was asked to end" in out
+
+
+def test_queued_runs_are_given_another_priority(launchyard: Call, client: Client, run: RunHandle) -> None:
+    # Given
+    other = client.launch(queue="gpu-queue", source="python:3.11")
+
+    # When
+    answer = launchyard("prioritize", run.id, other.id, "high")
+
+    # Then
+    assert answer.code == 0
+    assert answer.out.splitlines()[0] == f"run {run.id} (try) waits with the priority high"
+    assert [one["priority"] for one in launchyard("runs", "--json").json["runs"]] == ["high", "high"]
+    assert "gave it the priority high; it had medium." in launchyard("show", run.id).out
+    assert launchyard("prioritize", run.id, "low", "--json").json["runs"][0]["priority"] == "low"
+
+
+def test_a_priority_that_there_is_not_and_a_run_that_waits_no_more_are_told(
+    launchyard: Call, run: RunHandle, agent: HandAgent
+) -> None:
+    assert "did you mean 'high'?" in launchyard("prioritize", run.id, "hihg").err
+    agent.start(run.id)
+    answer = launchyard("prioritize", run.id, "high")
+    assert (answer.code, answer.err) == (
+        5,
+        f"error: run {run.id} is running: only a run that is queued can be given a priority\n",
+    )
