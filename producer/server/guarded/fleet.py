@@ -78,6 +78,7 @@ class GuardedCode:
         self._rights = rights
 
     def put(self, file: Rewindable, source: CodeSource) -> str:
+        self._rights.expect_a_launcher()
         return self._code.put(file, source)
 
     def unneeded(self, *, also_finished: bool) -> Sequence[ArchiveRecord]:

@@ -31,6 +31,18 @@ class Rights:
             raise NotFound(f"queue {queue!r} does not exist")
         self.principal.expect(action, entity_of(queue), queue)
 
+    def expect_a_launcher(self) -> None:
+        """Go on only for somebody who may launch somewhere: code belongs to no queue before a launch names it.
+
+        Raises:
+            NotPermitted: when there is no such place.
+        """
+        principal = self.principal
+        if any(principal.may(Action.LAUNCH, entity_of(queue), queue) for queue in principal.queues):
+            return
+        if not any(principal.may(Action.LAUNCH, entity) for entity in (principal.name, *principal.roles)):
+            principal.expect(Action.LAUNCH)
+
     def did(self, action: str, subject: str, details: str = "") -> None:
         """Write down what was done."""
         self._trail.add(self._asker, action, subject, details)

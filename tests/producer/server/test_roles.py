@@ -1,9 +1,7 @@
-"""The server, asked by real keys: each may see and change what its role allows, and nothing else."""
+"""What roles and keys mean to people, over the server. What each may do is told whole in `test_every_operation`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
@@ -16,83 +14,16 @@ from broker_config.runs import now
 from broker_config.settings import Settings
 from broker_config.states import State
 from broker_config.store import Store
-from broker_config.store.agents import Mode
 from producer import Client
-from producer.server.app import create_app
-from producer.server.serving import serving
+from tests.producer.server.conftest import As
 
 IMAGE = "python:3.11"
-As = Callable[..., Client]
-
-
-@pytest.fixture
-def as_(settings: Settings, store: Store) -> Iterator[As]:
-    """A client that shows a key of somebody; who is not there yet is made."""
-    for name in ("root", "olga", "leo", "vera", "nemo"):
-        store.accounts.add_user(name, is_admin=name == "root")
-    store.accounts.add_team("default")
-    store.accounts.add_team("team-a")
-    for name, role in (("olga", Role.OWNER), ("leo", Role.LAUNCHER), ("vera", Role.VIEWER)):
-        store.accounts.set_member("team-a", name, role)
-    store.accounts.add_service_account("team-a", "nightly")
-    with ExitStack() as stack:
-        url = stack.enter_context(serving(create_app(settings)))
-
-        def client(name: str, **limits: object) -> Client:
-            _, secret = store.accounts.add_key(NewApiKey.model_validate({"principal": name, **limits}), "test")
-            return stack.enter_context(Client(settings, server_url=url, api_key=str(secret)))
-
-        yield client
 
 
 @pytest.fixture
 def queue(as_: As) -> str:
     """A queue of the team's."""
     return as_("olga").queues.create(Queue(name="gpu", entity="team-a", resource="stub")).name
-
-
-def outcome(call: Callable[[], object]) -> str:
-    """Whether a call was carried out, or with which code it was refused."""
-    try:
-        call()
-    except LaunchyardError as error:
-        return error.code
-    return "done"
-
-
-EXPECTED = {
-    # what is done: by nobody of the team, by a viewer, a launcher, an owner, an admin
-    "see": ("not-found", "done", "done", "done", "done"),
-    "launch": ("not-found", "not-permitted", "done", "done", "done"),
-    "cancel": ("not-found", "not-permitted", "not-permitted", "done", "done"),
-    "pause": ("not-found", "not-permitted", "not-permitted", "done", "done"),
-    "edit": ("not-found", "not-permitted", "not-permitted", "done", "done"),
-    "member": ("not-permitted", "not-permitted", "not-permitted", "done", "done"),
-    "account": ("not-permitted", "not-permitted", "not-permitted", "not-permitted", "done"),
-    "agent": ("not-permitted", "not-permitted", "not-permitted", "not-permitted", "not-found"),
-    "audit": ("not-permitted", "not-permitted", "not-permitted", "not-permitted", "done"),
-}
-
-
-@pytest.mark.parametrize("deed", EXPECTED)
-def test_each_role_may_do_what_the_table_says(as_: As, queue: str, deed: str) -> None:
-    run = as_("root").launch(queue=queue, source=IMAGE)
-    outcomes = []
-    for name in ("nemo", "vera", "leo", "olga", "root"):
-        client = as_(name)
-        deeds: dict[str, Callable[[], object]] = {
-            "see": lambda client=client: (client.queues.get(queue), client.run(run.id), [*client.run(run.id).logs()]),
-            "launch": lambda client=client: client.launch(queue=queue, source=IMAGE),
-            "cancel": lambda client=client: client.run(run.id).cancel(),
-            "pause": lambda client=client: client.queues.set_paused(queue, True, "for a while"),
-            "edit": lambda client=client: client.queues.edit(client.queues.get(queue).queue, note="the same"),
-            "member": lambda client=client: client.accounts.set_member("team-a", "vera", Role.VIEWER),
-            "account": lambda client=client, name=name: client.accounts.add_user(f"friend-of-{name}"),
-            "agent": lambda client=client: client.agents.wish("nobody", Mode.DRAINING),
-            "audit": lambda client=client: client.accounts.audit(),
-        }
-        outcomes.append(outcome(deeds[deed]))
-    assert tuple(outcomes) == EXPECTED[deed]
 
 
 def test_what_another_team_has_is_not_even_named(as_: As, queue: str) -> None:
