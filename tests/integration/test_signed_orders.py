@@ -12,6 +12,7 @@ import pytest
 import redis
 
 from broker_config import messages
+from broker_config.accounts.people import NewApiKey
 from broker_config.connection import connect
 from broker_config.messages import Order
 from broker_config.priorities import Priority, list_key
@@ -22,6 +23,9 @@ from broker_config.settings import Settings
 from broker_config.states import FailureClass, Reason, State
 from broker_config.store import Store
 from broker_config.store.keys import Keys
+from producer import Client
+from producer.server.app import create_app
+from producer.server.serving import serving
 from tests.agents import AgentProcess, eventually
 from tests.integration.conftest import Runs
 from workers.targets.stub import StubTarget
@@ -110,6 +114,30 @@ def test_a_signed_run_is_carried_out_and_one_without_a_signature_fails_unclaimed
     refused(store, bad[0], "it has no signature; whoever launches needs the key")
     assert [name.split("-")[1] for name in stub.submissions()] == good
     assert f"run-refused run={bad[0]} queue=gpu-queue" in process.log.read_text()
+
+
+def test_what_people_launch_through_a_server_with_the_key_is_carried_out_and_they_need_none(
+    settings: Settings, signing: Settings, store: Store, queue: QueueRecord, agent: Maker
+) -> None:
+    # Given a server that has the key, and somebody who has a key of the API alone
+    store.accounts.add_user("leo")
+    _, secret = store.accounts.add_key(NewApiKey(principal="leo"), "test")
+
+    # When one run is launched through the server, and another one on the broker
+    with (
+        serving(create_app(signing)) as url,
+        Client(settings, server_url=url, api_key=str(secret)) as leo,
+        Client(settings) as intruder,
+    ):
+        run = leo.launch(queue=queue.name, source="python:3.11").set_priority("high")
+        other = intruder.launch(queue=queue.name, source="python:3.11")
+        agent().start(*config_of(settings, "require_signature: true"))
+        run.wait(30)
+
+    # Then the first is carried out as its author's, also after its place in the queue was changed
+    assert (run.run.spec.author, run.run.state) == ("leo", State.SUCCEEDED)
+    assert store.runs.spec_text(run.id).signature.startswith("k1.")
+    refused(store, other.id, "it has no signature; whoever launches needs the key")
 
 
 def test_messages_that_somebody_wrote_by_hand_come_to_nothing_and_the_runs_go_on(
