@@ -13,7 +13,7 @@ from broker_config.accounts.people import ApiKey, NewApiKey, ServiceAccount, Tea
 from broker_config.accounts.rights import Principal, Role
 from broker_config.connection import TextClient, translated
 from broker_config.errors import Conflict, InvalidRequest, NotFound, did_you_mean
-from broker_config.frozen import Frozen
+from broker_config.frozen import Frozen, parse
 from broker_config.queues import DEFAULT_ENTITY
 from broker_config.runs import now
 from broker_config.store.keys import Keys
@@ -72,29 +72,34 @@ class AccountStore:
         """Make a user.
 
         Raises:
+            InvalidRequest: when it cannot be a name.
             Conflict: when an entity has that name.
         """
         self._expect_free(name)
-        return self._add(self._keys.users, name, User(name=name, is_admin=is_admin, subject=subject, created_at=now()))
+        user = parse(User, {"name": name, "is_admin": is_admin, "subject": subject, "created_at": now()}, "user")
+        return self._add(self._keys.users, name, user)
 
     def add_team(self, name: str) -> Team:
         """Make a team. That of the default entity is everybody's until it has members.
 
         Raises:
+            InvalidRequest: when it cannot be a name.
             Conflict: when an entity has that name.
         """
         self._expect_free(name)
-        return self._add(self._keys.teams, name, Team(name=name, created_at=now()))
+        return self._add(self._keys.teams, name, parse(Team, {"name": name, "created_at": now()}, "team"))
 
     def add_service_account(self, team: str, name: str, role: Role = Role.LAUNCHER) -> ServiceAccount:
         """Make a service account.
 
         Raises:
             NotFound: when there is no such team.
+            InvalidRequest: when it cannot be a name, or the role is not one of a team.
             Conflict: when the team has one of that name.
         """
         self.team(team)
-        account = ServiceAccount(team=team, name=name, role=_of_team(role), created_at=now())
+        fields = {"team": team, "name": name, "role": _of_team(role), "created_at": now()}
+        account = parse(ServiceAccount, fields, "service account")
         return self._add(self._keys.service_accounts, account.full_name, account)
 
     def set_member(self, team: str, user: str, role: Role | None) -> Team:

@@ -15,7 +15,9 @@ from producer.cli import output
 from producer.cli.amounts import Age
 from producer.cli.session import Session, json_option, pass_session
 
-_ROLE = click.Choice([role for role in Role if role is not Role.ADMIN])
+# As texts: of an enum, click offers the names.
+_ROLES = [*map(str, Role)]
+_OF_TEAM = click.Choice([role for role in _ROLES if role != Role.ADMIN])
 
 
 @click.group("user")
@@ -94,7 +96,7 @@ def create_team(session: Session, name: str) -> None:
 @team.command()
 @click.argument("name")
 @click.argument("user")
-@click.option("--role", type=_ROLE, default=Role.LAUNCHER, show_default=True, help="What the user is in it.")
+@click.option("--role", type=_OF_TEAM, default=Role.LAUNCHER.value, show_default=True, help="What the user is in it.")
 @json_option
 @pass_session
 def add(session: Session, name: str, user: str, role: str) -> None:
@@ -135,7 +137,7 @@ def list_service_accounts(session: Session) -> None:
 
 @service_account.command("create")
 @click.argument("name")
-@click.option("--role", type=_ROLE, default=Role.LAUNCHER, show_default=True, help="What it is in its team.")
+@click.option("--role", type=_OF_TEAM, default=Role.LAUNCHER.value, show_default=True, help="What it is in its team.")
 @json_option
 @pass_session
 def create_service_account(session: Session, name: str, role: str) -> None:
@@ -184,7 +186,9 @@ def list_keys(session: Session) -> None:
 
 @key.command("create")
 @click.argument("principal")
-@click.option("--most", type=click.Choice([*Role]), default=Role.ADMIN, show_default=True, help="It can do no more.")
+@click.option(
+    "--most", type=click.Choice(_ROLES), default=Role.ADMIN.value, show_default=True, help="It can do no more."
+)
 @click.option("--queue", "-q", "queues", multiple=True, help="A queue that it is limited to; may be repeated.")
 @click.option("--expires", "expires_at", type=Age(), help="After so long it is of no use, such as 90d.")
 @click.option("--note", default="", help="What it is for.")

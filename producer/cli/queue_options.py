@@ -109,7 +109,7 @@ def queue_options(command: Any) -> Any:
         ),
         click.option(
             "--pin-images",
-            type=click.Choice([*PinImages, NOT_PINNED]),
+            type=click.Choice([*map(str, PinImages), NOT_PINNED]),
             help="When a job's image becomes the digest that its tag stands for.",
         ),
         click.option("--entity", help="The team or user that owns the queue; NAME may say it too, as ENTITY/NAME."),

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from broker_config.accounts.people import ApiKey, NewApiKey, ServiceAccount, Team, User
 from broker_config.accounts.rights import Role
+from broker_config.frozen import parse
 from broker_config.images import Image
 from broker_config.jobs import CodeSource
 from broker_config.named_jobs import JobDefinition, JobReference, JobVersion
@@ -99,20 +100,20 @@ class AccountsOverHttp:
         return [(seen.key, seen.used_at) for seen in self._ask(list[KeySeen], "GET", f"{API}/keys")]
 
     def add_user(self, name: str, *, is_admin: bool = False) -> User:
-        return self._ask(User, "POST", f"{API}/users", NewUser(name=name, is_admin=is_admin))
+        return self._ask(User, "POST", f"{API}/users", parse(NewUser, {"name": name, "is_admin": is_admin}, "user"))
 
     def set_admin(self, name: str, is_admin: bool) -> User:
         return self._ask(User, "PUT", f"{API}/users/{quote(name)}/admin", AdminWanted(is_admin=is_admin))
 
     def add_team(self, name: str) -> Team:
-        return self._ask(Team, "POST", f"{API}/teams", NewTeam(name=name))
+        return self._ask(Team, "POST", f"{API}/teams", parse(NewTeam, {"name": name}, "team"))
 
     def set_member(self, team: str, user: str, role: Role | None) -> Team:
         path = f"{API}/teams/{quote(team)}/members/{quote(user)}"
         return self._ask(Team, "PUT", path, Membership(role=role))
 
     def add_service_account(self, team: str, name: str, role: Role = Role.LAUNCHER) -> ServiceAccount:
-        account = NewServiceAccount(name=name, role=role)
+        account = parse(NewServiceAccount, {"name": name, "role": role}, "service account")
         return self._ask(ServiceAccount, "POST", f"{API}/teams/{quote(team)}/service-accounts", account)
 
     def add_key(self, wanted: NewApiKey) -> tuple[ApiKey, str]:
@@ -135,7 +136,7 @@ class QueuesOverHttp:
         return self._ask(QueueRecord, "POST", f"{API}/queues", queue)
 
     def edit(self, queue: Queue, expected: int | None = None, note: str = "") -> QueueRecord:
-        edit = Edit(queue=queue, expected=expected, note=note)
+        edit = parse(Edit, {"queue": queue, "expected": expected, "note": note}, "edit")
         return self._ask(QueueRecord, "PUT", queue_path(queue.full_name), edit)
 
     def delete(self, name: str) -> None:
@@ -248,7 +249,7 @@ class AgentsOverHttp:
         return [(seen.info, seen.is_alive) for seen in self._ask(list[AgentSeen], "GET", f"{API}/agents")]
 
     def wish(self, name: str, mode: Mode, reason: str = "") -> tuple[AgentInfo, bool]:
-        wish = AgentWish(mode=mode, reason=reason)
+        wish = parse(AgentWish, {"mode": mode, "reason": reason}, "wish")
         seen = self._ask(AgentSeen, "PUT", f"{API}/agents/{quote(name, safe='')}/wish", wish)
         return seen.info, seen.is_alive
 

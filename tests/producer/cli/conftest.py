@@ -58,7 +58,11 @@ def command(settings: Settings, author: str = "") -> Call:
 
     def call(*arguments: str, stdin: str | None = None) -> Answer:
         flags = ["--home", str(settings.home), "--broker-url", str(settings.broker_url)]
-        environ = {"LAUNCHYARD_AUTHOR": author, "LAUNCHYARD_SERVER_URL": settings.server_url or ""}
+        environ = {
+            "LAUNCHYARD_AUTHOR": author,
+            "LAUNCHYARD_SERVER_URL": settings.server_url or "",
+            "LAUNCHYARD_API_KEY": settings.api_key or "",
+        }
         result = CliRunner().invoke(main, [*flags, *arguments], input=stdin, env=environ)
         if result.exception and not isinstance(result.exception, SystemExit):
             raise result.exception

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from broker_config.queues import Queue, QueueRecord
+from broker_config.store import Store
 from producer import Client
 from producer.cli import drafts
 from tests.producer.cli.conftest import Call
@@ -322,3 +323,11 @@ def test_a_queue_that_is_being_drained_says_so_until_it_is_resumed(launchyard: C
     assert (refused.code, "takes no launches any more" in refused.err) == (5, True)
     assert "takes no launches, to be deleted" in shown
     assert launchyard("launch", "-q", "gpu", "--image", "a:1").code == 0
+
+
+@pytest.mark.parametrize("moment", ["enqueue", "claim"])
+def test_when_images_are_pinned_is_said_by_its_name(launchyard: Call, store: Store, moment: str) -> None:
+    assert launchyard("queue", "create", "pinned", "--resource", "stub", "--pin-images", moment).code == 0
+    assert store.queues.get("pinned").queue.pin_images == moment
+    assert launchyard("queue", "edit", "pinned", "--pin-images", "never").code == 0
+    assert store.queues.get("pinned").queue.pin_images is None
