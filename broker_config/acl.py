@@ -25,7 +25,7 @@ CONNECTION = ("hello", "info", "ping", "select", "wait")
 SCRIPTS = ("evalsha", "script|load", "time")
 READ = (
     *("exists", "get", "hget", "hgetall", "hmget", "scard", "smembers", "xread", "xrevrange"),
-    *("zrange", "zrevrange", "zrevrangebyscore", "zscan", "zscore"),
+    *("zrange", "zrangebyscore", "zrevrange", "zrevrangebyscore", "zscan", "zscore"),
 )
 WRITE = (
     *("expire", "hdel", "hincrby", "hset", "lpush", "publish", "set", "setex"),
@@ -38,10 +38,10 @@ PRODUCER = (
     *(*CONNECTION, *SCRIPTS, *READ, *WRITE, "mget"),
     *("lindex", "linsert", "llen", "lrem", "rpush", "subscribe", "unsubscribe"),
 )
-OWNER = (*TRANSACTIONS, "del", "hkeys", "unlink", "zrangebyscore")
+OWNER = (*TRANSACTIONS, "del", "hkeys", "unlink")
 AGENT = (
     *(*CONNECTION, *SCRIPTS, *READ, *WRITE, *TRANSACTIONS),
-    *("del", "incrby", "lindex", "rpop", "rpush", "unlink", "zrangebyscore"),
+    *("del", "incrby", "lindex", "rpop", "rpush", "unlink"),
     # Celery's own.
     *("brpop", "llen", "psubscribe", "punsubscribe", "script|exists"),
 )

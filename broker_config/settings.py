@@ -41,6 +41,9 @@ class Settings(Frozen):
     api_key: str | None = Field(default=None, repr=False)
     """Who asks there."""
 
+    flower_url: str | None = Field(default=None, pattern=r"^(https?://|/)\S*$")
+    """Where Flower is for those at the server's page; None: the page has no link to it."""
+
     broker_ca: Path | None = None
     """Certificate authority that signed the broker's certificate. None: the system's."""
 

@@ -43,6 +43,8 @@ class Queues(Protocol):
 
     def counts(self, name: str) -> dict[State, int]: ...
 
+    def oldest_wait(self, name: str) -> datetime | None: ...
+
     def history(self, name: str) -> list[QueueRevision]: ...
 
     def revision(self, name: str, number: int) -> QueueRevision: ...
@@ -87,6 +89,12 @@ class Runs(Protocol):
 
     def newest(self, cursor: str = "") -> Iterator[Run]:
         """All that are kept, newest first; behind the run of a cursor (`broker_config.store.runs.cursor_of`)."""
+
+    def waiting(self, queue: str, limit: int = 100) -> list[Run]:
+        """The next runs to leave a queue, in their order."""
+
+    def live(self, queue: str = "", limit: int = 1000) -> list[Run]:
+        """Runs that agents hold, the longest held first; of one queue only, where one is named."""
 
     def cancel(self, run_id: RunId) -> Run:
         """Wish for its end."""

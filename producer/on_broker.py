@@ -24,6 +24,9 @@ from broker_config.store.logs import LogEntry
 from broker_config.store.orphans import Orphan, OrphanStore, Removal
 from producer.launching import Launcher
 
+MOST_LIVE = 10_000
+"""Live runs that one call reads."""
+
 
 class OnBroker:
     """See `producer.installation.Installation`."""
@@ -110,6 +113,20 @@ class RunsOnBroker:
         for run in self._store.runs.newest(cursor):
             if not run.spec.queue.is_hidden_from(self._author):
                 yield run
+
+    def waiting(self, queue: str, limit: int = 100) -> list[Run]:
+        name = self._store.queues.for_author(self._author).get(queue).name
+        return self._store.runs.get_many(self._store.runs.waiting(name, limit))
+
+    def live(self, queue: str = "", limit: int = 1000) -> list[Run]:
+        name = self._store.queues.for_author(self._author).get(queue).name if queue else ""
+        ids = [run_id for info, _ in self._store.agents.list() for run_id in self._store.runs.ids_held_by(info.name)]
+        found = [
+            run
+            for run in self._store.runs.get_many(ids[:MOST_LIVE])
+            if name in {"", run.spec.queue.full_name} and not run.spec.queue.is_hidden_from(self._author)
+        ]
+        return sorted(found, key=lambda run: run.since)[:limit]
 
     def cancel(self, run_id: RunId) -> Run:
         return self._store.runs.request_cancel(self.get(run_id), self._author)

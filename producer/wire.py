@@ -5,6 +5,7 @@ What is a model of `broker_config` goes over the wire as it is; these are the ot
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Literal
 
@@ -20,6 +21,7 @@ from broker_config.runs import Event, Launch, Run, RunId
 from broker_config.states import State
 from broker_config.store.agents import AgentInfo, Mode
 from broker_config.store.audit import Deed
+from broker_config.store.feed import Place
 from broker_config.store.orphans import Orphan, Removal
 
 API = "/api/v1"
@@ -35,6 +37,7 @@ class QueueSeen(Frozen):
 
     record: QueueRecord
     counts: dict[State, int]
+    oldest_wait: datetime | None = None  # since when the run waits that has waited longest
 
 
 class Edit(Frozen):
@@ -217,6 +220,12 @@ class Problem(Frozen):
     code: str
     findings: list[tuple[str, str, str, str]] = Field(default_factory=list)  # severity, pointer, text, place
     delay_seconds: float | None = None  # after which the same may be asked again
+
+
+def places(text: str) -> Place | None:
+    """The places in a run's events and log that `EVENTS/LOG` says; None: it says none."""
+    found = re.fullmatch(r"(\d{1,15}-\d{1,15})/(\d{1,15}-\d{1,15})", text)
+    return Place(found[1], found[2]) if found else None
 
 
 def queue_path(full_name: str) -> str:

@@ -22,9 +22,11 @@ from broker_config.store.logs import LogStore
 from broker_config.store.lost import LostRuns
 from broker_config.store.orphans import OrphanStore
 from broker_config.store.platforms import PlatformStore
+from broker_config.store.pulse import Pulse
 from broker_config.store.queues import QueueStore
 from broker_config.store.replication import Replication
 from broker_config.store.runs import RunStore
+from broker_config.store.sessions import SessionStore
 
 _SCRIPTS = (
     *("enqueue", "claim", "change", "prioritize", "fence", "lease", "log", "restore", "snooze"),
@@ -47,6 +49,7 @@ class Store:
             self._client, keys, scripts, settings.retention_seconds, replication, keyring=settings.keyring
         )
         self.accounts = AccountStore(self._client, keys)
+        self.sessions = SessionStore(self._client, keys)
         self.audit = AuditTrail(self._client, keys)
         self.agents = AgentStore(self._client, keys, scripts)
         self.alarms = Alarms(self._client, keys, scripts)
@@ -56,6 +59,7 @@ class Store:
         self.lost = LostRuns(self._client, keys, scripts["restore"], settings.retention_seconds)
         self.orphans = OrphanStore(self._client, keys)
         self.feed = Feed(self._client, keys)
+        self.pulse = Pulse(self._client, keys)
         self.platforms = PlatformStore(keys, self._impatient_client.register_script(_script("platform")))
         self.jobs = JobStore(self._client, keys, scripts["job"])
         self.archives = Archives(self._client, keys, scripts)

@@ -17,6 +17,7 @@ from broker_config.frozen import Frozen, parse
 from broker_config.queues import DEFAULT_ENTITY
 from broker_config.runs import now
 from broker_config.store.keys import Keys
+from broker_config.store.sessions import Session
 
 USED_GRAIN_SECONDS = 60
 """How exactly the last use of a key is known."""
@@ -155,19 +156,31 @@ class AccountStore:
 
     def identify(self, secret: Secret) -> Principal | None:
         """Who shows a key; None when it is nobody's, is over, or was revoked."""
-        with translated():
-            stored = self._client.hget(self._keys.api_keys, secret.id)
-        key = ApiKey.model_validate_json(stored) if stored else None
-        if key is None or not secret.is_that(key.digest) or key.revoked_at:
-            return None
-        if key.expires_at and key.expires_at <= now():
+        key = self._key(secret.id)
+        if key is None or not secret.is_that(key.digest):
             return None
         with translated():
             moment = int(now().timestamp()) // USED_GRAIN_SECONDS * USED_GRAIN_SECONDS
             self._client.zadd(self._keys.api_keys_used, {key.id: moment})
         return self._principal(key)
 
-    def _principal(self, key: ApiKey) -> Principal | None:
+    def in_session(self, session: Session) -> Principal | None:
+        """Whose session it is; None when that one, or the key that began it, is gone, over or revoked."""
+        if not session.key:
+            return self._principal(NewApiKey(principal=session.principal))
+        key = self._key(session.key)
+        return self._principal(key) if key else None
+
+    def _key(self, key_id: str) -> ApiKey | None:
+        """The key of that id, if it holds."""
+        with translated():
+            stored = self._client.hget(self._keys.api_keys, key_id)
+        key = ApiKey.model_validate_json(stored) if stored else None
+        if key is None or key.revoked_at or (key.expires_at and key.expires_at <= now()):
+            return None
+        return key
+
+    def _principal(self, key: NewApiKey) -> Principal | None:
         """Whom a key stands for; None when that one is gone."""
         team, _, name = key.principal.rpartition("/")
         if team:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from broker_config.connection import TextClient, translated
@@ -51,3 +52,12 @@ class Feed:
             new_logs[-1][0] if new_logs else after.log,
         )
         return News([item for _, item in items], place)
+
+    def wait(self, places: Mapping[str, Place], block_seconds: float) -> set[str]:
+        """Which of these runs have news after their places; waits up to `block_seconds` for one. One read for all."""
+        streams_of = {self._keys.run_events(run_id): (run_id, place.event) for run_id, place in places.items()}
+        streams_of |= {self._keys.run_logs(run_id): (run_id, place.log) for run_id, place in places.items()}
+        after = {key: position for key, (_, position) in streams_of.items()}
+        with translated():
+            reply: Any = self._client.xread(after, count=1, block=streams.block(block_seconds))
+        return {streams_of[key][0] for key, found in streams.entries_by_stream(reply).items() if found}

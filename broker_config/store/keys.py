@@ -100,6 +100,14 @@ class Keys:
         """Sorted set: API keys, by the minute of their last use."""
         return f"{self.prefix}accounts:keys:used"
 
+    def session(self, digest: str) -> str:
+        """String with an expiry: whose session at the page a text stands for, by the text's digest."""
+        return f"{self.prefix}accounts:session:{digest}"
+
+    def sign_in_link(self, digest: str) -> str:
+        """String with an expiry: whose session a link begins, by the digest of its text."""
+        return f"{self.prefix}accounts:link:{digest}"
+
     @property
     def audit(self) -> str:
         """Stream: what somebody changed through the server, and when."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from redis.client import Pipeline
@@ -11,6 +12,7 @@ from redis.commands.core import Script
 from broker_config.checks import refuse_errors
 from broker_config.connection import Entry, TextClient, translated
 from broker_config.errors import Conflict, NotFound, NotPermitted, did_you_mean
+from broker_config.priorities import PLACES, Priority, first_place
 from broker_config.queues import LIMITS, Queue, QueueRecord, full_name
 from broker_config.revisions import QueueRevision
 from broker_config.runs import now
@@ -94,6 +96,24 @@ class QueueStore:
                 ],
             )
         return reply
+
+    def oldest_wait(self, name: str) -> datetime | None:
+        """Since when the run waits that has waited longest, of any priority; None: none does.
+
+        Raises:
+            NotFound: when there is no queue of that name.
+        """
+        waiting = self._keys.queue_waiting(self.get(name).name)
+        with translated(), self._client.pipeline(transaction=False) as pipe:
+            for first in map(first_place, Priority):
+                pipe.zrangebyscore(waiting, first, first + PLACES - 1, start=0, num=1, withscores=True)
+            replies: list[list[tuple[str, float]]] = pipe.execute()
+        places = [
+            int(score) - first
+            for first, found in zip(map(first_place, Priority), replies, strict=True)
+            for _, score in found
+        ]
+        return datetime.fromtimestamp(min(places) / 1_000_000, UTC) if places else None
 
     def history(self, name: str) -> list[QueueRevision]:
         """The queue's revisions that are kept, newest first.

@@ -11,6 +11,7 @@ from broker_config.accounts.rights import Role
 from broker_config.errors import InvalidRequest
 from broker_config.frozen import parse
 from broker_config.runs import now
+from producer import readable
 from producer.cli import output
 from producer.cli.amounts import Age
 from producer.cli.session import Session, json_option, pass_session
@@ -34,7 +35,7 @@ def list_users(session: Session) -> None:
     if session.as_json:
         output.document({"users": [one.model_dump(mode="json") for one in found]})
         return
-    rows = [(one.name, "admin" if one.is_admin else "", f"{output.age(one.created_at)} ago") for one in found]
+    rows = [(one.name, "admin" if one.is_admin else "", f"{readable.age(one.created_at)} ago") for one in found]
     output.table(("NAME", "ADMIN", "MADE"), rows, empty="There is no user yet.")
     output.next_command("launchyard key create NAME" if found else "launchyard user create NAME --admin")
 
@@ -130,7 +131,7 @@ def list_service_accounts(session: Session) -> None:
     if session.as_json:
         output.document({"service_accounts": [one.model_dump(mode="json") for one in found]})
         return
-    rows = [(one.full_name, one.role, f"{output.age(one.created_at)} ago") for one in found]
+    rows = [(one.full_name, one.role, f"{readable.age(one.created_at)} ago") for one in found]
     output.table(("NAME", "ROLE", "MADE"), rows, empty="There is no service account yet.")
     output.next_command("launchyard service-account create TEAM/NAME")
 
@@ -174,7 +175,7 @@ def list_keys(session: Session) -> None:
                 one.most,
                 ",".join(one.queues),
                 _state(one),
-                f"{output.age(used)} ago" if used else "never",
+                f"{readable.age(used)} ago" if used else "never",
                 one.note,
             )
             for one, used in found
@@ -238,10 +239,10 @@ def audit(session: Session, limit: int) -> None:
 
 def _state(one: ApiKey) -> str:
     if one.revoked_at:
-        return f"revoked {output.age(one.revoked_at)} ago"
+        return f"revoked {readable.age(one.revoked_at)} ago"
     if one.expires_at is None:
         return "holds"
-    return "expired" if one.expires_at <= now() else f"{output.age(now(), one.expires_at)} left"
+    return "expired" if one.expires_at <= now() else f"{readable.age(now(), one.expires_at)} left"
 
 
 def _tell(session: Session, document: dict[str, object], said: str, then: str) -> None:

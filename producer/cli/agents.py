@@ -11,6 +11,7 @@ import click
 
 from broker_config.queues import full_name
 from broker_config.store.agents import Mode
+from producer import readable
 from producer.cli import documents, orphans, output
 from producer.cli.programs import AgentOptions, agent_arguments, become, check_arguments
 from producer.cli.session import Session, json_option, pass_session
@@ -35,7 +36,7 @@ def agents(session: Session) -> None:
                 ",".join(info.queues),
                 f"{info.live}/{'any' if info.max_jobs < 0 else info.max_jobs}",
                 str(info.wish.mode) if alive else "stopped" if info.stopped else "silent",
-                f"{output.age(info.seen_at)} ago",
+                f"{readable.age(info.seen_at)} ago",
                 info.host,
                 str(info.pid),
                 info.version,
@@ -161,6 +162,8 @@ def _wish(session: Session, name: str, mode: Mode, reason: str = "") -> str:
     if session.as_json:
         output.document({"agent": info.name, "mode": mode, "reason": reason})
     else:
-        since = "" if is_alive else f"; it is silent for {output.age(info.seen_at)}, and hears of it at its next start"
+        since = (
+            "" if is_alive else f"; it is silent for {readable.age(info.seen_at)}, and hears of it at its next start"
+        )
         click.echo(f"agent {info.name} is to be {mode}; it has {info.live} runs{since}")
     return info.name

@@ -8,6 +8,7 @@ import click
 
 from broker_config.runs import now
 from broker_config.store.archives import ArchiveRecord
+from producer import readable
 from producer.cli import output
 from producer.cli.session import Session, json_option, pass_session
 
@@ -59,16 +60,16 @@ def _table(records: Sequence[ArchiveRecord], empty: str) -> None:
 
 
 def _row(record: ArchiveRecord) -> tuple[str, ...]:
-    stored = f"{output.age(record.stored_at)} ago"
-    return (record.digest[:19], output.size(record.size_bytes), ", ".join(record.places), stored, _kept(record))
+    stored = f"{readable.age(record.stored_at)} ago"
+    return (record.digest[:19], readable.size(record.size_bytes), ", ".join(record.places), stored, _kept(record))
 
 
 def _kept(record: ArchiveRecord) -> str:
     if record.holders:
         return f"for {record.holders} {'run or job' if record.holders == 1 else 'runs and jobs'}"
-    left = output.age(now(), record.kept_until)
+    left = readable.age(now(), record.kept_until)
     return f"{left} more" if record.kept_until > now() else "no longer"
 
 
 def _total(records: Sequence[ArchiveRecord]) -> str:
-    return f"archives: {len(records)}, {output.size(sum(record.size_bytes for record in records))}"
+    return f"archives: {len(records)}, {readable.size(sum(record.size_bytes for record in records))}"

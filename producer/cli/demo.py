@@ -14,6 +14,7 @@ import psutil
 
 from broker_config.errors import Conflict, InvalidRequest
 from broker_config.queues import Queue
+from producer import readable
 from producer.cli import documents, output
 from producer.cli.exits import DETACHED, fate
 from producer.cli.following import shown
@@ -122,7 +123,7 @@ def _tell_result(session: Session, handle: RunHandle, accuracy: float | None) ->
     if session.as_json:
         output.line({"type": "demo", "accuracy": accuracy, "run": documents.run(run)})
     elif accuracy is not None:
-        took = output.age(run.spec.created_at, run.ended_at)
+        took = readable.age(run.spec.created_at, run.ended_at)
         click.echo(f"\n{click.style('accuracy', bold=True)} {accuracy:.4f}  (run {run.id} {run.state} after {took})")
     else:
         click.echo(f"\nrun {run.id} {run.state}: {run.text}", err=True)

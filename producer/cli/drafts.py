@@ -1,20 +1,18 @@
-"""A queue that is about to be written: what its check finds is told with its place, and an error keeps it back."""
+"""A queue that is about to be written: what is found about it is told, and what its author makes of it in an editor."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import entry_points
 from typing import Any
 
 import click
 
-from broker_config.checks import check_queue, located, refuse
-from broker_config.errors import InvalidConfig, InvalidRequest, did_you_mean
-from broker_config.findings import Finding, warning
+from broker_config.errors import InvalidConfig, InvalidRequest
+from broker_config.findings import Finding
 from broker_config.queues import LIMITS, Queue, parse_queue
-from broker_config.texts import Document, read
-from broker_config.wrappers import unwrap
+from broker_config.texts import read
 from producer.cli import output, pairs
+from producer.drafts import check
 
 EDITABLE = (
     *("entity", "private", "resource", "prioritization", "pin_images", "description", "external_links", *LIMITS),
@@ -24,21 +22,6 @@ EDITABLE = (
 
 _TOLD = "#: "
 """How the lines begin that tell in an editor what is wrong; they are taken out before the text is read again."""
-
-
-def check(queue: Queue, document: Document | None = None, config: str = "") -> list[Finding]:
-    """The warnings about a queue.
-
-    `config` is the JSON Pointer in the document of what was given as the config.
-
-    Raises:
-        InvalidConfig: when it cannot be written.
-    """
-    found = check_queue(queue)
-    if document is not None:
-        found = located(found, document, config + unwrap(_at(document.data, config), queue.resource).pointer)
-    refuse(queue, found)
-    return [*_of_unknown_resource(queue.resource), *found]
 
 
 def tell(warnings: list[Finding]) -> None:
@@ -86,14 +69,3 @@ def _read(name: str, body: str, height: int) -> tuple[Queue, list[Finding]]:
     document = read("\n" * height + body, "your text")
     queue = parse_queue({**document.object, "name": name})
     return queue, check(queue, document, "/config")
-
-
-def _at(data: Any, config: str) -> Any:
-    return data.get(config[1:]) if config else data
-
-
-def _of_unknown_resource(resource: str) -> list[Finding]:
-    # Only a warning: the resource must be installed where the agent runs, and that may be elsewhere.
-    known = {entry.name for group in ("targets", "resources") for entry in entry_points(group=f"launchyard.{group}")}
-    missing = f"no resource {resource!r} is installed here{did_you_mean(resource, known)}"
-    return [] if resource in known else [warning("", missing)]

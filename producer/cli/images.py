@@ -11,6 +11,7 @@ import click
 from broker_config.images import Image
 from broker_config.runs import now
 from broker_config.store.orphans import Removal
+from producer import readable
 from producer.cli import output
 from producer.cli.amounts import Age, Size
 from producer.cli.job_fields import source_text
@@ -48,10 +49,10 @@ def _list(session: Session) -> None:
 def _row(image: Image, removal: Removal | None) -> tuple[str, ...]:
     return (
         short(image.key),
-        f"{output.age(image.built_at)} ago",
+        f"{readable.age(image.built_at)} ago",
         f"{image.seconds:.1f}s",
         size_text(image.size_bytes),
-        f"{output.age(image.last_used)} ago",
+        f"{readable.age(image.last_used)} ago",
         image.run,
         (removal.outcome or f"wanted by {removal.by}") if removal else "",
         source_text(image.source),
@@ -80,7 +81,7 @@ def show(session: Session, image: str) -> None:
             ("built", f"{output.clock(found.built_at)} by agent {found.agent}, for run {found.run}"),
             ("took", f"{found.seconds:.1f} s"),
             ("steps", "\n".join(_step(step.name, step.seconds, step.is_cached) for step in found.steps)),
-            ("last used", f"{output.clock(found.last_used)} ({output.age(found.last_used)} ago)"),
+            ("last used", f"{output.clock(found.last_used)} ({readable.age(found.last_used)} ago)"),
         ]
     )
     output.next_command(f"launchyard show {found.run}")
@@ -111,7 +112,7 @@ def prune(session: Session, older_than: timedelta | None, keep_bytes: int | None
     output.table(
         ("KEY", "SIZE", "USED", "IMAGE"),
         [
-            (short(one.key), size_text(one.size_bytes), f"{output.age(one.last_used)} ago", one.reference)
+            (short(one.key), size_text(one.size_bytes), f"{readable.age(one.last_used)} ago", one.reference)
             for one in chosen
         ],
         empty="No image is too much.",

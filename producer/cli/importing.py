@@ -12,6 +12,7 @@ from broker_config.queues import Queue
 from broker_config.texts import read_file
 from producer.cli import documents, drafts, output
 from producer.cli.session import Session, json_option, pass_session
+from producer.drafts import check
 from producer.installation import Queues
 from producer.wandb_queues import Imported, queues_in
 
@@ -54,7 +55,7 @@ def _check_names(names: list[str]) -> None:
 
 def _check(queue: Queue) -> list[Finding]:
     try:
-        return drafts.check(queue)
+        return check(queue)
     except InvalidConfig as error:
         # Several queues are looked at, so each finding says of which it is.
         named = [one._replace(place=f"queue {queue.full_name!r}: {one.pointer or 'config'}") for one in error.findings]

@@ -11,6 +11,7 @@ import click
 from broker_config.errors import InvalidRequest
 from broker_config.jobs import GitSource, ImageSource
 from broker_config.named_jobs import JobVersion
+from producer import readable
 from producer.cli import documents, output, pairs
 from producer.cli.job_fields import job_fields, source_text
 from producer.cli.launch_options import words
@@ -203,7 +204,7 @@ def _row(version: JobVersion) -> tuple[str, ...]:
         ", ".join(version.aliases),
         definition.project or "",
         source_text(version.job.source),
-        output.age(version.created_at),
+        readable.age(version.created_at),
         definition.description,
     )
 
@@ -241,4 +242,4 @@ def describe(session: Session, /, job: str, entity: str | None) -> None:
 
 def _line(version: JobVersion) -> str:
     aliases = f" ({', '.join(version.aliases)})" if version.aliases else ""
-    return f"v{version.number}{aliases}, {output.age(version.created_at)} ago by {version.author}"
+    return f"v{version.number}{aliases}, {readable.age(version.created_at)} ago by {version.author}"

@@ -8,6 +8,7 @@ import click
 
 from broker_config.errors import NotFound, did_you_mean
 from broker_config.store.orphans import Orphan, Removal
+from producer import readable
 from producer.cli import output
 from producer.cli.session import Session, json_option, pass_session
 
@@ -52,7 +53,7 @@ def _check(names: Collection[str], known: Collection[str]) -> None:
 
 
 def _row(orphan: Orphan, removal: Removal | None) -> tuple[str, ...]:
-    since, seen = f"{output.age(orphan.since)} ago", f"{output.age(orphan.seen_at)} ago"
+    since, seen = f"{readable.age(orphan.since)} ago", f"{readable.age(orphan.seen_at)} ago"
     return (orphan.name, orphan.resource, orphan.agent, since, seen, _words(removal))
 
 
@@ -69,4 +70,4 @@ def _words(removal: Removal | None) -> str:
         return ""
     if not removal.outcome:
         return f"wanted by {removal.by}"
-    return f"{removal.outcome} {output.age(removal.at)} ago, wanted by {removal.by}"
+    return f"{removal.outcome} {readable.age(removal.at)} ago, wanted by {removal.by}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import click
@@ -23,8 +23,6 @@ STATE_COLOURS = {
     State.FAILED: "red",
     **dict.fromkeys((State.CANCELLED, State.PREEMPTED), "yellow"),
 }
-
-_UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
 def document(value: Mapping[str, Any]) -> None:
@@ -95,25 +93,6 @@ def next_command(*commands: str) -> None:
     """The commands that are useful now, on stderr."""
     for command in commands:
         click.echo(f"{click.style('next:', dim=True)} {command}", err=True)
-
-
-def age(time: datetime | None, until: datetime | None = None) -> str:
-    """How long ago, in the largest fitting unit: `3s`, `12m`, `5h`, `2d`."""
-    if time is None:
-        return ""
-    seconds = max(0, int(((until or datetime.now(UTC)) - time).total_seconds()))
-    unit, size = next((pair for pair in _UNITS if seconds >= pair[1]), _UNITS[-1])
-    return f"{seconds // size}{unit}"
-
-
-def size(count: int) -> str:
-    """Bytes in the largest fitting unit: `917 B`, `3.4 KiB`, `200.0 MiB`."""
-    number, unit = float(count), "B"
-    for larger in ("KiB", "MiB", "GiB", "TiB"):
-        if number < 1024:
-            break
-        number, unit = number / 1024, larger
-    return f"{count} B" if unit == "B" else f"{number:,.1f} {unit}"
 
 
 def clock(time: datetime | None) -> str:

@@ -7,6 +7,7 @@ import time
 
 import click
 
+from producer import readable
 from producer.cli import output
 
 SHOWN_BYTES = 8 * 1024 * 1024
@@ -27,14 +28,14 @@ class Shown:
 
     def packed(self, files: int, size_bytes: int) -> None:
         if size_bytes >= SHOWN_BYTES:
-            self._end(f"packed {files} file{'' if files == 1 else 's'} as {output.size(size_bytes)}")
+            self._end(f"packed {files} file{'' if files == 1 else 's'} as {readable.size(size_bytes)}")
 
     def storing(self, done: int, total: int) -> None:
         self._count("storing", done, total)
 
     def stored(self, place: str, size_bytes: int) -> None:
         if size_bytes >= SHOWN_BYTES:
-            self._end(f"stored {output.size(size_bytes)} in {place}" if place else "the same code is stored already")
+            self._end(f"stored {readable.size(size_bytes)} in {place}" if place else "the same code is stored already")
 
     def _count(self, step: str, done: int, total: int) -> None:
         now = time.monotonic()
@@ -42,7 +43,7 @@ class Shown:
         if total < SHOWN_BYTES or now - self._told < PERIOD_SECONDS or not sys.stderr.isatty():
             return
         self._told = now
-        click.echo(f"\r\x1b[K{step} {done * 100 // total}% of {output.size(total)}", nl=False, err=True)
+        click.echo(f"\r\x1b[K{step} {done * 100 // total}% of {readable.size(total)}", nl=False, err=True)
 
     def _end(self, sentence: str) -> None:
         took = time.monotonic() - self._began if self._began else 0.0

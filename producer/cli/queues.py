@@ -15,9 +15,11 @@ from broker_config.retries import RetryPolicy
 from broker_config.states import State
 from broker_config.templates import TemplateVariable
 from broker_config.timeouts import Timeouts
+from producer import readable
 from producer.cli import deleting, documents, drafts, output, pairs, rehearsing, revisions
 from producer.cli.queue_options import QueueOptions, queue_options
 from producer.cli.session import Session, json_option, pass_session
+from producer.drafts import check
 
 
 @click.group("queue")
@@ -40,9 +42,9 @@ def create(session: Session, /, name: str, **options: Any) -> None:
     given = QueueOptions(**options)
     queue = parse_queue({"name": name, **given.given})
     if given.editor:
-        queue, warnings = drafts.edited(name, _fields(queue)) or (queue, drafts.check(queue))
+        queue, warnings = drafts.edited(name, _fields(queue)) or (queue, check(queue))
     else:
-        warnings = drafts.check(queue, given.document)
+        warnings = check(queue, given.document)
     warnings += rehearsing.findings(queue, session.settings, given.rehearse)
     record = session.client.queues.create(queue)
     if session.as_json:
@@ -106,7 +108,7 @@ def _about(variable: TemplateVariable) -> str:
 
 def _revision(record: QueueRecord) -> str:
     author = f" by {record.updated_by}" if record.updated_by else ""
-    return f"{record.revision}{author}, {output.age(record.updated_at)} ago"
+    return f"{record.revision}{author}, {readable.age(record.updated_at)} ago"
 
 
 def _paused(record: QueueRecord) -> str:
@@ -205,10 +207,10 @@ def _changed(queue: Queue, given: QueueOptions, session: Session) -> tuple[Queue
     changed = _by_options(queue, given) if has_options else queue
     if has_options and not given.editor:
         # What --set changed is not in the document any more.
-        return changed, drafts.check(changed, None if given.changes else given.document)
+        return changed, check(changed, None if given.changes else given.document)
     if not given.editor and (session.as_json or not sys.stdin.isatty()):
         raise InvalidRequest("say what to change with --set, --config or another option, or call this in a terminal")
-    return drafts.edited(queue.full_name, _fields(changed)) or (changed, drafts.check(changed))
+    return drafts.edited(queue.full_name, _fields(changed)) or (changed, check(changed))
 
 
 def _fields(queue: Queue) -> dict[str, Any]:

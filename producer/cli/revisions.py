@@ -6,6 +6,7 @@ import click
 
 from broker_config.errors import InvalidRequest, NotFound
 from broker_config.revisions import QueueRevision, changes, unified_diff
+from producer import readable
 from producer.cli import documents, output
 from producer.cli.session import Session, json_option, pass_session
 
@@ -32,7 +33,7 @@ def history(session: Session, name: str) -> None:
 
 def _row(revision: QueueRevision, older: QueueRevision | None) -> tuple[str, ...]:
     changed = ", ".join(change.path for change in changes(older.queue, revision.queue)) if older else ""
-    return (str(revision.revision), output.age(revision.at), revision.author, revision.note, changed)
+    return (str(revision.revision), readable.age(revision.at), revision.author, revision.note, changed)
 
 
 @click.command()

@@ -12,6 +12,7 @@ from broker_config.images import ImageOrigin
 from broker_config.priorities import parse_priority
 from broker_config.runs import Event, Run
 from broker_config.states import FailureClass, State
+from producer import readable
 from producer.cli import documents, output, pairs
 from producer.cli.following import as_document, follow
 from producer.cli.following import show as show_item
@@ -61,8 +62,8 @@ def _row(run: Run) -> tuple[str, ...]:
         spec.queue.full_name,
         run.priority.label,
         run.state.value,
-        output.age(run.since),
-        output.age(spec.created_at),
+        readable.age(run.since),
+        readable.age(spec.created_at),
         run.reason.value + (f" ({run.exit_code})" if run.exit_code else ""),
     )
 
@@ -89,7 +90,7 @@ def _fields(run: Run) -> list[tuple[str, str]]:
     return [
         ("run", f"{spec.id} ({spec.name})"),
         ("state", run.state.value),
-        ("since", f"{output.clock(run.since)} ({output.age(run.since)} ago)"),
+        ("since", f"{output.clock(run.since)} ({readable.age(run.since)} ago)"),
         ("because", f"{run.reason}{f': {run.text}' if run.text else ''}"),
         ("failure", run.failure.value if run.failure else ""),
         ("exit code", "" if run.exit_code is None else str(run.exit_code)),
@@ -101,7 +102,7 @@ def _fields(run: Run) -> list[tuple[str, str]]:
         ("not before", output.clock(run.not_before) if run.hold and run.not_before else ""),
         ("after", ", ".join(spec.after)),
         ("launched", f"{output.clock(spec.created_at)} by {spec.author}"),
-        ("took", output.age(run.started_at, run.ended_at)),
+        ("took", readable.age(run.started_at, run.ended_at)),
         ("project", spec.project),
         ("job", spec.job_version),
         *job_fields(spec.job),

@@ -148,6 +148,9 @@ class QueuesOverHttp:
     def counts(self, name: str) -> dict[State, int]:
         return self._seen(name).counts
 
+    def oldest_wait(self, name: str) -> datetime | None:
+        return self._seen(name).oldest_wait
+
     def history(self, name: str) -> list[QueueRevision]:
         return self._ask(list[QueueRevision], "GET", f"{queue_path(name)}/revisions")
 
@@ -220,6 +223,12 @@ class RunsOverHttp:
             if page.cursor is None:
                 return
             cursor = page.cursor
+
+    def waiting(self, queue: str, limit: int = 100) -> list[Run]:
+        return self._ask(list[Run], "GET", f"{queue_path(queue)}/waiting", limit=limit)
+
+    def live(self, queue: str = "", limit: int = 1000) -> list[Run]:
+        return self._ask(list[Run], "GET", f"{API}/live-runs", queue=queue, limit=limit)
 
     def cancel(self, run_id: RunId) -> Run:
         return self._ask(Run, "POST", f"{_run_path(run_id)}/cancel")

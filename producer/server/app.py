@@ -1,4 +1,4 @@
-"""The app: the API's paths over one store."""
+"""The app: the API's paths over one store, and the page beside them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
 
-from anyio import to_thread
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from pydantic.warnings import UnsupportedFieldAttributeWarning
 
 from broker_config import __version__
+from broker_config.errors import NotFound
 from broker_config.settings import Settings
 from broker_config.store import Store
 from producer.installation import Installation
@@ -19,15 +19,17 @@ from producer.on_broker import OnBroker
 from producer.server import problems
 from producer.server.guarded.installation import Guarded
 from producer.server.guarded.rights import Rights
-from producer.server.identity import Identify, by_key
-from producer.server.routes import accounts, fleet, jobs, launches, queues, runs
+from producer.server.guards import Guard
+from producer.server.identity import Identify, Identity, by_key_or_session
+from producer.server.page.app import create_page
+from producer.server.routes import accounts, fleet, jobs, launches, queues, runs, streams
+from producer.server.watching import ListWatcher, RunWatcher
 from producer.wire import API
 
 # FastAPI names the parameter of a body by an alias, which pydantic cannot use for models that are built on first use.
 warnings.filterwarnings("ignore", category=UnsupportedFieldAttributeWarning, module=r"pydantic\._internal")
 
-THREADS = 400
-"""Requests that are carried out at once; most of them wait for news of a run."""
+ALL_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def create_app(settings: Settings, identify: Identify | None = None) -> FastAPI:
@@ -37,11 +39,11 @@ def create_app(settings: Settings, identify: Identify | None = None) -> FastAPI:
         BrokerUnavailable: when the embedded broker is needed and cannot be started.
     """
     store = Store(settings)
-    identify = identify or by_key(store.accounts)
+    identify = identify or by_key_or_session(store)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
-        to_thread.current_default_thread_limiter().total_tokens = THREADS
+        app.state.run_watcher, app.state.list_watcher = RunWatcher(store.feed), ListWatcher(store.pulse)
         yield
         store.close()
 
@@ -49,13 +51,25 @@ def create_app(settings: Settings, identify: Identify | None = None) -> FastAPI:
     def of_author(author: str) -> OnBroker:
         return OnBroker(store, settings.model_copy(update={"author": author}))
 
-    def installation_for(request: Request) -> Installation:
-        principal, asker = identify(request)
+    def installation_of(identity: Identity) -> Installation:
+        principal, asker = identity
         return Guarded(of_author(principal.name), Rights(principal, asker, store.audit))
 
     app = FastAPI(title="Launchyard", version=__version__, lifespan=life, openapi_url=f"{API}/openapi.json")
-    app.state.installation_for = installation_for
+    app.state.store = store
+    app.state.identify = identify
+    app.state.installation_of = installation_of
+    app.state.flower_url = settings.flower_url
+    app.add_middleware(Guard)
     problems.install(app)
-    for one in (queues, launches, runs, fleet, jobs, accounts):
+    for one in (queues, launches, runs, streams, fleet, jobs, accounts):
         app.include_router(one.router, prefix=API)
+    app.add_api_route("/api/{rest:path}", _no_such_path, methods=ALL_METHODS, include_in_schema=False)
+    app.mount("/", create_page(app.state))
     return app
+
+
+def _no_such_path(rest: str) -> None:
+    raise NotFound(
+        f"the API has no path '/api/{rest}' for this method; those that there are stand in {API}/openapi.json"
+    )

@@ -1,4 +1,4 @@
-"""Who sends a request: whoever shows an API key."""
+"""Who sends a request: whoever shows an API key, or sits at the page and has signed in."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from typing import NamedTuple
 
 from fastapi import Request
 
-from broker_config.accounts.api_keys import read
+from broker_config.accounts.api_keys import Secret, read
 from broker_config.accounts.rights import Principal
 from broker_config.errors import LaunchyardError
-from broker_config.store.accounts import AccountStore
+from broker_config.store import Store
 from broker_config.store.audit import Asker
 
 SCHEME = "bearer"
+
+COOKIE = "launchyard_session"
+"""Behind TLS it has the prefix `__Host-`, with which browsers take it from this host alone."""
 
 
 class NotIdentified(LaunchyardError):
@@ -37,22 +40,51 @@ Raises:
 """
 
 
-def by_key(accounts: AccountStore) -> Identify:
-    """By the key in the header `Authorization: Bearer KEY`."""
+def by_key_or_session(store: Store) -> Identify:
+    """By the key in the header `Authorization: Bearer KEY`, else by the session in the cookie."""
 
     def identify(request: Request) -> Identity:
-        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != SCHEME:
-            raise NotIdentified(
-                "the request shows no API key; set LAUNCHYARD_API_KEY, or send the header 'Authorization: Bearer KEY'"
-            )
-        secret = read(text.strip())
-        principal = accounts.identify(secret) if secret else None
-        if secret is None or principal is None:
-            raise NotIdentified(
-                "this API key is of no use: it was not copied whole, is over, or was revoked; ask for another one"
-            )
-        address = request.client.host if request.client else ""
-        return Identity(principal, Asker(name=principal.name, key=secret.id, address=address))
+        if request.headers.get("Authorization") is None and (text := session_text(request)):
+            session = store.sessions.get(text)
+            principal = store.accounts.in_session(session) if session else None
+            if session is None or principal is None:
+                raise NotIdentified("your session is over; sign in again")
+            return _identity(request, principal, session.key)
+        secret = shown_key(request)
+        principal = store.accounts.identify(secret)
+        if principal is None:
+            raise NotIdentified(NO_USE)
+        return _identity(request, principal, secret.id)
 
     return identify
+
+
+NO_USE = "this API key is of no use: it was not copied whole, is over, or was revoked; ask for another one"
+
+
+def shown_key(request: Request) -> Secret:
+    """The API key that a request shows, which may be nobody's."""
+    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != SCHEME:
+        raise NotIdentified(
+            "the request shows no API key; set LAUNCHYARD_API_KEY, or send the header 'Authorization: Bearer KEY'"
+        )
+    secret = read(text.strip())
+    if secret is None:
+        raise NotIdentified(NO_USE)
+    return secret
+
+
+def cookie_name(request: Request) -> str:
+    """How the session's cookie is called on this connection."""
+    return f"__Host-{COOKIE}" if request.url.scheme == "https" else COOKIE
+
+
+def session_text(request: Request) -> str:
+    """The text of the session that a request brings; empty: it brings none."""
+    return request.cookies.get(cookie_name(request), "")
+
+
+def _identity(request: Request, principal: Principal, key: str) -> Identity:
+    address = request.client.host if request.client else ""
+    return Identity(principal, Asker(name=principal.name, key=key, address=address))

@@ -55,7 +55,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _fault)
 
 
-def _answer(problem: Problem) -> JSONResponse:
+def answer(problem: Problem) -> JSONResponse:
+    """The answer with that document."""
     headers = {"Retry-After": str(round(problem.delay_seconds + 0.5))} if problem.delay_seconds else None
     document = problem.model_dump(mode="json")
     return JSONResponse(document, problem.status, headers, "application/problem+json")
@@ -63,7 +64,7 @@ def _answer(problem: Problem) -> JSONResponse:
 
 async def _ours(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, errors.LaunchyardError)
-    return _answer(problem_of(error))
+    return answer(problem_of(error))
 
 
 async def _unreadable(_: Request, error: Exception) -> JSONResponse:
@@ -72,12 +73,12 @@ async def _unreadable(_: Request, error: Exception) -> JSONResponse:
         f"{'.'.join(map(str, detail['loc'][1:])) or detail['loc'][0]}: {detail['msg'].removeprefix('Value error, ')}"
         for detail in error.errors()
     ]
-    return _answer(problem_of(errors.InvalidRequest("; ".join(clauses))))
+    return answer(problem_of(errors.InvalidRequest("; ".join(clauses))))
 
 
 async def _of_http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
-    return _answer(
+    return answer(
         Problem(type="about:blank", title=error.detail, status=error.status_code, detail=error.detail, code="http")
     )
 
@@ -85,4 +86,4 @@ async def _of_http(_: Request, error: Exception) -> JSONResponse:
 async def _fault(request: Request, error: Exception) -> JSONResponse:
     logger.error("request-fault %s %s", request.method, request.url.path, exc_info=error)
     text = "the server met a fault of its own; its log says which"
-    return _answer(Problem(type="about:blank", title="fault", status=500, detail=text, code="server-fault"))
+    return answer(Problem(type="about:blank", title="fault", status=500, detail=text, code="server-fault"))

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -30,9 +31,19 @@ def serving(app: FastAPI) -> Iterator[str]:
             thread.join()
 
 
+class _Server(uvicorn.Server):
+    """Ends its streams before it waits for its answers to end."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        state = cast(FastAPI, self.config.app).state
+        state.run_watcher.stop()
+        state.list_watcher.stop()
+        await super().shutdown(sockets)
+
+
 def _server(app: FastAPI, listener: socket.socket) -> uvicorn.Server:
     # asyncio does this for sockets that name their protocol, which those of `create_server` do not. Without it each
     # answer, as it is written in two parts, waits 40 ms for the client's acknowledgement of the first.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     # What is waited for by a request is given up, or a stop would wait for it too.
-    return uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
+    return _Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))

@@ -32,6 +32,7 @@ def test_the_defaults_are_these() -> None:
         "signing_keys": None,
         "server_url": None,
         "api_key": None,
+        "flower_url": None,
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from broker_config.accounts.rights import Action
 from broker_config.errors import NotFound, NotPermitted
@@ -54,6 +55,10 @@ class GuardedQueues:
     def counts(self, name: str) -> dict[State, int]:
         self._rights.expect(Action.SEE, full_name(name))
         return self._queues.counts(name)
+
+    def oldest_wait(self, name: str) -> datetime | None:
+        self._rights.expect(Action.SEE, full_name(name))
+        return self._queues.oldest_wait(name)
 
     def history(self, name: str) -> list[QueueRevision]:
         self._rights.expect(Action.SEE, full_name(name))
@@ -142,6 +147,14 @@ class GuardedRuns:
         for run in self._runs.newest(cursor):
             if self._rights.may_see(run.spec.queue.full_name):
                 yield run
+
+    def waiting(self, queue: str, limit: int = 100) -> list[Run]:
+        self._rights.expect(Action.SEE, full_name(queue))
+        return self._runs.waiting(queue, limit)
+
+    def live(self, queue: str = "", limit: int = 1000) -> list[Run]:
+        found = self._runs.live(queue, limit)
+        return [run for run in found if self._rights.may_see(run.spec.queue.full_name)]
 
     def cancel(self, run_id: RunId) -> Run:
         self._expect_on(run_id, Action.CANCEL_OWN, Action.CANCEL)

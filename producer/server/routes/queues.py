@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Query
 
 from broker_config.errors import InvalidRequest
 from broker_config.queues import Queue, QueueRecord, full_name
 from broker_config.revisions import QueueRevision
+from broker_config.runs import Run
 from producer.installation import Installation
 from producer.server.asking import Asked
 from producer.wire import Edit, QueueSeen, RollBack, Standing
@@ -68,6 +71,12 @@ def set_standing(asked: Asked, entity: str, name: str, standing: Standing) -> Qu
     return record
 
 
+@router.get(f"{ONE}/waiting")
+def list_waiting(asked: Asked, entity: str, name: str, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[Run]:
+    """The next runs to leave the queue, in their order."""
+    return asked.runs.waiting(full_name(name, entity), limit)
+
+
 @router.get(f"{ONE}/revisions")
 def list_revisions(asked: Asked, entity: str, name: str) -> list[QueueRevision]:
     """The queue's revisions that are kept, newest first."""
@@ -87,4 +96,5 @@ def roll_back(asked: Asked, entity: str, name: str, back: RollBack) -> QueueReco
 
 
 def _seen(asked: Installation, record: QueueRecord) -> QueueSeen:
-    return QueueSeen(record=record, counts=asked.queues.counts(record.name))
+    name = record.name
+    return QueueSeen(record=record, counts=asked.queues.counts(name), oldest_wait=asked.queues.oldest_wait(name))

@@ -1,0 +1,26 @@
+"""Times and sizes as people read them, on the command line and on the page."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+_UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+
+
+def age(time: datetime | None, until: datetime | None = None) -> str:
+    """How long ago, in the largest fitting unit: `3s`, `12m`, `5h`, `2d`."""
+    if time is None:
+        return ""
+    seconds = max(0, int(((until or datetime.now(UTC)) - time).total_seconds()))
+    unit, size = next((pair for pair in _UNITS if seconds >= pair[1]), _UNITS[-1])
+    return f"{seconds // size}{unit}"
+
+
+def size(count: int) -> str:
+    """Bytes in the largest fitting unit: `917 B`, `3.4 KiB`, `200.0 MiB`."""
+    number, unit = float(count), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if number < 1024:
+            break
+        number, unit = number / 1024, larger
+    return f"{count} B" if unit == "B" else f"{number:,.1f} {unit}"

@@ -1,0 +1,181 @@
+"""The launch form, which a queue's template variables make, with its plan beside it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Any, cast
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+
+from broker_config.errors import InvalidRequest, LaunchyardError
+from broker_config.frozen import parse
+from broker_config.jobs import GitSource, ImageSource, Job
+from broker_config.priorities import Priority
+from broker_config.queues import QueueRecord, full_name
+from broker_config.runs import RunId, RunSpec, new_run_id
+from broker_config.templates import read_values
+from broker_config.texts import read_object
+from producer.installation import Installation
+from producer.launches import LaunchFields, NewRun, Preparation
+from producer.named_jobs import Jobs
+from producer.progress import Silent
+from producer.server.page.rendering import Form, Viewer, Viewing, page, to_yaml
+from producer.server.problems import status_of
+from producer.wire import RUN_ID
+
+router = APIRouter()
+
+ONE = "/queues/{entity}/{name}/launch"
+VARIABLE = "var."
+"""How the form's fields begin that are values of template variables."""
+
+
+@router.get(ONE)
+def show(request: Request, viewer: Viewing, entity: str, name: str, like: str = "") -> Response:
+    """The form; with `like`, filled with what an earlier run was launched with."""
+    record = viewer.yard.queues.get(full_name(name, entity))
+    values: dict[str, Any] = {"source": "image", "priority": Priority.MEDIUM.label}
+    if like:
+        values = _values(viewer.yard.runs.find(like).spec)
+    return _form_page(request, viewer, record, {**values, "run_id": new_run_id()})
+
+
+@router.post(f"{ONE}/plan")
+def plan(request: Request, viewer: Viewing, entity: str, name: str, form: Form) -> Response:
+    """What the form would launch, as a part of its page."""
+    record = viewer.yard.queues.get(full_name(name, entity))
+    try:
+        made = viewer.yard.launches.plan(_run(viewer.yard, record, form))
+    except LaunchyardError as problem:
+        return page(request, viewer, "_plan.html", problem=str(problem))
+    request_text = to_yaml(made.preview.request) if made.preview.request else ""
+    return page(request, viewer, "_plan.html", plan=made, request_text=request_text)
+
+
+@router.post(ONE)
+def launch(request: Request, viewer: Viewing, entity: str, name: str, form: Form) -> Response:
+    """Launch it. The form has the run's id, so that a form which is sent twice makes one run."""
+    record = viewer.yard.queues.get(full_name(name, entity))
+    try:
+        (run_id,) = viewer.yard.launches.enqueue([_run(viewer.yard, record, form)])
+    except LaunchyardError as problem:
+        return _form_page(request, viewer, record, dict(form), problem)
+    return RedirectResponse(f"/runs/{run_id}", 303)
+
+
+def _run(yard: Installation, record: QueueRecord, form: Mapping[str, Any]) -> NewRun:
+    """The run that a form describes.
+
+    Raises:
+        InvalidRequest: when a field cannot be read.
+        NotFound: when it names a job that there is not.
+    """
+    preparation = Preparation(0, Silent(), lambda reference, _: _named_job(yard, record, reference))
+    prepared = preparation.prepare(_launch(record, form))
+    made = prepared.new_run()
+    run_id = RunId(_text(form, "run_id") or made.id)
+    if not re.fullmatch(RUN_ID, run_id):
+        raise InvalidRequest(f"the form's run id {run_id!r} is none; open the form again")
+    return NewRun(run_id, prepared.launch.name or made.name.replace(made.id[:6], run_id[:6]), made.launch)
+
+
+def _named_job(yard: Installation, record: QueueRecord, reference: str) -> Any:
+    return Jobs(yard, 0, Silent()).get(reference, record.queue.entity)
+
+
+def _launch(record: QueueRecord, form: Mapping[str, Any]) -> LaunchFields:
+    variables = record.queue.template_variables
+    texts = {name: _text(form, VARIABLE + name) for name in variables}
+    shared: dict[str, Any] = {
+        "queue": record.name,
+        "template_variables": read_values(
+            variables, {name: text for name, text in texts.items() if text}, f"queue {record.name!r}"
+        ),
+        "overrides": _object(form, "overrides"),
+        "priority": _text(form, "priority") or Priority.MEDIUM.label,
+        "name": _text(form, "name") or None,
+        "project": _text(form, "project") or None,
+    }
+    of_job = {
+        "entry_point": _words(form, "entry_point"),
+        "env": _object(form, "env"),
+        "run_config": _object(form, "run_config"),
+    }
+    if _text(form, "source") == "job":
+        changed = {name: value for name, value in of_job.items() if value}
+        return cast(LaunchFields, {**shared, **changed, "job": _text(form, "job")})
+    return cast(LaunchFields, {**shared, **of_job, "source": _source(form)})
+
+
+def _source(form: Mapping[str, Any]) -> ImageSource | GitSource:
+    if not _text(form, {"git": "repository"}.get(_text(form, "source"), "image")):
+        raise InvalidRequest("say what runs: an image, a git repository, or a named job")
+    if _text(form, "source") == "git":
+        given = {"repository": _text(form, "repository"), "ref": _text(form, "ref") or None}
+        return parse(GitSource, given, "git")
+    return parse(ImageSource, {"image": _text(form, "image")}, "image")
+
+
+def _words(form: Mapping[str, Any], name: str) -> list[str]:
+    try:
+        return shlex.split(_text(form, name))
+    except ValueError as problem:
+        raise InvalidRequest(f"the command cannot be read: {problem}; close the quote, or write it twice") from None
+
+
+def _object(form: Mapping[str, Any], name: str) -> dict[str, Any]:
+    text = _text(form, name)
+    return read_object(text, name.replace("_", " ")) if text else {}
+
+
+def _text(form: Mapping[str, Any], name: str) -> str:
+    return str(form.get(name, "")).strip()
+
+
+def _values(spec: RunSpec) -> dict[str, Any]:
+    """What a form says that would launch the same again."""
+    job, source = spec.job, spec.job.source
+    values: dict[str, Any] = {VARIABLE + name: _shown(value) for name, value in spec.template_values.items()}
+    values |= {"priority": spec.priority.label, "project": spec.project, **_job_values(job)}
+    values |= {"overrides": to_yaml(spec.overrides), "like": spec.id}
+    if spec.job_version:
+        return {**values, "source": "job", "job": spec.job_version}
+    if isinstance(source, ImageSource):
+        return {**values, "source": "image", "image": source.image}
+    if isinstance(source, GitSource):
+        return {**values, "source": "git", "repository": source.repository, "ref": source.ref or ""}
+    return {**values, "source": "image"}
+
+
+def _job_values(job: Job) -> dict[str, str]:
+    words = shlex.join([*job.entry_point, *job.args])
+    return {"entry_point": words, "env": to_yaml(job.env), "run_config": to_yaml(job.run_config)}
+
+
+def _shown(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _form_page(
+    request: Request,
+    viewer: Viewer,
+    record: QueueRecord,
+    values: Mapping[str, Any],
+    problem: LaunchyardError | None = None,
+) -> Response:
+    return page(
+        request,
+        viewer,
+        "launch.html",
+        status_code=status_of(problem) if problem else 200,
+        record=record,
+        queue=record.queue,
+        values=values,
+        problem=problem,
+        priorities=[*Priority],
+        jobs=[version.reference for version in viewer.yard.jobs.list()],
+        shown=_shown,
+    )

@@ -1,0 +1,31 @@
+"""Where a run is and why, as one sentence."""
+
+from __future__ import annotations
+
+from broker_config.runs import Run
+from broker_config.states import State
+from producer.readable import age
+
+
+def of(run: Run, ahead: int | None) -> str:
+    """The sentence. `ahead` says how many of its queue are before a run that waits in line."""
+    attempt = f", in attempt {run.attempt}" if run.attempt > 1 else ""
+    took = f" after {age(run.started_at, run.ended_at)}" if run.started_at and run.ended_at else ""
+    queue = run.spec.queue.full_name
+    match run.state:
+        case State.QUEUED:
+            place = "" if ahead is None else " as the next one" if ahead == 0 else f" behind {ahead} others"
+            said = f"Waits on queue {queue}{place} for {age(run.since)}{attempt}."
+        case State.RUNNING:
+            said = f"Runs for {age(run.started_at or run.since)} under agent {run.agent}{attempt}."
+        case State.SUCCEEDED:
+            said = f"Succeeded{took}{attempt}."
+        case State.FAILED:
+            code = "" if run.exit_code is None else f" with exit code {run.exit_code}"
+            said = f"Failed{code}{took}{attempt}."
+        case State.CANCELLED | State.PREEMPTED:
+            said = f"Was {run.state}{took}{attempt}."
+        case _:
+            said = f"Is {run.state} for {age(run.since)} under agent {run.agent}{attempt}."
+    wish = f" {run.cancel_requested_by} asked to cancel it." if run.cancel_requested_by and run.state.is_live else ""
+    return f"{said} {run.text}{wish}".strip()
