@@ -151,6 +151,12 @@ class NewVersion(Frozen):
     aliases: tuple[str, ...] = ()
 
 
+class CodeSeen(Frozen):
+    """Whether an archive is stored, and need not be sent."""
+
+    is_stored: bool
+
+
 class Stored(Frozen):
     """Where an archive went to."""
 

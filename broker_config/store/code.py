@@ -59,18 +59,27 @@ class CodeStore:
             TemporaryError: when the place or the broker fails again and again.
         """
         place = self._places.for_size(source.size_bytes)
-        lost = ""
-        # Asked first: an archive that is there already need not travel. Somebody may have removed its bytes.
-        for location in self._archives.find(source.digest):
-            if not self._places.has(location.place):
-                continue
-            if self._has_bytes(location):
-                return ""
-            lost = location.name if location.place == place.url else lost
+        # Asked first: an archive that is there already need not travel.
+        known = self._reachable(source.digest)
+        if any(map(self._has_bytes, known)):
+            return ""
+        lost = next((location.name for location in known if location.place == place.url), "")
         for _ in range(ATTEMPTS):
             if self._upload(file, source, place, lost):
                 return place.url
         raise TemporaryError(f"the code could not be stored in {place.url} in time; try again")
+
+    def is_stored(self, digest: str) -> bool:
+        """Whether an archive is stored, and within reach; then it stays until there is time to enqueue a run.
+
+        Raises:
+            ConfigError, TemporaryError: as for `put`.
+        """
+        return any(map(self._has_bytes, self._reachable(digest)))
+
+    def _reachable(self, digest: str) -> list[Location]:
+        """Where an archive is that somebody is about to use. The bytes may have been removed from there."""
+        return [location for location in self._archives.find(digest) if self._places.has(location.place)]
 
     def _has_bytes(self, location: Location) -> bool:
         place = self._places.of(location)

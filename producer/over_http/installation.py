@@ -33,6 +33,7 @@ from producer.wire import (
     AdminWanted,
     AgentSeen,
     AgentWish,
+    CodeSeen,
     DeedSeen,
     Edit,
     EventSeen,
@@ -299,9 +300,14 @@ class CodeOverHttp:
         self._ask = connection.ask
 
     def put(self, file: Rewindable, source: CodeSource) -> str:
+        if self.is_stored(source.digest):
+            return ""
         file.seek(0)
         chunks = iter(partial(file.read, CHUNK_BYTES), b"")
         return self._ask(Stored, "PUT", f"{API}/code/{source.digest}", chunks).place
+
+    def is_stored(self, digest: str) -> bool:
+        return self._ask(CodeSeen, "GET", f"{API}/code/{digest}").is_stored
 
     def unneeded(self, *, also_finished: bool) -> Sequence[ArchiveRecord]:
         return self._ask(list[ArchiveRecord], "GET", f"{API}/code", unneeded=True, finished=also_finished)

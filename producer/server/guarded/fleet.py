@@ -81,7 +81,12 @@ class GuardedCode:
         self._rights.expect_a_launcher()
         return self._code.put(file, source)
 
+    def is_stored(self, digest: str) -> bool:
+        self._rights.expect_a_launcher()
+        return self._code.is_stored(digest)
+
     def unneeded(self, *, also_finished: bool) -> Sequence[ArchiveRecord]:
+        self._rights.principal.expect(Action.KEEP_AGENTS)
         return self._code.unneeded(also_finished=also_finished)
 
     def prune(self, *, also_finished: bool) -> Sequence[ArchiveRecord]:
@@ -91,4 +96,6 @@ class GuardedCode:
         return dropped
 
     def list(self) -> Sequence[ArchiveRecord]:
+        # Who knows a digest can launch that code.
+        self._rights.principal.expect(Action.KEEP_AGENTS)
         return self._code.list()

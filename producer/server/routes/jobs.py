@@ -14,9 +14,11 @@ from broker_config.jobs import DIGEST, CodeSource
 from broker_config.named_jobs import JobReference, JobVersion
 from broker_config.store.archives import ArchiveRecord
 from producer.server.asking import Asked
-from producer.wire import NewVersion, Stored
+from producer.wire import CodeSeen, NewVersion, Stored
 
 router = APIRouter(tags=["jobs"])
+
+Digest = Annotated[str, Path(pattern=DIGEST)]
 
 SPOOLED_BYTES = 1024 * 1024
 """Of an archive on its way to the store, in memory; a longer one waits in a file."""
@@ -58,8 +60,14 @@ def prune_code(asked: Asked, finished: bool = False) -> list[ArchiveRecord]:
     return [*asked.code.prune(also_finished=finished)]
 
 
+@router.get("/code/{digest}")
+def get_code(asked: Asked, digest: Digest) -> CodeSeen:
+    """Whether an archive is stored. One that is stays until there is time to launch it."""
+    return CodeSeen(is_stored=asked.code.is_stored(digest))
+
+
 @router.put("/code/{digest}", status_code=201)
-async def put_code(asked: Asked, digest: Annotated[str, Path(pattern=DIGEST)], request: Request) -> Stored:
+async def put_code(asked: Asked, digest: Digest, request: Request) -> Stored:
     """Store an archive of code, whose bytes are the body."""
     with SpooledTemporaryFile(SPOOLED_BYTES) as file:
         seen, size = sha256(), 0

@@ -38,6 +38,14 @@ def test_the_same_bytes_are_stored_once_and_sent_once(store: Store, client: Any)
     assert len(list(client.scan_iter("launchyard:code:*"))) == 1
 
 
+def test_an_archive_is_stored_as_long_as_its_bytes_are_there(store: Store, client: Any) -> None:
+    assert not store.code.is_stored(DIGEST)
+    put(store.code, ARCHIVE)
+    assert store.code.is_stored(DIGEST)
+    client.delete(*client.scan_iter("launchyard:code:*"))
+    assert not store.code.is_stored(DIGEST)
+
+
 def test_an_archive_that_is_too_large_is_refused_with_the_cure(settings: Settings, client: Any) -> None:
     # Given
     store = Store(settings.model_copy(update={"max_code_bytes": 2000}))

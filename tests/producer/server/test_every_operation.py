@@ -79,8 +79,9 @@ TABLE = {
     "POST /jobs": "403 403 201 201 201 403 403 201",
     "GET /jobs/{entity}/{name}": "404 200 200 200 200 404 200 200",
     "GET /jobs/{entity}/{name}/{alias}": "404 200 200 200 200 404 200 200",
-    "GET /code": "200 200 200 200 200 200 200 200",
+    "GET /code": "403 403 403 403 403 403 403 200",  # who knows a digest can launch that code
     "DELETE /code": "403 403 403 403 403 403 403 200",
+    "GET /code/{digest}": "200 200 200 200 200 200 403 200",
     "PUT /code/{digest}": "201 201 201 201 201 201 403 201",  # users launch on queues of their own at least
     "GET /users": "200 200 200 200 200 200 200 200",
     "POST /users": "403 403 403 403 403 403 403 201",
