@@ -136,7 +136,7 @@ def server(prefix: str) -> str:
         [*_producer_keys(keys, queues), *_owner_keys(keys, queues), f"{prefix}accounts:*", f"{prefix}audit"],
         _producer_reads(keys),
         [results.key("*")],
-        (*PRODUCER, *OWNER),
+        (*PRODUCER, *OWNER, "hsetnx"),
     )
 
 

@@ -13,15 +13,16 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 
 from broker_config import sentinels, signing
+from broker_config.accounts.oidc import OidcSettings
 from broker_config.errors import ConfigError, InvalidRequest
-from broker_config.frozen import Frozen, parse
+from broker_config.frozen import parse
 
 PREFIX = "LAUNCHYARD_"
 BROKER_SCHEMES = ("redis", "rediss", "redis+socket", *sentinels.SCHEMES)
 
 
-class Settings(Frozen):
-    """Where the broker is and how long things are kept.
+class Settings(OidcSettings):
+    """Where the broker is, how long things are kept, and who may sign in.
 
     Each field is also the environment variable `LAUNCHYARD_<FIELD>` and a key of `settings.toml` in `home`.
     """

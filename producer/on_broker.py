@@ -76,6 +76,9 @@ class AccountsOnBroker:
     def set_admin(self, name: str, is_admin: bool) -> User:
         return self._accounts.set_admin(name, is_admin)
 
+    def link(self, name: str, subject: str) -> User:
+        return self._accounts.link(name, subject)
+
     def add_team(self, name: str) -> Team:
         return self._accounts.add_team(name)
 

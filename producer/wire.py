@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from broker_config.accounts.people import ApiKey
+from broker_config.accounts.people import ApiKey, Subject
 from broker_config.accounts.rights import Role
 from broker_config.frozen import Frozen
 from broker_config.named_jobs import JobDefinition
@@ -180,6 +180,12 @@ class AdminWanted(Frozen):
     """Whether a user is to be an admin of the installation."""
 
     is_admin: bool
+
+
+class SubjectKnown(Frozen):
+    """Who signs in as a user."""
+
+    subject: Subject
 
 
 class Membership(Frozen):

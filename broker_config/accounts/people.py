@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import AwareDatetime, Field
+from pydantic import AfterValidator, AwareDatetime, Field
 
 from broker_config.accounts.rights import Role
 from broker_config.frozen import Frozen
 from broker_config.queues import FullName, Name
+
+_SUBJECT = re.compile(r"https?://\S+ \S.*")
+
+
+def check_subject(text: str) -> str:
+    """A subject or nothing."""
+    if text and not _SUBJECT.fullmatch(text):
+        raise ValueError("write the issuer's URL, a space and the subject, as a refused sign-in tells them")
+    return text
+
+
+Subject = Annotated[str, Field(max_length=2000), AfterValidator(check_subject)]
+"""Somebody, as an identity provider knows that one: its issuer, a space, and its name of a subject. Empty: nobody."""
 
 
 class User(Frozen):
@@ -17,7 +32,7 @@ class User(Frozen):
     name: Name
     is_admin: bool = False
     created_at: datetime
-    subject: str = ""  # by which an identity provider knows that one: issuer and subject
+    subject: Subject = ""  # who signs in as that one
 
 
 class Team(Frozen):

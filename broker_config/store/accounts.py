@@ -127,6 +127,26 @@ class AccountStore:
             User, self._keys.users, name, "user", lambda user: user.model_copy(update={"is_admin": is_admin})
         )
 
+    def link(self, name: str, subject: str) -> User:
+        """Have somebody whom an identity provider knows sign in as a user; with an empty subject, nobody.
+
+        Raises:
+            NotFound: when there is no such user.
+            Conflict: when that one signs in as another user.
+        """
+
+        def change(user: User) -> User:
+            other = self.known_as(subject)
+            if other and other.name != name:
+                raise Conflict(f"that one is {other.name!r}; before it: launchyard user link {other.name} --nobody")
+            return parse(User, {**user.model_dump(), "subject": subject}, f"user {name!r}")
+
+        return self._change(User, self._keys.users, name, "user", change)
+
+    def known_as(self, subject: str) -> User | None:
+        """The user whom an identity provider knows as that."""
+        return next((user for user in self.users() if subject and user.subject == subject), None)
+
     def add_key(self, wanted: NewApiKey, created_by: str) -> tuple[ApiKey, Secret]:
         """Make a key of a user or service account; its secret is known to nobody but the caller.
 

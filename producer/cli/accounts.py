@@ -63,6 +63,21 @@ def admin(session: Session, name: str, take: bool) -> None:
     _tell(session, changed.model_dump(mode="json"), said, "launchyard user list")
 
 
+@user.command("link")
+@click.argument("name")
+@click.option("--subject", help="As the identity provider knows that one; a refused sign-in tells it.")
+@click.option("--nobody", is_flag=True, help="Have nobody sign in as that user any more.")
+@json_option
+@pass_session
+def link_user(session: Session, name: str, subject: str | None, nobody: bool) -> None:
+    """Have somebody whom the identity provider knows sign in as the user NAME."""
+    if bool(subject) == nobody:
+        raise InvalidRequest("say who signs in as that user: --subject 'ISSUER SUBJECT', or --nobody")
+    linked = session.client.accounts.link(name, subject or "")
+    said = f"{linked.subject or 'nobody'} signs in as {name}"
+    _tell(session, linked.model_dump(mode="json"), said, "launchyard user list --json")
+
+
 @click.group("team")
 def team() -> None:
     """See and make teams, and say who is in them."""

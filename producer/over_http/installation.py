@@ -56,6 +56,7 @@ from producer.wire import (
     RunPage,
     Standing,
     Stored,
+    SubjectKnown,
     queue_path,
 )
 
@@ -105,6 +106,10 @@ class AccountsOverHttp:
 
     def set_admin(self, name: str, is_admin: bool) -> User:
         return self._ask(User, "PUT", f"{API}/users/{quote(name)}/admin", AdminWanted(is_admin=is_admin))
+
+    def link(self, name: str, subject: str) -> User:
+        known = parse(SubjectKnown, {"subject": subject}, f"user {name!r}")
+        return self._ask(User, "PUT", f"{API}/users/{quote(name)}/subject", known)
 
     def add_team(self, name: str) -> Team:
         return self._ask(Team, "POST", f"{API}/teams", parse(NewTeam, {"name": name}, "team"))

@@ -21,6 +21,7 @@ from producer.server.guarded.installation import Guarded
 from producer.server.guarded.rights import Rights
 from producer.server.guards import Guard
 from producer.server.identity import Identify, Identity, by_key_or_session
+from producer.server.oidc.provider import Provider
 from producer.server.page.app import create_page
 from producer.server.routes import accounts, fleet, jobs, launches, queues, runs, streams
 from producer.server.watching import ListWatcher, RunWatcher
@@ -60,6 +61,7 @@ def create_app(settings: Settings, identify: Identify | None = None) -> FastAPI:
     app.state.identify = identify
     app.state.installation_of = installation_of
     app.state.flower_url = settings.flower_url
+    app.state.provider = Provider(settings) if settings.oidc_issuer else None
     app.add_middleware(Guard)
     problems.install(app)
     for one in (queues, launches, runs, streams, fleet, jobs, accounts):

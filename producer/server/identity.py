@@ -75,9 +75,9 @@ def shown_key(request: Request) -> Secret:
     return secret
 
 
-def cookie_name(request: Request) -> str:
-    """How the session's cookie is called on this connection."""
-    return f"__Host-{COOKIE}" if request.url.scheme == "https" else COOKIE
+def cookie_name(request: Request, name: str = COOKIE) -> str:
+    """How a cookie is called on this connection."""
+    return f"__Host-{name}" if request.url.scheme == "https" else name
 
 
 def session_text(request: Request) -> str:

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from broker_config import errors
 from producer.server.identity import NotIdentified
+from producer.server.oidc.refused import SignInRefused
 from producer.wire import Problem
 
 logger = logging.getLogger(__name__)
@@ -21,6 +22,7 @@ STATUS: dict[type[errors.LaunchyardError], int] = {
     errors.Conflict: 409,
     errors.StaleWrite: 409,
     NotIdentified: 401,
+    SignInRefused: 403,
     errors.NotPermitted: 403,
     errors.QueueFull: 429,
     errors.TemporaryError: 503,

@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from redis.exceptions import NoPermissionError
 
 from broker_config import acl
+from broker_config.accounts.people import NewApiKey
+from broker_config.accounts.rights import Role
 from broker_config.celery_app import create_app
 from broker_config.connection import connect
 from broker_config.embedded import EmbeddedBroker
@@ -29,7 +31,9 @@ from broker_config.settings import Settings
 from broker_config.states import State
 from broker_config.store import Store
 from broker_config.store.agents import Mode, Wish
+from broker_config.store.audit import Asker
 from broker_config.store.feed import Place
+from broker_config.store.sessions import Session
 from tests.agents import AgentProcess, eventually
 from tests.broker_config.conftest import MAX_BYTES, Hand, agent_info, launch_of, spec_of
 from tests.code import get, put
@@ -277,6 +281,28 @@ def test_rules_for_a_teams_queues_reach_no_queue_of_the_same_name_elsewhere(guar
             enqueue(team, other)
     team.close()
     everything.close()
+
+
+def test_the_server_keeps_accounts_sessions_and_the_trail(guarded: Guarded, stores: Stores) -> None:
+    # Given
+    server = stores("server")
+
+    # When
+    server.accounts.add_user("bob")
+    server.accounts.link("bob", "https://id.example.com 1001")
+    server.accounts.add_team("vision")
+    server.accounts.set_member("vision", "bob", Role.OWNER)
+    _, secret = server.accounts.add_key(NewApiKey(principal="bob"), "root")
+    session = server.sessions.begin(Session(principal="bob"))
+    server.audit.add(Asker(name="root"), "user.create", "bob")
+
+    # Then
+    assert [key.principal for key, _ in server.accounts.api_keys()] == ["bob"]
+    for principal in (server.accounts.identify(secret), server.accounts.in_session(server.sessions.get(session))):
+        assert principal.role_in("vision") is Role.OWNER
+    assert server.sessions.use_link(server.sessions.new_link("bob"))
+    server.sessions.end(session)
+    assert len(server.audit.newest()) == 1
 
 
 @pytest.mark.parametrize("role", list(ROLES))

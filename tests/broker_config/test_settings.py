@@ -33,6 +33,14 @@ def test_the_defaults_are_these() -> None:
         "server_url": None,
         "api_key": None,
         "flower_url": None,
+        "oidc_issuer": None,
+        "oidc_client_id": None,
+        "oidc_client_secret": None,
+        "oidc_scopes": "openid profile email",
+        "oidc_name_claim": "preferred_username",
+        "oidc_groups_claim": "groups",
+        "oidc_groups": None,
+        "oidc_creates_users": True,
     }
 
 

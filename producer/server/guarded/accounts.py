@@ -45,6 +45,12 @@ class GuardedAccounts:
         self._rights.did("user.admin", name, "given" if is_admin else "taken")
         return user
 
+    def link(self, name: str, subject: str) -> User:
+        self._principal.expect(Action.KEEP_ACCOUNTS)
+        user = self._accounts.link(name, subject)
+        self._rights.did("user.link", name, f"to {subject}" if subject else "to nobody")
+        return user
+
     def add_team(self, name: str) -> Team:
         self._principal.expect(Action.KEEP_ACCOUNTS)
         team = self._accounts.add_team(name)

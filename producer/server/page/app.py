@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from broker_config.errors import LaunchyardError
 from producer.server.identity import NotIdentified
-from producer.server.page import fleet, launching, overview, queue_form, queues, runs, signin
+from producer.server.page import fleet, launching, oidc, overview, queue_form, queues, runs, signin
 from producer.server.page.rendering import error_page
 from producer.server.problems import status_of
 
@@ -27,7 +27,7 @@ def create_page(state: State) -> FastAPI:
     app = FastAPI(openapi_url=None)
     app.state = state
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
-    for one in (signin, overview, queue_form, launching, queues, runs, fleet):
+    for one in (signin, oidc, overview, queue_form, launching, queues, runs, fleet):
         app.include_router(one.router)
     app.add_exception_handler(NotIdentified, _to_sign_in)
     app.add_exception_handler(LaunchyardError, _ours)

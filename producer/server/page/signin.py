@@ -20,13 +20,13 @@ def show(request: Request, next: str = "/", link: str = "") -> Response:
     """Where to show a key; or, with a link's text, a button, so that nobody is signed in by merely looking."""
     session = request.app.state.store.sessions.linked(link) if link else None
     problem = "this link was used already, or is too old; ask for another one" if link and session is None else ""
-    return page(request, None, "signin.html", next=_inside(next), link=link, session=session, problem=problem)
+    return page(request, None, "signin.html", next=inside(next), link=link, session=session, problem=problem)
 
 
 @router.post("/signin")
 def sign_in(request: Request, form: Form) -> Response:
     """Begin a session with the key, or the link, in the form."""
-    store, wanted = request.app.state.store, _inside(str(form.get("next", "/")))
+    store, wanted = request.app.state.store, inside(str(form.get("next", "/")))
     if link := str(form.get("link", "")):
         if text := store.sessions.use_link(link):
             return begun(request, text, wanted)
@@ -64,7 +64,7 @@ def begun(request: Request, text: str, wanted: str) -> Response:
     return response
 
 
-def _inside(wanted: str) -> str:
+def inside(wanted: str) -> str:
     """The address of one of our own pages; the first one where it is none."""
     parts = urlsplit(wanted)
     is_ours = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and not parts.netloc and not parts.scheme

@@ -17,6 +17,7 @@ from producer.wire import (
     NewServiceAccount,
     NewTeam,
     NewUser,
+    SubjectKnown,
 )
 
 router = APIRouter(tags=["accounts"])
@@ -38,6 +39,12 @@ def create_user(asked: Asked, user: NewUser) -> User:
 def set_admin(asked: Asked, name: str, wanted: AdminWanted) -> User:
     """Make a user an admin of the installation, or no longer."""
     return asked.accounts.set_admin(name, wanted.is_admin)
+
+
+@router.put("/users/{name}/subject")
+def link_user(asked: Asked, name: str, known: SubjectKnown) -> User:
+    """Have a user be the one whom an identity provider knows, as that one signs in with it."""
+    return asked.accounts.link(name, known.subject)
 
 
 @router.get("/teams")

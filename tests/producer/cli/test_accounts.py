@@ -15,6 +15,9 @@ from producer.server.app import create_app
 from producer.server.serving import serving
 from tests.producer.cli.conftest import Call, command
 
+BOB = "https://id.example.com 1001"
+"""As an identity provider knows him."""
+
 
 @pytest.fixture
 def alice(launchyard: Call) -> str:
@@ -162,3 +165,44 @@ def test_what_was_changed_through_a_server_is_listed_with_who_did_it(settings: S
         assert [row[-2:] for row in rows[1:]] == [["alice", "given"], ["user.create", "alice"]]
         assert all("root" in row and key.split("_")[1] in row for row in rows[1:])
         assert len(over_server("audit", "-n", "1", "--json").json["deeds"]) == 1
+
+
+def test_somebody_whom_the_provider_knows_is_linked_to_a_user_and_unlinked(launchyard: Call, store: Store) -> None:
+    # Given
+    launchyard("user", "create", "bob")
+
+    # When
+    linked = launchyard("user", "link", "bob", "--subject", BOB)
+
+    # Then
+    assert linked.out == f"{BOB} signs in as bob\n"
+    assert store.accounts.user("bob").subject == BOB
+
+    # When
+    unlinked = launchyard("user", "link", "bob", "--nobody")
+
+    # Then
+    assert unlinked.out == "nobody signs in as bob\n"
+    assert store.accounts.known_as(BOB) is None
+
+
+def test_nobody_signs_in_as_two_users(launchyard: Call) -> None:
+    # Given
+    launchyard("user", "create", "bob")
+    launchyard("user", "create", "robert")
+    launchyard("user", "link", "bob", "--subject", BOB)
+
+    # When
+    answer = launchyard("user", "link", "robert", "--subject", BOB)
+
+    # Then
+    assert "that one is 'bob'; before it: launchyard user link bob --nobody" in answer.err
+    assert launchyard("user", "link", "bob", "--subject", BOB).code == 0
+
+
+def test_what_is_no_subject_or_names_no_user_is_refused(launchyard: Call) -> None:
+    launchyard("user", "create", "bob")
+    assert "write the issuer's URL, a space" in launchyard("user", "link", "bob", "--subject", "1001").err
+    assert "user 'bib' does not exist; did you mean 'bob'?" in launchyard("user", "link", "bib", "--subject", BOB).err
+    for words in ([], ["--subject", BOB, "--nobody"]):
+        assert "say who signs in as that user" in launchyard("user", "link", "bob", *words).err

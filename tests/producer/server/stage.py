@@ -39,6 +39,7 @@ from producer.wire import (
     PlanWanted,
     RollBack,
     Standing,
+    SubjectKnown,
 )
 from tests.broker_config.conftest import agent_info
 from tests.code import source_of
@@ -104,6 +105,7 @@ BODIES: dict[str, Callable[[Scene], Any]] = {
     "POST /jobs": lambda scene: NewVersion(definition=scene.definition),
     "POST /users": lambda scene: NewUser(name=f"user-{scene.number}"),
     "PUT /users/{name}/admin": lambda _: AdminWanted(is_admin=False),
+    "PUT /users/{name}/subject": lambda _: SubjectKnown(subject="https://id.example.com 1001"),
     "POST /teams": lambda scene: NewTeam(name=f"team-{scene.number}"),
     "PUT /teams/{team}/members/{user}": lambda _: Membership(role=Role.VIEWER),
     "POST /teams/{team}/service-accounts": lambda scene: NewServiceAccount(name=f"program-{scene.number}"),

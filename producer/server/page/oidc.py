@@ -1,0 +1,65 @@
+"""Signing in with the identity provider: to it, and back from it."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import RedirectResponse, Response
+
+from broker_config.accounts.oidc import Person
+from broker_config.errors import NotFound
+from broker_config.store.sessions import Session
+from producer.server.identity import cookie_name
+from producer.server.oidc.arriving import arrive
+from producer.server.oidc.attempt import LASTS, from_cookie
+from producer.server.oidc.provider import Provider
+from producer.server.oidc.refused import SignInRefused
+from producer.server.page.signin import begun, inside
+
+COOKIE = "launchyard_signin"
+BACK = "signin/oidc/back"
+
+router = APIRouter()
+
+
+@router.get("/signin/oidc")
+async def go(request: Request, next: str = "/") -> Response:
+    """Send the browser to the provider."""
+    url, attempt = await _provider(request).begin(f"{request.base_url}{BACK}", inside(next))
+    response = RedirectResponse(url, 303)
+    response.set_cookie(
+        cookie_name(request, COOKIE),
+        attempt.to_cookie(),
+        max_age=int(LASTS.total_seconds()),
+        secure=request.url.scheme == "https",
+        httponly=True,
+        samesite="lax",  # The provider's own page sends the browser back.
+    )
+    return response
+
+
+@router.get(f"/{BACK}")
+async def come_back(request: Request) -> Response:
+    """Begin a session of whoever the provider says came back."""
+    provider = _provider(request)
+    attempt = from_cookie(request.cookies.get(cookie_name(request, COOKIE), ""))
+    if attempt is None:
+        raise SignInRefused("no sign-in is under way in this browser, or it began too long ago; sign in again")
+    person = await provider.finish(attempt, request.query_params)
+    response = await run_in_threadpool(_let_in, request, provider, person, inside(attempt.wanted))
+    name, secure = cookie_name(request, COOKIE), request.url.scheme == "https"
+    response.delete_cookie(name, secure=secure, httponly=True, samesite="lax")
+    return response
+
+
+def _let_in(request: Request, provider: Provider, person: Person, wanted: str) -> Response:
+    store = request.app.state.store
+    user = arrive(store, provider.settings, person, request.client.host if request.client else "")
+    return begun(request, store.sessions.begin(Session(principal=user.name)), wanted)
+
+
+def _provider(request: Request) -> Provider:
+    found: Provider | None = request.app.state.provider
+    if found is None:
+        raise NotFound("this installation has no identity provider; sign in with an API key")
+    return found
