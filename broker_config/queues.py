@@ -181,6 +181,8 @@ class QueueRecord(Frozen):
     updated_by: str = ""  # the author of the newest revision
     paused: bool = False
     pause_reason: str = ""
+    paused_by: str = ""
+    paused_at: datetime | None = None
     draining: bool = False  # takes no launches any more, until it is deleted or resumed
 
     @property

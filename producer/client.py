@@ -7,7 +7,8 @@ from functools import cache
 from typing import Any, Unpack
 
 from broker_config.build_requests import BuildAnswer, BuildRequest
-from broker_config.errors import CodeNotStored, LaunchyardError
+from broker_config.errors import CodeNotStored, LaunchyardError, NotFound, did_you_mean
+from broker_config.explaining.explanation import Explanation
 from broker_config.frozen import parse
 from broker_config.named_jobs import JobVersion
 from broker_config.plans import Plan
@@ -197,13 +198,48 @@ class Client:
         found = self._runs.find(id_or_prefix)
         return self._handle(found.id, found)
 
+    def explain(self, word: str) -> Explanation:
+        """Why a queue, an agent or a run is as it is: whichever has that name, a run also by the beginning of its id.
+
+        Raises:
+            NotFound: when nothing has it; the error names near misses.
+            InvalidRequest: when several runs begin like that.
+        """
+        if any(record.name == full_name(word) for record in self.queues.list()):
+            return self.explain_queue(word)
+        agents = [info.name for info, _ in self.agents.list()]
+        if any(word in {name, name.partition("@")[0]} for name in agents):
+            return self.explain_agent(word)
+        try:
+            return self.run(word).explain()
+        except NotFound as error:
+            known = [*agents, *(record.name for record in self.queues.list())]
+            cure = did_you_mean(word, known) or "; see launchyard runs, queue list and agents"
+            raise NotFound(f"no run, queue or agent is called {word!r}{cure}") from error
+
+    def explain_queue(self, name: str) -> Explanation:
+        """Why the runs of a queue wait.
+
+        Raises:
+            NotFound: when there is no such queue.
+        """
+        return self._installation.explanations.queue(full_name(name))
+
+    def explain_agent(self, name: str) -> Explanation:
+        """Why an agent takes runs, or does not.
+
+        Raises:
+            NotFound: when there is none of that name, or several.
+        """
+        return self._installation.explanations.agent(name)
+
     def runs(self) -> Iterator[RunHandle]:
         """All runs that are kept, newest first."""
         for run in self._runs.newest():
             yield self._handle(run.id, run)
 
     def _handle(self, run_id: RunId, run: Run | None = None) -> RunHandle:
-        return RunHandle(self._runs, run_id, run)
+        return RunHandle(self._installation, run_id, run)
 
     def _preparation(self) -> Preparation:
         return Preparation(self.settings.largest_code_bytes, self.progress, self._find_job)

@@ -9,12 +9,13 @@ from functools import partial
 from typing import NamedTuple
 
 from broker_config.errors import BrokerUnavailable, RunUnsuccessful, WaitTimeout
+from broker_config.explaining.explanation import Explanation
 from broker_config.priorities import Priority, parse_priority
 from broker_config.runs import Event, Run, RunId
 from broker_config.states import State
 from broker_config.store.feed import Place
 from broker_config.store.logs import LogEntry
-from producer.installation import Runs
+from producer.installation import Installation
 from producer.patience import ask_patiently
 
 BLOCK_SECONDS = 15.0
@@ -35,8 +36,9 @@ class RunHandle:
     is the record as it was last read.
     """
 
-    def __init__(self, runs: Runs, run_id: RunId, run: Run | None = None) -> None:
-        self._runs = runs
+    def __init__(self, installation: Installation, run_id: RunId, run: Run | None = None) -> None:
+        self._runs = installation.runs
+        self._explanations = installation.explanations
         self._run = run
         self.id = run_id
 
@@ -165,6 +167,14 @@ class RunHandle:
         ask_patiently(self.refresh, math.inf)
         if end:
             yield end
+
+    def explain(self) -> Explanation:
+        """Why the run is where it is, as a tree of reasons with what helps.
+
+        Raises:
+            NotFound: when its record has expired.
+        """
+        return self._explanations.run(self.id)
 
     def cancel(self) -> RunHandle:
         """Ask for the end of the run: at once when it is queued, else as soon as its target has ended it."""

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from broker_config.accounts.people import ApiKey, NewApiKey, ServiceAccount, Team, User
 from broker_config.accounts.rights import Role
+from broker_config.explaining.explanation import Explanation
 from broker_config.images import Image
 from broker_config.jobs import CodeSource
 from broker_config.named_jobs import JobDefinition, JobReference, JobVersion
@@ -128,6 +129,16 @@ class Agents(Protocol):
         """
 
 
+class Explanations(Protocol):
+    """Why something is as it is. Each raises NotFound where there is none of that name."""
+
+    def run(self, run_id: RunId) -> Explanation: ...
+
+    def queue(self, name: str) -> Explanation: ...
+
+    def agent(self, name: str) -> Explanation: ...
+
+
 class Orphans(Protocol):
     def list(self) -> list[Orphan]: ...
 
@@ -223,6 +234,9 @@ class Installation(Protocol):
 
     @property
     def agents(self) -> Agents: ...
+
+    @property
+    def explanations(self) -> Explanations: ...
 
     @property
     def orphans(self) -> Orphans: ...

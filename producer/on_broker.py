@@ -22,6 +22,7 @@ from broker_config.store.images import ImageStore
 from broker_config.store.jobs import JobStore
 from broker_config.store.logs import LogEntry
 from broker_config.store.orphans import Orphan, OrphanStore, Removal
+from producer.explaining import ExplanationsOnBroker
 from producer.launching import Launcher
 
 MOST_LIVE = 10_000
@@ -40,6 +41,7 @@ class OnBroker:
         self.launches = Launcher(store, settings)
         self.runs = RunsOnBroker(store, author)
         self.agents = AgentsOnBroker(store.agents, author)
+        self.explanations = ExplanationsOnBroker(store, author)
         self.orphans = OrphansOnBroker(store.orphans, author)
         self.images = ImagesOnBroker(store.images, author)
         self.code = store.code

@@ -20,6 +20,9 @@ KEPT_SECONDS = 3600
 MAX_ENTRIES = 4000
 """Batches of a build's log."""
 
+AWAITS = "waiting for agent"
+"""How the line begins, in the log of a run that waits for another's build, that says whose it is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Want:

@@ -67,6 +67,12 @@ class LogStore:
                     return str(fields["position"])
         return ""
 
+    def newest(self, run_id: str, count: int) -> list[LogEntry]:
+        """The newest batches, oldest first."""
+        with translated():
+            found = self._client.xrevrange(self._keys.run_logs(run_id), count=count)
+        return [LogEntry.of(entry_id, fields) for entry_id, fields in reversed(found)]
+
     def read(self, run_id: str, after: str = "0-0", block_seconds: float | None = None) -> list[LogEntry]:
         """Batches after a position, oldest first; waits up to `block_seconds` for one."""
         with translated():

@@ -214,7 +214,8 @@ class QueueStore:
         Raises:
             NotFound: when there is no queue of that name.
         """
-        return self._update(name, {"paused": int(paused), "pause_reason": reason if paused else ""})
+        who = {"pause_reason": reason, "paused_by": self._author, "paused_at": now().isoformat()}
+        return self._update(name, {"paused": int(paused), **(who if paused else dict.fromkeys(who, ""))})
 
     def set_draining(self, name: str, draining: bool) -> QueueRecord:
         """Refuse or take launches on the queue; the runs that it has go on, those that wait too.
@@ -310,5 +311,7 @@ def _record(fields: dict[str, str]) -> QueueRecord:
         updated_by=fields.get("updated_by", ""),
         paused=fields.get("paused") == "1",
         pause_reason=fields.get("pause_reason", ""),
+        paused_by=fields.get("paused_by", ""),
+        paused_at=fields.get("paused_at") or None,  # type: ignore[arg-type]
         draining=fields.get("draining") == "1",
     )

@@ -37,6 +37,8 @@ def queue(record: QueueRecord, counts: dict[State, int] | None = None) -> dict[s
         "revision": record.revision,
         "paused": record.paused,
         "pause_reason": record.pause_reason,
+        "paused_by": record.paused_by,
+        "paused_at": record.paused_at.isoformat() if record.paused_at else None,
         "draining": record.draining,
         "created_at": record.created_at.isoformat(),
         "updated_at": record.updated_at.isoformat(),

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from broker_config.accounts.people import ApiKey, NewApiKey, ServiceAccount, Team, User
 from broker_config.accounts.rights import Role
+from broker_config.explaining.explanation import Explanation
 from broker_config.frozen import parse
 from broker_config.images import Image
 from broker_config.jobs import CodeSource
@@ -75,6 +76,7 @@ class OverHttp:
         self.launches = LaunchesOverHttp(connection)
         self.runs = RunsOverHttp(connection)
         self.agents = AgentsOverHttp(connection)
+        self.explanations = ExplanationsOverHttp(connection)
         self.orphans = OrphansOverHttp(connection)
         self.images = ImagesOverHttp(connection)
         self.code = CodeOverHttp(connection)
@@ -267,6 +269,20 @@ class AgentsOverHttp:
         wish = parse(AgentWish, {"mode": mode, "reason": reason}, "wish")
         seen = self._ask(AgentSeen, "PUT", f"{API}/agents/{quote(name, safe='')}/wish", wish)
         return seen.info, seen.is_alive
+
+
+class ExplanationsOverHttp:
+    def __init__(self, connection: Connection) -> None:
+        self._ask = connection.ask
+
+    def run(self, run_id: RunId) -> Explanation:
+        return self._ask(Explanation, "GET", f"{_run_path(run_id)}/explanation")
+
+    def queue(self, name: str) -> Explanation:
+        return self._ask(Explanation, "GET", f"{queue_path(name)}/explanation")
+
+    def agent(self, name: str) -> Explanation:
+        return self._ask(Explanation, "GET", f"{API}/agents/{quote(name, safe='')}/explanation")
 
 
 class OrphansOverHttp:

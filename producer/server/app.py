@@ -23,7 +23,7 @@ from producer.server.guards import Guard
 from producer.server.identity import Identify, Identity, by_key_or_session
 from producer.server.oidc.provider import Provider
 from producer.server.page.app import create_page
-from producer.server.routes import accounts, fleet, jobs, launches, queues, runs, streams
+from producer.server.routes import accounts, explaining, fleet, jobs, launches, queues, runs, streams
 from producer.server.watching import ListWatcher, RunWatcher
 from producer.wire import API
 
@@ -64,7 +64,7 @@ def create_app(settings: Settings, identify: Identify | None = None) -> FastAPI:
     app.state.provider = Provider(settings) if settings.oidc_issuer else None
     app.add_middleware(Guard)
     problems.install(app)
-    for one in (queues, launches, runs, streams, fleet, jobs, accounts):
+    for one in (queues, launches, runs, streams, fleet, explaining, jobs, accounts):
         app.include_router(one.router, prefix=API)
     app.add_api_route("/api/{rest:path}", _no_such_path, methods=ALL_METHODS, include_in_schema=False)
     app.mount("/", create_page(app.state))

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from broker_config import errors, priorities, resources
+from broker_config.explaining.explanation import Code
 from broker_config.jobs import CodeSource, GitSource, ImageSource, Job
 from broker_config.macros import BUILT_IN
 from broker_config.queues import Queue
@@ -255,6 +256,7 @@ FACTS: Mapping[str, Callable[[], Facts]] = {
     "states": lambda: _names(State),
     "transitions": _transitions,
     "reasons": lambda: _names(Reason),
+    "explanation-codes": lambda: _names(Code),
     "failure-classes": lambda: _names(FailureClass),
     "exit-codes": _exit_codes,
     "error-codes": _error_codes,

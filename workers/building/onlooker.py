@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from broker_config.images import ImageOrigin
-from broker_config.store.builds import BuildStore, Ended, Underway
+from broker_config.store.builds import AWAITS, BuildStore, Ended, Underway
 from workers.building.log import BuildLog
 from workers.building.wanted import Made, Wanted
 from workers.failures import RunCancelled
@@ -39,7 +39,7 @@ class Onlooker:
             self._other = other
             self._read_to = self._read_to or other.began
             what = f"the same for run {other.run}; it says:" if self._is_anothers else "it already"
-            self._log.add(f"waiting for agent {other.agent}, which builds {what}")
+            self._log.add(f"{AWAITS} {other.agent}, which builds {what}")
         try:
             artifact = self._wanted.find() if self._is_built() else None
             return Made(artifact, ImageOrigin.AWAITED) if artifact else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from producer.installation import Installation
 from producer.server.guarded.accounts import GuardedAccounts
+from producer.server.guarded.explaining import GuardedExplanations
 from producer.server.guarded.fleet import GuardedAgents, GuardedCode, GuardedImages, GuardedOrphans
 from producer.server.guarded.queues import GuardedJobs, GuardedLaunches, GuardedQueues, GuardedRuns
 from producer.server.guarded.rights import Rights
@@ -19,6 +20,7 @@ class Guarded:
         self.launches = GuardedLaunches(installation.launches, rights)
         self.runs = GuardedRuns(installation.runs, rights)
         self.agents = GuardedAgents(installation.agents, rights)
+        self.explanations = GuardedExplanations(installation.explanations, self.runs, rights)
         self.orphans = GuardedOrphans(installation.orphans, rights)
         self.images = GuardedImages(installation.images, rights)
         self.code = GuardedCode(installation.code, rights)
