@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import cache
 from typing import Any, Unpack
 
@@ -13,7 +14,7 @@ from broker_config.frozen import parse
 from broker_config.named_jobs import JobVersion
 from broker_config.plans import Plan
 from broker_config.queues import full_name
-from broker_config.runs import Launch, Run, RunId
+from broker_config.runs import RUN_ID_PREFIX, Launch, Run, RunId
 from broker_config.settings import Settings, load_settings
 from broker_config.store import Store
 from producer.asking import ask
@@ -205,17 +206,17 @@ class Client:
             NotFound: when nothing has it; the error names near misses.
             InvalidRequest: when several runs begin like that.
         """
-        if any(record.name == full_name(word) for record in self.queues.list()):
+        queues = [record.name for record in self.queues.list()]
+        if full_name(word) in queues:
             return self.explain_queue(word)
         agents = [info.name for info, _ in self.agents.list()]
         if any(word in {name, name.partition("@")[0]} for name in agents):
             return self.explain_agent(word)
-        try:
-            return self.run(word).explain()
-        except NotFound as error:
-            known = [*agents, *(record.name for record in self.queues.list())]
-            cure = did_you_mean(word, known) or "; see launchyard runs, queue list and agents"
-            raise NotFound(f"no run, queue or agent is called {word!r}{cure}") from error
+        if RUN_ID_PREFIX.fullmatch(word):
+            with suppress(NotFound):
+                return self.run(word).explain()
+        cure = did_you_mean(word, [*queues, *agents]) or "; see launchyard runs, queue list and agents"
+        raise NotFound(f"no run, queue or agent is called {word!r}{cure}")
 
     def explain_queue(self, name: str) -> Explanation:
         """Why the runs of a queue wait.
