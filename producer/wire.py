@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 from pydantic import Field
 
@@ -17,12 +17,14 @@ from broker_config.frozen import Frozen
 from broker_config.named_jobs import JobDefinition
 from broker_config.priorities import Priority
 from broker_config.queues import DEFAULT_ENTITY, Name, Queue, QueueRecord
-from broker_config.runs import Event, Launch, Run, RunId
+from broker_config.runs import Event, Launch, RunId
 from broker_config.states import State
 from broker_config.store.agents import AgentInfo, Mode
 from broker_config.store.audit import Deed
 from broker_config.store.feed import Place
 from broker_config.store.orphans import Orphan, Removal
+
+T = TypeVar("T")
 
 API = "/api/v1"
 
@@ -84,10 +86,10 @@ class Launched(Frozen):
     ids: list[RunId]
 
 
-class RunPage(Frozen):
-    """A part of the runs, newest first."""
+class Page(Frozen, Generic[T]):
+    """A part of a list."""
 
-    runs: list[Run]
+    items: list[T]
     cursor: str | None = None  # asks for the next part; None: this is the last
 
 

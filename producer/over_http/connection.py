@@ -10,10 +10,13 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from broker_config import errors
 from broker_config.findings import Finding, Severity
-from producer.wire import LONGEST_WAIT_SECONDS, Problem
+from producer.wire import LONGEST_WAIT_SECONDS, Page, Problem
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = LONGEST_WAIT_SECONDS + 10.0
+
+PAGE = 200
+"""Entries of a list that one request asks for."""
 
 T = TypeVar("T")
 
@@ -55,6 +58,19 @@ class Connection:
                 "have both be of one version"
             ) from error
         return answer
+
+    def all(self, kind: type[Page[T]], path: str, cursor: str = "", **query: Any) -> Iterator[T]:
+        """All entries of a list, or those behind a cursor.
+
+        Raises:
+            LaunchyardError: as for `ask`.
+        """
+        while True:
+            page = self.ask(kind, "GET", path, cursor=cursor, limit=PAGE, **query)
+            yield from page.items
+            if page.cursor is None:
+                return
+            cursor = page.cursor
 
     def close(self) -> None:
         """Close it."""

@@ -51,17 +51,16 @@ from producer.wire import (
     NewVersion,
     Ordered,
     OrphansSeen,
+    Page,
     PlanWanted,
     QueueSeen,
     RollBack,
-    RunPage,
     Standing,
     Stored,
     SubjectKnown,
     queue_path,
 )
 
-PAGE = 200
 CHUNK_BYTES = 256 * 1024
 RUNS_OF_A_REQUEST = 500
 
@@ -90,18 +89,19 @@ class OverHttp:
 class AccountsOverHttp:
     def __init__(self, connection: Connection) -> None:
         self._ask = connection.ask
+        self._all = connection.all
 
     def users(self) -> list[User]:
-        return self._ask(list[User], "GET", f"{API}/users")
+        return [*self._all(Page[User], f"{API}/users")]
 
     def teams(self) -> list[Team]:
-        return self._ask(list[Team], "GET", f"{API}/teams")
+        return [*self._all(Page[Team], f"{API}/teams")]
 
     def service_accounts(self) -> list[ServiceAccount]:
-        return self._ask(list[ServiceAccount], "GET", f"{API}/service-accounts")
+        return [*self._all(Page[ServiceAccount], f"{API}/service-accounts")]
 
     def api_keys(self) -> list[tuple[ApiKey, datetime | None]]:
-        return [(seen.key, seen.used_at) for seen in self._ask(list[KeySeen], "GET", f"{API}/keys")]
+        return [(seen.key, seen.used_at) for seen in self._all(Page[KeySeen], f"{API}/keys")]
 
     def add_user(self, name: str, *, is_admin: bool = False) -> User:
         return self._ask(User, "POST", f"{API}/users", parse(NewUser, {"name": name, "is_admin": is_admin}, "user"))
@@ -132,13 +132,15 @@ class AccountsOverHttp:
         return self._ask(ApiKey, "POST", f"{API}/keys/{quote(key_id)}/revoke")
 
     def audit(self, count: int = 100, before: str = "+") -> list[tuple[str, Deed]]:
-        found = self._ask(list[DeedSeen], "GET", f"{API}/audit", limit=count, before=before)
-        return [(seen.position, seen.deed) for seen in found]
+        cursor = "" if before == "+" else before
+        found = self._ask(Page[DeedSeen], "GET", f"{API}/audit", cursor=cursor, limit=count)
+        return [(seen.position, seen.deed) for seen in found.items]
 
 
 class QueuesOverHttp:
     def __init__(self, connection: Connection) -> None:
         self._ask = connection.ask
+        self._all = connection.all
 
     def create(self, queue: Queue) -> QueueRecord:
         return self._ask(QueueRecord, "POST", f"{API}/queues", queue)
@@ -179,7 +181,7 @@ class QueuesOverHttp:
         self._ask(type(None), "POST", f"{API}/queues/check-author", queue)
 
     def list(self) -> list[QueueRecord]:
-        return [seen.record for seen in self._ask(list[QueueSeen], "GET", f"{API}/queues")]
+        return [seen.record for seen in self._all(Page[QueueSeen], f"{API}/queues")]
 
     def _seen(self, name: str) -> QueueSeen:
         return self._ask(QueueSeen, "GET", queue_path(name))
@@ -217,6 +219,7 @@ class LaunchesOverHttp:
 class RunsOverHttp:
     def __init__(self, connection: Connection) -> None:
         self._ask = connection.ask
+        self._all = connection.all
 
     def get(self, run_id: RunId) -> Run:
         return self.find(run_id)
@@ -225,12 +228,7 @@ class RunsOverHttp:
         return self._ask(Run, "GET", _run_path(prefix))
 
     def newest(self, cursor: str = "") -> Iterator[Run]:
-        while True:
-            page = self._ask(RunPage, "GET", f"{API}/runs", cursor=cursor, limit=PAGE)
-            yield from page.runs
-            if page.cursor is None:
-                return
-            cursor = page.cursor
+        return self._all(Page[Run], f"{API}/runs", cursor)
 
     def waiting(self, queue: str, limit: int = 100) -> list[Run]:
         return self._ask(list[Run], "GET", f"{queue_path(queue)}/waiting", limit=limit)
@@ -302,9 +300,10 @@ class OrphansOverHttp:
 class ImagesOverHttp:
     def __init__(self, connection: Connection) -> None:
         self._ask = connection.ask
+        self._all = connection.all
 
     def all(self) -> list[Image]:
-        return self._ask(list[Image], "GET", f"{API}/images")
+        return [*self._all(Page[Image], f"{API}/images")]
 
     def find(self, word: str) -> Image:
         return self._ask(Image, "GET", f"{API}/images/find", word=word)
@@ -319,6 +318,7 @@ class ImagesOverHttp:
 class CodeOverHttp:
     def __init__(self, connection: Connection) -> None:
         self._ask = connection.ask
+        self._all = connection.all
 
     def put(self, file: Rewindable, source: CodeSource) -> str:
         if self.is_stored(source.digest):
@@ -331,18 +331,19 @@ class CodeOverHttp:
         return self._ask(CodeSeen, "GET", f"{API}/code/{digest}").is_stored
 
     def unneeded(self, *, also_finished: bool) -> Sequence[ArchiveRecord]:
-        return self._ask(list[ArchiveRecord], "GET", f"{API}/code", unneeded=True, finished=also_finished)
+        return [*self._all(Page[ArchiveRecord], f"{API}/code", unneeded=True, finished=also_finished)]
 
     def prune(self, *, also_finished: bool) -> Sequence[ArchiveRecord]:
         return self._ask(list[ArchiveRecord], "DELETE", f"{API}/code", finished=also_finished)
 
     def list(self) -> Sequence[ArchiveRecord]:
-        return self._ask(list[ArchiveRecord], "GET", f"{API}/code")
+        return [*self._all(Page[ArchiveRecord], f"{API}/code")]
 
 
 class JobsOverHttp:
     def __init__(self, connection: Connection) -> None:
         self._ask = connection.ask
+        self._all = connection.all
 
     def create(self, definition: JobDefinition, aliases: Sequence[str] = ()) -> JobVersion:
         version = NewVersion(definition=definition, aliases=tuple(aliases))
@@ -353,10 +354,10 @@ class JobsOverHttp:
         return self._ask(JobVersion, "GET", path, project=reference.project)
 
     def versions(self, entity: str, name: str) -> list[JobVersion]:
-        return self._ask(list[JobVersion], "GET", f"{API}/jobs/{entity}/{name}")
+        return [*self._all(Page[JobVersion], f"{API}/jobs/{entity}/{name}")]
 
     def list(self) -> list[JobVersion]:
-        return self._ask(list[JobVersion], "GET", f"{API}/jobs")
+        return [*self._all(Page[JobVersion], f"{API}/jobs")]
 
 
 def _run_path(run_id: str) -> str:

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 
 from broker_config.accounts.people import ApiKey, NewApiKey, ServiceAccount, Team, User
 from producer.server.asking import Asked
+from producer.server.paging import Limit, Wanted
 from producer.wire import (
     AdminWanted,
     DeedSeen,
@@ -17,6 +18,7 @@ from producer.wire import (
     NewServiceAccount,
     NewTeam,
     NewUser,
+    Page,
     SubjectKnown,
 )
 
@@ -24,9 +26,9 @@ router = APIRouter(tags=["accounts"])
 
 
 @router.get("/users")
-def list_users(asked: Asked) -> list[User]:
-    """All users, by name."""
-    return asked.accounts.users()
+def list_users(asked: Asked, part: Wanted) -> Page[User]:
+    """The users, by name."""
+    return part.of(asked.accounts.users(), lambda user: user.name)
 
 
 @router.post("/users", status_code=201)
@@ -48,9 +50,9 @@ def link_user(asked: Asked, name: str, known: SubjectKnown) -> User:
 
 
 @router.get("/teams")
-def list_teams(asked: Asked) -> list[Team]:
-    """All teams, by name."""
-    return asked.accounts.teams()
+def list_teams(asked: Asked, part: Wanted) -> Page[Team]:
+    """The teams, by name."""
+    return part.of(asked.accounts.teams(), lambda team: team.name)
 
 
 @router.post("/teams", status_code=201)
@@ -66,9 +68,9 @@ def set_member(asked: Asked, team: str, user: str, membership: Membership) -> Te
 
 
 @router.get("/service-accounts")
-def list_service_accounts(asked: Asked) -> list[ServiceAccount]:
-    """All service accounts, by full name."""
-    return asked.accounts.service_accounts()
+def list_service_accounts(asked: Asked, part: Wanted) -> Page[ServiceAccount]:
+    """The service accounts, by full name."""
+    return part.of(asked.accounts.service_accounts(), lambda account: account.full_name)
 
 
 @router.post("/teams/{team}/service-accounts", status_code=201)
@@ -78,9 +80,10 @@ def create_service_account(asked: Asked, team: str, account: NewServiceAccount) 
 
 
 @router.get("/keys")
-def list_keys(asked: Asked) -> list[KeySeen]:
-    """The API keys that you may see: yours, and those of programs of teams that you own."""
-    return [KeySeen(key=key, used_at=used_at) for key, used_at in asked.accounts.api_keys()]
+def list_keys(asked: Asked, part: Wanted) -> Page[KeySeen]:
+    """The API keys that you may see, by id: yours, and those of programs of teams that you own."""
+    found = [KeySeen(key=key, used_at=used_at) for key, used_at in asked.accounts.api_keys()]
+    return part.of(found, lambda seen: seen.key.id)
 
 
 @router.post("/keys", status_code=201)
@@ -99,8 +102,9 @@ def revoke_key(asked: Asked, key_id: str) -> ApiKey:
 @router.get("/audit")
 def list_deeds(
     asked: Asked,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    before: Annotated[str, Query(pattern=r"^(\+|\d+-\d+)$")] = "+",
-) -> list[DeedSeen]:
+    cursor: Annotated[str, Query(pattern=r"^$|^\d+-\d+$", description="That of the answer before.")] = "",
+    limit: Limit = 100,
+) -> Page[DeedSeen]:
     """What was changed, by whom and with which key, newest first."""
-    return [DeedSeen(position=position, deed=deed) for position, deed in asked.accounts.audit(limit, before)]
+    found = [DeedSeen(position=position, deed=deed) for position, deed in asked.accounts.audit(limit, cursor or "+")]
+    return Page(items=found, cursor=found[-1].position if len(found) == limit else None)

@@ -7,7 +7,8 @@ from fastapi import APIRouter
 from broker_config.images import Image
 from broker_config.store.orphans import Removal
 from producer.server.asking import Asked
-from producer.wire import AgentSeen, AgentWish, OrphansSeen
+from producer.server.paging import Wanted
+from producer.wire import AgentSeen, AgentWish, OrphansSeen, Page
 
 router = APIRouter(tags=["agents"])
 
@@ -38,9 +39,9 @@ def remove_orphan(asked: Asked, name: str) -> None:
 
 
 @router.get("/images")
-def list_images(asked: Asked) -> list[Image]:
-    """All that was built and is on record, the last used first."""
-    return asked.images.all()
+def list_images(asked: Asked, part: Wanted) -> Page[Image]:
+    """What was built and is on record, the last used first."""
+    return part.of(asked.images.all(), lambda image: f"{image.last_used.isoformat()} {image.id}", from_last=True)
 
 
 @router.get("/images/find")

@@ -14,7 +14,8 @@ from broker_config.jobs import DIGEST, CodeSource
 from broker_config.named_jobs import JobReference, JobVersion
 from broker_config.store.archives import ArchiveRecord
 from producer.server.asking import Asked
-from producer.wire import CodeSeen, NewVersion, Stored
+from producer.server.paging import Wanted
+from producer.wire import CodeSeen, NewVersion, Page, Stored
 
 router = APIRouter(tags=["jobs"])
 
@@ -25,9 +26,9 @@ SPOOLED_BYTES = 1024 * 1024
 
 
 @router.get("/jobs")
-def list_jobs(asked: Asked) -> list[JobVersion]:
-    """The newest version of every named job."""
-    return asked.jobs.list()
+def list_jobs(asked: Asked, part: Wanted) -> Page[JobVersion]:
+    """The newest version of every named job, by entity and name."""
+    return part.of(asked.jobs.list(), lambda version: f"{version.definition.entity}/{version.definition.name}")
 
 
 @router.post("/jobs", status_code=201)
@@ -37,9 +38,9 @@ def create_job(asked: Asked, version: NewVersion) -> JobVersion:
 
 
 @router.get("/jobs/{entity}/{name}")
-def list_versions(asked: Asked, entity: str, name: str) -> list[JobVersion]:
-    """All versions of a job, newest first."""
-    return asked.jobs.versions(entity, name)
+def list_versions(asked: Asked, part: Wanted, entity: str, name: str) -> Page[JobVersion]:
+    """The versions of a job, newest first."""
+    return part.of(asked.jobs.versions(entity, name), lambda version: f"{version.number:09}", from_last=True)
 
 
 @router.get("/jobs/{entity}/{name}/{alias}")
@@ -49,9 +50,13 @@ def get_version(asked: Asked, entity: str, name: str, alias: str, project: str |
 
 
 @router.get("/code")
-def list_code(asked: Asked, unneeded: bool = False, finished: bool = False) -> list[ArchiveRecord]:
-    """The code archives that are stored; or those only that nothing needs, with what only finished runs had."""
-    return [*(asked.code.unneeded(also_finished=finished) if unneeded else asked.code.list())]
+def list_code(asked: Asked, part: Wanted, unneeded: bool = False, finished: bool = False) -> Page[ArchiveRecord]:
+    """The code archives that are stored; or those only that nothing needs, with what only finished runs had.
+
+    By the time at which they may be dropped.
+    """
+    found = asked.code.unneeded(also_finished=finished) if unneeded else asked.code.list()
+    return part.of(found, lambda record: f"{record.kept_until.isoformat()} {record.digest}")
 
 
 @router.delete("/code")

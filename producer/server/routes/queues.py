@@ -12,16 +12,18 @@ from broker_config.revisions import QueueRevision
 from broker_config.runs import Run
 from producer.installation import Installation
 from producer.server.asking import Asked
-from producer.wire import Edit, QueueSeen, RollBack, Standing
+from producer.server.paging import Wanted
+from producer.wire import Edit, Page, QueueSeen, RollBack, Standing
 
 router = APIRouter(prefix="/queues", tags=["queues"])
 ONE = "/{entity}/{name}"
 
 
 @router.get("")
-def list_queues(asked: Asked) -> list[QueueSeen]:
-    """All queues that you may see."""
-    return [_seen(asked, record) for record in asked.queues.list()]
+def list_queues(asked: Asked, part: Wanted) -> Page[QueueSeen]:
+    """The queues that you may see, by name."""
+    found = part.of(asked.queues.list(), lambda record: record.name)
+    return Page(items=[_seen(asked, record) for record in found.items], cursor=found.cursor)
 
 
 @router.post("", status_code=201)

@@ -14,13 +14,13 @@ from broker_config.store.feed import Place
 from broker_config.store.logs import LogEntry
 from broker_config.store.runs import cursor_of
 from producer.server.asking import Asked, Watching
-from producer.wire import LONGEST_WAIT_SECONDS, EventSeen, LogBatch, NewPriority, NewsPage, RunPage
+from producer.server.paging import Limit
+from producer.wire import LONGEST_WAIT_SECONDS, EventSeen, LogBatch, NewPriority, NewsPage, Page
 
 router = APIRouter(tags=["runs"])
 
 Position = Annotated[str, Query(pattern=r"^\d+-\d+$")]
 Cursor = Annotated[str, Query(pattern=r"^$|^\d+-[a-z2-9]{12}$", description="That of the page before.")]
-Limit = Annotated[int, Query(ge=1, le=1000)]
 Wait = Annotated[float | None, Query(ge=0, le=LONGEST_WAIT_SECONDS, description="Seconds to wait for news.")]
 
 NO_LOG = "999999999999999-0"
@@ -46,15 +46,15 @@ class Chosen:
 
 
 @router.get("/runs")
-def list_runs(asked: Asked, chosen: Annotated[Chosen, Depends()], cursor: Cursor = "", limit: Limit = 100) -> RunPage:
+def list_runs(asked: Asked, chosen: Annotated[Chosen, Depends()], cursor: Cursor = "", limit: Limit = 100) -> Page[Run]:
     """The runs that are kept, newest first."""
     found: list[Run] = []
     for looked, run in enumerate(asked.runs.newest(cursor), 1):
         if chosen.has(run):
             found.append(run)
         if looked == LOOKED_AT or len(found) == limit:
-            return RunPage(runs=found, cursor=cursor_of(run))
-    return RunPage(runs=found)
+            return Page(items=found, cursor=cursor_of(run))
+    return Page(items=found)
 
 
 @router.get("/live-runs")
