@@ -11,7 +11,7 @@ from broker_config.explaining.explanation import Explanation
 from broker_config.explaining.facts import AgentFacts, Fleet, QueueFacts, RunFacts
 from broker_config.queues import QueueRecord
 from broker_config.runs import Run, RunId, now
-from broker_config.states import Hold, State
+from broker_config.states import TERMINAL, Hold, State
 from broker_config.store import Store
 from broker_config.store.builds import AWAITS
 from broker_config.store.logs import LogEntry
@@ -19,8 +19,10 @@ from broker_config.store.logs import LogEntry
 LOOKED_AT = 10_000
 """Places in line that are counted, and live runs that are read."""
 
-BATCHES, LINES = 50, 10
-"""Of a log: the newest batches that are read, and the last lines that are shown."""
+BATCHES, LINES, CHARACTERS = 20, 10, 500
+"""Of a log: the newest batches that are read, and the last lines that are shown, each as far as that."""
+
+_SHOWS_LOG = {State.BUILDING, *TERMINAL} - {State.SUCCEEDED}
 
 
 class ExplanationsOnBroker:
@@ -35,7 +37,7 @@ class ExplanationsOnBroker:
         run = self._store.runs.get(run_id)
         if run.spec.queue.is_hidden_from(self._author):
             raise NotFound(f"run {run_id!r} is on a private queue of {run.spec.queue.entity!r}")
-        log = self._store.logs.newest(run_id, BATCHES) if run.state not in {State.QUEUED, State.SUCCEEDED} else []
+        log = self._store.logs.newest(run_id, BATCHES) if run.state in _SHOWS_LOG else []
         build = _lines(log, "build")
         return runs.explain(
             RunFacts(
@@ -87,4 +89,4 @@ class ExplanationsOnBroker:
 
 
 def _lines(log: Sequence[LogEntry], stream: str) -> list[str]:
-    return [line for entry in log if entry.stream == stream for line in entry.lines]
+    return [line[:CHARACTERS] for entry in log if entry.stream == stream for line in entry.lines]

@@ -114,7 +114,11 @@ def _revision(record: QueueRecord) -> str:
 def _paused(record: QueueRecord) -> str:
     if record.draining and not record.paused:
         return "no: takes no launches, to be deleted"
-    return (f"yes: {record.pause_reason}" if record.pause_reason else "yes") if record.paused else ""
+    if not record.paused:
+        return ""
+    by = f" by {record.paused_by}" if record.paused_by else ""
+    why = f": {record.pause_reason}" if record.pause_reason else ""
+    return f"yes{by}{why}"
 
 
 @group.command()

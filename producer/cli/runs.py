@@ -140,9 +140,10 @@ def _timeline(events: list[Event]) -> None:
 
 
 def _useful(run: Run) -> list[str]:
+    explain = [f"launchyard explain {run.id}"] if run.state in {State.QUEUED, State.FAILED} else []
     if run.state.is_terminal:
-        return [f"launchyard logs {run.id}"]
-    return [f"launchyard logs -f {run.id}", f"launchyard cancel {run.id}"]
+        return [*explain, f"launchyard logs {run.id}"]
+    return [*explain, f"launchyard logs -f {run.id}", f"launchyard cancel {run.id}"]
 
 
 @click.command()

@@ -34,6 +34,7 @@ from broker_config.store.agents import Mode, Wish
 from broker_config.store.audit import Asker
 from broker_config.store.feed import Place
 from broker_config.store.sessions import Session
+from producer.explaining import ExplanationsOnBroker
 from tests.agents import AgentProcess, eventually
 from tests.broker_config.conftest import MAX_BYTES, Hand, agent_info, launch_of, spec_of
 from tests.code import get, put
@@ -158,6 +159,17 @@ def test_a_producer_enqueues_reads_and_cancels(guarded: Guarded, stores: Stores,
     assert store.queues.list() == [record]
     assert [(info.name, is_alive) for info, is_alive in store.agents.list()] == [(hand.name, True)]
     assert get(stores("agent").code, source.digest) == b"code"
+
+
+def test_a_producer_has_runs_queues_and_agents_explained(stores: Stores, record: QueueRecord) -> None:
+    store, hand = stores("producer"), Hand(stores("agent"), record)
+    hand.store.agents.announce(agent_info(hand.name))
+    run = enqueue(store, record)
+
+    explanations = ExplanationsOnBroker(store, "alice")
+    assert explanations.run(run.id).code == "run-queued"
+    assert explanations.queue("gpu-queue").code == "queue-moves"
+    assert explanations.agent(hand.name).code == "agent-serves"
 
 
 def test_an_agent_and_an_owner_drop_code_that_nothing_needs(stores: Stores, guarded: Guarded) -> None:

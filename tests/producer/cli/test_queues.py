@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import getpass
 import json
 import sys
 from pathlib import Path
@@ -98,7 +99,7 @@ def test_pausing_says_why_until_the_queue_is_resumed(launchyard: Call) -> None:
     launchyard("queue", "pause", "gpu", "--reason", "upgrade")
 
     # When queues are listed, then the reason is there, until it is resumed
-    assert "yes: upgrade" in launchyard("queue", "list").out
+    assert f"yes by {getpass.getuser()}: upgrade" in launchyard("queue", "list").out
     assert launchyard("queue", "resume", "gpu", "--json").json["paused"] is False
 
 
