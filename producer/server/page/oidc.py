@@ -7,14 +7,14 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 
 from broker_config.accounts.oidc import Person
-from broker_config.errors import NotFound
+from broker_config.errors import LaunchyardError, NotFound
 from broker_config.store.sessions import Session
 from producer.server.identity import cookie_name
 from producer.server.oidc.arriving import arrive
 from producer.server.oidc.attempt import LASTS, from_cookie
 from producer.server.oidc.provider import Provider
 from producer.server.oidc.refused import SignInRefused
-from producer.server.page.signin import begun, inside
+from producer.server.page.signin import again, begun, inside
 
 COOKIE = "launchyard_signin"
 BACK = "signin/oidc/back"
@@ -25,7 +25,10 @@ router = APIRouter()
 @router.get("/signin/oidc")
 async def go(request: Request, next: str = "/") -> Response:
     """Send the browser to the provider."""
-    url, attempt = await _provider(request).begin(f"{request.base_url}{BACK}", inside(next))
+    try:
+        url, attempt = await _provider(request).begin(f"{request.base_url}{BACK}", inside(next))
+    except LaunchyardError as error:
+        return again(request, inside(next), error)
     response = RedirectResponse(url, 303)
     response.set_cookie(
         cookie_name(request, COOKIE),
@@ -41,12 +44,16 @@ async def go(request: Request, next: str = "/") -> Response:
 @router.get(f"/{BACK}")
 async def come_back(request: Request) -> Response:
     """Begin a session of whoever the provider says came back."""
-    provider = _provider(request)
     attempt = from_cookie(request.cookies.get(cookie_name(request, COOKIE), ""))
-    if attempt is None:
-        raise SignInRefused("no sign-in is under way in this browser, or it began too long ago; sign in again")
-    person = await provider.finish(attempt, request.query_params)
-    response = await run_in_threadpool(_let_in, request, provider, person, inside(attempt.wanted))
+    wanted = inside(attempt.wanted) if attempt else "/"
+    try:
+        provider = _provider(request)
+        if attempt is None:
+            raise SignInRefused("no sign-in is under way in this browser, or it began too long ago; sign in again")
+        person = await provider.finish(attempt, request.query_params)
+        response = await run_in_threadpool(_let_in, request, provider, person, wanted)
+    except LaunchyardError as error:
+        return again(request, wanted, error)
     name, secure = cookie_name(request, COOKIE), request.url.scheme == "https"
     response.delete_cookie(name, secure=secure, httponly=True, samesite="lax")
     return response

@@ -8,9 +8,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from broker_config.accounts.api_keys import read
+from broker_config.errors import LaunchyardError
 from broker_config.store.sessions import SESSION_LASTS, Session
-from producer.server.identity import NO_USE, cookie_name, session_text
+from producer.server.identity import NO_USE, NotIdentified, cookie_name, session_text
 from producer.server.page.rendering import Form, page
+from producer.server.problems import status_of
 
 router = APIRouter()
 
@@ -34,7 +36,7 @@ def sign_in(request: Request, form: Form) -> Response:
     secret = read(str(form.get("key", "")).strip())
     principal = store.accounts.identify(secret) if secret else None
     if secret is None or principal is None:
-        return page(request, None, "signin.html", status_code=401, next=wanted, link="", session=None, problem=NO_USE)
+        return again(request, wanted, NotIdentified(NO_USE))
     return begun(request, store.sessions.begin(Session(principal=principal.name, key=secret.id)), wanted)
 
 
@@ -46,6 +48,12 @@ def sign_out(request: Request) -> Response:
     response = RedirectResponse("/signin", 303)
     response.delete_cookie(cookie_name(request), secure=request.url.scheme == "https", httponly=True, samesite="lax")
     return response
+
+
+def again(request: Request, wanted: str, error: LaunchyardError) -> Response:
+    """The form anew, with what went wrong."""
+    told = {"next": wanted, "link": "", "session": None, "problem": str(error)}
+    return page(request, None, "signin.html", status_code=status_of(error), **told)
 
 
 def begun(request: Request, text: str, wanted: str) -> Response:
