@@ -1,4 +1,4 @@
-"""Times and sizes as people read them, on the command line and on the page."""
+"""Times, sizes and numbers as people read them, on the command line and on the page."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ def age(time: datetime | None, until: datetime | None = None) -> str:
     seconds = max(0, int(((until or datetime.now(UTC)) - time).total_seconds()))
     unit, size = next((pair for pair in _UNITS if seconds >= pair[1]), _UNITS[-1])
     return f"{seconds // size}{unit}"
+
+
+def counted(count: int, one: str, many: str) -> str:
+    """A number with its word: `1 run waits`, `2,000 runs wait`."""
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def size(count: int) -> str:

@@ -15,6 +15,7 @@ from broker_config.runs import now
 from broker_config.states import State
 from broker_config.store.agents import AgentInfo, Mode
 from producer.installation import Installation
+from producer.readable import counted
 from producer.server.page.rendering import STARTING, Viewing, page
 
 router = APIRouter()
@@ -91,16 +92,16 @@ def _concerns(rows: Sequence[QueueRow], lost: Sequence[AgentInfo]) -> Iterator[C
     for info in lost:
         silence = now() - info.seen_at
         yield Concern(
-            f"Agent {info.name} is silent for {_minutes(silence)} and holds {info.live} runs; "
+            f"Agent {info.name} is silent for {_minutes(silence)} and holds {counted(info.live, 'run', 'runs')}; "
             "another agent of its queues takes them over, or start it again."
         )
     for row in rows:
         name, waiting = row.record.name, row.waiting
         if waiting and row.record.paused:
             why = f": {row.record.pause_reason}" if row.record.pause_reason else ""
-            yield Concern(f"Queue {name} is paused{why}, and {waiting} runs wait.", name)
+            yield Concern(f"Queue {name} is paused{why}, and {counted(waiting, 'run waits', 'runs wait')}.", name)
         elif waiting and not row.agents:
-            yield Concern(f"No agent serves queue {name}, and {waiting} runs wait.", name)
+            yield Concern(f"No agent serves queue {name}, and {counted(waiting, 'run waits', 'runs wait')}.", name)
 
 
 def _minutes(time: timedelta) -> str:

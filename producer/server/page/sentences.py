@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from broker_config.runs import Run
 from broker_config.states import State
-from producer.readable import age
+from producer.readable import age, counted
 
 
 def of(run: Run, ahead: int | None) -> str:
@@ -14,8 +14,7 @@ def of(run: Run, ahead: int | None) -> str:
     queue = run.spec.queue.full_name
     match run.state:
         case State.QUEUED:
-            place = "" if ahead is None else " as the next one" if ahead == 0 else f" behind {ahead} others"
-            said = f"Waits on queue {queue}{place} for {age(run.since)}{attempt}."
+            said = f"Waits on queue {queue}{_place(ahead)} for {age(run.since)}{attempt}."
         case State.RUNNING:
             said = f"Runs for {age(run.started_at or run.since)} under agent {run.agent}{attempt}."
         case State.SUCCEEDED:
@@ -29,3 +28,9 @@ def of(run: Run, ahead: int | None) -> str:
             said = f"Is {run.state} for {age(run.since)} under agent {run.agent}{attempt}."
     wish = f" {run.cancel_requested_by} asked to cancel it." if run.cancel_requested_by and run.state.is_live else ""
     return f"{said} {run.text}{wish}".strip()
+
+
+def _place(ahead: int | None) -> str:
+    if ahead is None:
+        return ""
+    return f" behind {counted(ahead, 'other', 'others')}" if ahead else " as the next one"

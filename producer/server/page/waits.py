@@ -12,7 +12,9 @@ from producer.installation import Installation
 
 def reasons(yard: Installation, run: Run) -> list[str]:
     """Why a queued run waits, each as one sentence; there is always one."""
-    return [*_reasons(yard, run)] if run.state is State.QUEUED else []
+    if run.state is not State.QUEUED:
+        return []
+    return [*_reasons(yard, run)] or ["An agent has room and takes it as soon as the runs before it are taken."]
 
 
 def _reasons(yard: Installation, run: Run) -> Iterator[str]:
@@ -46,8 +48,6 @@ def _of_agents(yard: Installation, queue: str) -> Iterator[str]:
     elif all(0 <= info.max_jobs <= info.live for info in taking):
         room = sum(info.max_jobs for info in taking)
         yield f"{_all(taking)} of queue {queue} {'is' if len(taking) == 1 else 'are'} full: {room} of {room} jobs."
-    else:
-        yield "An agent has room and takes it as soon as the runs before it are taken."
 
 
 def _all(agents: list[AgentInfo]) -> str:

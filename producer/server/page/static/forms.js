@@ -27,7 +27,8 @@ function check(form) {
     const place = event.target.closest("[data-goto]")?.dataset.goto;
     if (place) goTo(form, place);
   });
-  ask();
+  // What nobody has begun to fill in is not wrong yet.
+  if (form.matches(":valid")) ask();
 }
 
 function show(form, html) {

@@ -29,12 +29,10 @@ export function listen(path, handlers) {
 }
 
 export function followLists(kinds) {
-  let isFirst = true;
   listen("/api/v1/stream", {
     changed: (changed) => {
-      // A stream that begins again does not know what has changed meanwhile.
-      if ((!changed.length && !isFirst) || changed.some((kind) => kinds.includes(kind))) refresh();
-      isFirst = false;
+      // A stream that begins does not know what has changed since the page was read.
+      if (!changed.length || changed.some((kind) => kinds.includes(kind))) refresh();
     },
   });
 }

@@ -8,17 +8,27 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from broker_config.settings import Settings
+from broker_config.store import Store
 from producer import Client
 from producer.server.app import create_app
 from producer.server.serving import serving
 from tests.agents import AgentProcess
 from tests.producer.conftest import HandAgent
+from tests.producer.server.page.believable import Past
 from tests.producer.server.page.chromium import DESK, PHONE, SECONDS, chromium, visiting
 
 CONFIG = 'env:\n  RATE: "{{rate}}"\n'
+
+NOTE_FOCUS = """() => {
+    const one = document.activeElement;
+    reached.add(one);
+    const isMarked = [one, one.closest(".numbered")].some((it) => it && getComputedStyle(it).outlineStyle !== "none");
+    if (one !== document.body && !isMarked) unmarked.push(one.outerHTML);
+}"""
+"""Remembers what has the focus, and whether that can be seen."""
 
 JOB = """\
 import os, pathlib, sys, time
@@ -139,6 +149,15 @@ def test_the_whole_story(browser: Browser, url: str, key: str, go: Path, agent_o
         expect(status).to_contain_text("Succeeded")
 
 
+def test_a_log_is_shown_from_its_end(browser: Browser, url: str, key: str, seen: list[str]) -> None:
+    with visiting(browser, url) as visitor:
+        visitor.sign_in(key)
+        visitor.page.goto(f"{url}{seen[-3]}")
+        expect(visitor.page.get_by_text("step 99")).to_be_in_viewport()
+        expect(visitor.page.get_by_text("step 0 ")).not_to_be_in_viewport()
+        expect(visitor.page.get_by_label("Follow")).to_be_checked()
+
+
 def test_a_log_can_be_searched(browser: Browser, url: str, key: str, seen: list[str]) -> None:
     with visiting(browser, url) as visitor:
         visitor.sign_in(key)
@@ -150,8 +169,9 @@ def test_a_log_can_be_searched(browser: Browser, url: str, key: str, seen: list[
 
 
 @pytest.fixture
-def seen(yard: Client, gpu: str, agent: HandAgent) -> list[str]:
+def seen(store: Store, settings: Settings, key: str, yard: Client, gpu: str, agent: HandAgent) -> list[str]:
     """The addresses of all pages, of an installation in which there is something on each."""
+    Past(store, settings).write()
     running, failed, waiting = (yard.launch(queue=gpu, source="team/train:1", name=f"resnet-{n}").id for n in range(3))
     run = agent.start(running)
     agent.print(run, *(f"\x1b[{30 + n % 8}mstep {n}\x1b[0m of a long training" for n in range(100)))
@@ -200,15 +220,16 @@ def test_the_keyboard_is_enough(browser: Browser, url: str, key: str, seen: list
                 ".filter((one) => one.checkVisibility() && (one.type !== 'radio' || one.checked)).length"
             )
             # When somebody goes through it with the tab key
-            page.evaluate("document.activeElement?.blur(); window.reached = new Set()")
+            page.evaluate("document.activeElement?.blur(); window.reached = new Set(), window.unmarked = []")
             for _ in range(wanted + 20):
                 page.keyboard.press("Tab")
-                page.evaluate("window.reached.add(document.activeElement)")
-            # Then everything that can be used is reached
+                page.evaluate(NOTE_FOCUS)
+            # Then everything that can be used is reached, and it is seen where one is
             reached = page.evaluate(
                 "[...reached].filter((one) => one.matches('a, button, input, select, textarea, summary')).length"
             )
             assert reached == wanted, path
+            assert page.evaluate("unmarked") == [], path
 
 
 def test_the_skip_link_leads_past_the_pages_list(browser: Browser, url: str, key: str) -> None:
@@ -233,6 +254,22 @@ def test_lists_stay_up_to_date_and_keep_the_focus(browser: Browser, url: str, ke
         # Then it is shown, and the focus is where it was
         expect(page.locator("#recent")).to_contain_text("resnet")
         expect(page.get_by_role("link", name=gpu, exact=True).first).to_be_focused()
+
+
+def test_what_changes_while_a_page_opens_is_not_missed(
+    browser: Browser, url: str, key: str, yard: Client, gpu: str
+) -> None:
+    def launch_first(route: Route) -> None:
+        yard.launch(queue=gpu, source="team/train:1", name="resnet")
+        route.continue_()
+
+    with visiting(browser, url) as visitor:
+        # Given a run that is launched after the overview was read, and before it listens
+        visitor.page.route("**/api/v1/stream", launch_first, times=1)
+        # When the overview is opened
+        visitor.sign_in(key)
+        # Then it shows the run
+        expect(visitor.page.locator("#recent")).to_contain_text("resnet")
 
 
 def test_a_mistake_is_one_click_away(browser: Browser, url: str, key: str) -> None:

@@ -7,9 +7,11 @@ from starlette.testclient import TestClient
 
 from broker_config.accounts.rights import Role
 from broker_config.queues import Queue
+from broker_config.settings import Settings
 from broker_config.store import Store
 from producer import Client
 from tests.producer.conftest import HandAgent
+from tests.producer.server.page.believable import Past
 from tests.producer.server.page.conftest import key_of
 
 
@@ -30,11 +32,11 @@ def test_the_overview_counts_and_says_what_needs_somebody(browser: TestClient, y
     # When somebody looks
     text = browser.get("/").text
     # Then it says so
-    assert "No agent serves queue gpu, and 1 runs wait." in text
+    assert "No agent serves queue gpu, and 1 run waits." in text
     assert "resnet" in text
     # And when the queue is paused, that comes first
     yard.queues.set_paused(gpu, True, "the disk is full")
-    assert "Queue gpu is paused: the disk is full, and 1 runs wait." in browser.get("/").text
+    assert "Queue gpu is paused: the disk is full, and 1 run waits." in browser.get("/").text
 
 
 def test_a_queue_shows_its_order_and_what_was_changed(browser: TestClient, yard: Client, gpu: str) -> None:
@@ -55,11 +57,24 @@ def test_a_run_says_where_it_is(browser: TestClient, yard: Client, gpu: str, age
     first = yard.launch(queue=gpu, source="team/train:1").id
     second = yard.launch(queue=gpu, source="team/train:1").id
     assert "as the next one" in browser.get(f"/runs/{first}").text
-    assert "behind 1 others" in browser.get(f"/runs/{second}").text
+    assert "behind 1 other" in browser.get(f"/runs/{second}").text
     run = agent.start(first)
     assert "Runs for" in browser.get(f"/runs/{first}").text
     agent.finish(run, 137)
     assert "Failed with exit code 137" in browser.get(f"/runs/{first}").text
+
+
+def test_a_run_whose_queue_is_full_waits_for_nothing_else(
+    browser: TestClient, store: Store, settings: Settings
+) -> None:
+    # Given a queue whose slots are taken, with an agent that has room
+    past = Past(store, settings)
+    past.write()
+    # Then only the slots are told of
+    text = browser.get(f"/runs/{past.runs['segment-v2']}").text
+    assert "behind 1 other for" in text
+    assert "All 4 slots of queue vision/gpu are taken" in text
+    assert "An agent has room" not in text
 
 
 def test_a_run_is_found_by_the_beginning_of_its_id(browser: TestClient, yard: Client, gpu: str) -> None:
