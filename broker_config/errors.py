@@ -71,6 +71,12 @@ class ConfigError(LaunchyardError):
     code = "config"
 
 
+class NotIdentified(LaunchyardError):
+    """The server does not know who asks."""
+
+    code = "not-identified"
+
+
 class TemporaryError(LaunchyardError):
     """Worth another try after a delay: a service did not answer, or asked to wait."""
 
@@ -91,6 +97,12 @@ class BrokerFull(TemporaryError):
     """The broker has no memory left for what was to be written. Nothing of it was."""
 
     code = "broker-full"
+
+
+class TooManyRequests(TemporaryError):
+    """The server was asked too often; after a while it answers again."""
+
+    code = "too-many-requests"
 
 
 class QueueFull(TemporaryError):

@@ -59,8 +59,12 @@ def check_full_name(name: str) -> str:
     return name
 
 
-Name = Annotated[str, AfterValidator(check_name)]
-FullName = Annotated[str, AfterValidator(check_full_name)]
+Name = Annotated[str, AfterValidator(check_name), Field(json_schema_extra={"pattern": f"^{NAME.pattern}$"})]
+FullName = Annotated[
+    str,
+    AfterValidator(check_full_name),
+    Field(json_schema_extra={"pattern": f"^(?:{NAME.pattern}/)?{NAME.pattern}$"}),
+]
 
 
 def check_overridable(given: Any) -> Any:

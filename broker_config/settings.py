@@ -42,6 +42,9 @@ class Settings(OidcSettings):
     api_key: str | None = Field(default=None, repr=False)
     """Who asks there."""
 
+    requests_per_minute: int = Field(default=6000, ge=1)
+    """How many requests of one user or service account the server answers; more are told to wait."""
+
     flower_url: str | None = Field(default=None, pattern=r"^(https?://|/)\S*$")
     """Where Flower is for those at the server's page; None: the page has no link to it."""
 

@@ -21,6 +21,7 @@ EXIT_CODES: dict[type[errors.LaunchyardError], int] = {
     errors.StaleWrite: 5,
     errors.ConfigError: 6,
     errors.NotPermitted: 6,
+    errors.NotIdentified: 6,
     errors.TemporaryError: 7,
     errors.WaitTimeout: 8,
 }

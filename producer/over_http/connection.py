@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
@@ -13,6 +14,9 @@ from broker_config.findings import Finding, Severity
 from producer.wire import LONGEST_WAIT_SECONDS, Page, Problem
 
 CONNECT_SECONDS = 5.0
+PATIENCE_SECONDS = 60.0
+"""How long a server is asked again that says it is asked too often."""
+
 ANSWER_SECONDS = LONGEST_WAIT_SECONDS + 10.0
 
 PAGE = 200
@@ -42,12 +46,13 @@ class Connection:
             BrokerUnavailable: when it does not answer.
         """
         parameters = {name: str(value) for name, value in query.items() if value is not None}
-        try:
-            reply = self._client.request(method, path, params=parameters, **_content(body))
-        except httpx2.TransportError as error:
-            raise errors.BrokerUnavailable(f"the server at {self._url} does not answer: {error}") from error
-        if reply.is_error:
-            raise _error(reply)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (reply := self._sent(method, path, parameters, body)).is_error:
+            error = _error(reply)
+            is_file = isinstance(body, Iterator)
+            if is_file or not isinstance(error, errors.TooManyRequests) or time.monotonic() > deadline:
+                raise error
+            time.sleep(min(error.delay_seconds, PATIENCE_SECONDS))
         if reply.status_code == httpx2.codes.NO_CONTENT:
             return None  # type: ignore[return-value]
         try:
@@ -71,6 +76,12 @@ class Connection:
             if page.cursor is None:
                 return
             cursor = page.cursor
+
+    def _sent(self, method: str, path: str, parameters: dict[str, str], body: Body) -> httpx2.Response:
+        try:
+            return self._client.request(method, path, params=parameters, **_content(body))
+        except httpx2.TransportError as error:
+            raise errors.BrokerUnavailable(f"the server at {self._url} does not answer: {error}") from error
 
     def close(self) -> None:
         """Close it."""

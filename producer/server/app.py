@@ -22,6 +22,7 @@ from producer.server.guarded.rights import Rights
 from producer.server.guards import Guard
 from producer.server.identity import Identify, Identity, by_key_or_session
 from producer.server.oidc.provider import Provider
+from producer.server.pace import Pace
 from producer.server.page.app import create_page
 from producer.server.routes import accounts, explaining, fleet, jobs, launches, queues, runs, streams
 from producer.server.watching import ListWatcher, RunWatcher
@@ -29,6 +30,9 @@ from producer.wire import API
 
 # FastAPI names the parameter of a body by an alias, which pydantic cannot use for models that are built on first use.
 warnings.filterwarnings("ignore", category=UnsupportedFieldAttributeWarning, module=r"pydantic\._internal")
+
+LARGEST_BODY = 8 * 1024 * 1024
+"""Of a request, in bytes, but for an archive of code: a thousand launches, or the largest queue config."""
 
 ALL_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -39,7 +43,7 @@ def create_app(settings: Settings, identify: Identify | None = None) -> FastAPI:
     Raises:
         BrokerUnavailable: when the embedded broker is needed and cannot be started.
     """
-    store = Store(settings)
+    store, pace = Store(settings), Pace(settings.requests_per_minute)
     identify = identify or by_key_or_session(store)
 
     @asynccontextmanager
@@ -56,9 +60,17 @@ def create_app(settings: Settings, identify: Identify | None = None) -> FastAPI:
         principal, asker = identity
         return Guarded(of_author(principal.name), Rights(principal, asker, store.audit))
 
-    app = FastAPI(title="Launchyard", version=__version__, lifespan=life, openapi_url=f"{API}/openapi.json")
+    app = FastAPI(
+        title="Launchyard",
+        version=__version__,
+        lifespan=life,
+        openapi_url=f"{API}/openapi.json",
+        max_body_size=LARGEST_BODY,
+    )
     app.state.store = store
-    app.state.identify = identify
+    app.state.identify = pace.guard(identify)
+    app.state.pace = pace
+    app.state.largest_code_bytes = settings.largest_code_bytes
     app.state.installation_of = installation_of
     app.state.flower_url = settings.flower_url
     app.state.provider = Provider(settings) if settings.oidc_issuer else None

@@ -9,7 +9,7 @@ from fastapi import Request
 
 from broker_config.accounts.api_keys import Secret, read
 from broker_config.accounts.rights import Principal
-from broker_config.errors import LaunchyardError
+from broker_config.errors import NotIdentified
 from broker_config.store import Store
 from broker_config.store.audit import Asker
 
@@ -17,12 +17,6 @@ SCHEME = "bearer"
 
 COOKIE = "launchyard_session"
 """Behind TLS it has the prefix `__Host-`, with which browsers take it from this host alone."""
-
-
-class NotIdentified(LaunchyardError):
-    """Nobody is known to send this request."""
-
-    code = "not-identified"
 
 
 class Identity(NamedTuple):
@@ -62,17 +56,28 @@ def by_key_or_session(store: Store) -> Identify:
 NO_USE = "this API key is of no use: it was not copied whole, is over, or was revoked; ask for another one"
 
 
+def shown_text(request: Request) -> str:
+    """What a request shows as its API key; empty when it shows none."""
+    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+    return text.strip() if scheme.lower() == SCHEME else ""
+
+
 def shown_key(request: Request) -> Secret:
     """The API key that a request shows, which may be nobody's."""
-    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != SCHEME:
+    text = shown_text(request)
+    if not text:
         raise NotIdentified(
             "the request shows no API key; set LAUNCHYARD_API_KEY, or send the header 'Authorization: Bearer KEY'"
         )
-    secret = read(text.strip())
+    secret = read(text)
     if secret is None:
         raise NotIdentified(NO_USE)
     return secret
+
+
+def address_of(request: Request) -> str:
+    """Where a request comes from."""
+    return request.client.host if request.client else ""
 
 
 def cookie_name(request: Request, name: str = COOKIE) -> str:
@@ -86,5 +91,4 @@ def session_text(request: Request) -> str:
 
 
 def _identity(request: Request, principal: Principal, key: str) -> Identity:
-    address = request.client.host if request.client else ""
-    return Identity(principal, Asker(name=principal.name, key=key, address=address))
+    return Identity(principal, Asker(name=principal.name, key=key, address=address_of(request)))

@@ -10,7 +10,6 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from broker_config import errors
-from producer.server.identity import NotIdentified
 from producer.server.oidc.refused import SignInRefused
 from producer.wire import Problem
 
@@ -21,10 +20,11 @@ STATUS: dict[type[errors.LaunchyardError], int] = {
     errors.NotFound: 404,
     errors.Conflict: 409,
     errors.StaleWrite: 409,
-    NotIdentified: 401,
+    errors.NotIdentified: 401,
     SignInRefused: 403,
     errors.NotPermitted: 403,
     errors.QueueFull: 429,
+    errors.TooManyRequests: 429,
     errors.TemporaryError: 503,
 }
 """By error class, the first that fits; any other error of ours is 500."""

@@ -41,6 +41,7 @@ def test_the_defaults_are_these() -> None:
         "oidc_groups_claim": "groups",
         "oidc_groups": None,
         "oidc_creates_users": True,
+        "requests_per_minute": 6000,
     }
 
 

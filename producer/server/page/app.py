@@ -13,8 +13,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import State
 from starlette.exceptions import HTTPException
 
-from broker_config.errors import LaunchyardError
-from producer.server.identity import NotIdentified
+from broker_config.errors import LaunchyardError, NotIdentified
 from producer.server.page import fleet, launching, oidc, overview, queue_form, queues, runs, signin
 from producer.server.page.rendering import error_page
 from producer.server.problems import status_of
@@ -22,9 +21,13 @@ from producer.server.problems import status_of
 logger = logging.getLogger(__name__)
 
 
+LARGEST_FORM = 4 * 1024 * 1024
+"""In bytes: several texts, each as long as a document may be."""
+
+
 def create_page(state: State) -> FastAPI:
     """The app, on the state of the API's."""
-    app = FastAPI(openapi_url=None)
+    app = FastAPI(openapi_url=None, max_body_size=LARGEST_FORM)
     app.state = state
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     for one in (signin, oidc, overview, queue_form, launching, queues, runs, fleet):

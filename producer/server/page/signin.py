@@ -8,9 +8,9 @@ from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from broker_config.accounts.api_keys import read
-from broker_config.errors import LaunchyardError
+from broker_config.errors import LaunchyardError, NotIdentified
 from broker_config.store.sessions import SESSION_LASTS, Session
-from producer.server.identity import NO_USE, NotIdentified, cookie_name, session_text
+from producer.server.identity import NO_USE, address_of, cookie_name, session_text
 from producer.server.page.rendering import Form, page
 from producer.server.problems import status_of
 
@@ -34,8 +34,11 @@ def sign_in(request: Request, form: Form) -> Response:
             return begun(request, text, wanted)
         return RedirectResponse("/signin?link=used", 303)
     secret = read(str(form.get("key", "")).strip())
+    pace, address, key = request.app.state.pace, address_of(request), secret.id if secret else ""
+    pace.expect_patience(address, key)
     principal = store.accounts.identify(secret) if secret else None
     if secret is None or principal is None:
+        pace.was_wrong(address, key)
         return again(request, wanted, NotIdentified(NO_USE))
     return begun(request, store.sessions.begin(Session(principal=principal.name, key=secret.id)), wanted)
 

@@ -21,6 +21,9 @@ router = APIRouter(tags=["jobs"])
 
 Digest = Annotated[str, Path(pattern=DIGEST)]
 
+ANY_SIZE = 2**63
+"""For the server; the settings say how large an archive may be."""
+
 SPOOLED_BYTES = 1024 * 1024
 """Of an archive on its way to the store, in memory; a longer one waits in a file."""
 
@@ -71,7 +74,7 @@ def get_code(asked: Asked, digest: Digest) -> CodeSeen:
     return CodeSeen(is_stored=asked.code.is_stored(digest))
 
 
-@router.put("/code/{digest}", status_code=201)
+@router.put("/code/{digest}", status_code=201, max_body_size=ANY_SIZE)
 async def put_code(asked: Asked, digest: Digest, request: Request) -> Stored:
     """Store an archive of code, whose bytes are the body."""
     with SpooledTemporaryFile(SPOOLED_BYTES) as file:
@@ -79,6 +82,10 @@ async def put_code(asked: Asked, digest: Digest, request: Request) -> Stored:
         async for chunk in request.stream():
             seen.update(chunk)
             size += len(chunk)
+            if size > request.app.state.largest_code_bytes:
+                raise InvalidRequest(
+                    f"the archive has more than the {request.app.state.largest_code_bytes:,} bytes that are allowed"
+                )
             await run_in_threadpool(file.write, chunk)
         if digest != f"sha256:{seen.hexdigest()}":
             raise InvalidRequest(f"the body's digest is sha256:{seen.hexdigest()}, and the address says {digest}")
