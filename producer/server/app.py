@@ -9,6 +9,7 @@ from functools import cache
 
 from fastapi import FastAPI
 from pydantic.warnings import UnsupportedFieldAttributeWarning
+from starlette.datastructures import State
 
 from broker_config import __version__
 from broker_config.errors import NotFound
@@ -38,19 +39,38 @@ ALL_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
 def create_app(settings: Settings, identify: Identify | None = None) -> FastAPI:
-    """The app for an installation; who asks is known by an API key where nothing else is given.
+    """The app for an installation; who asks is known by an API key or a session where nothing else is given.
 
     Raises:
         BrokerUnavailable: when the embedded broker is needed and cannot be started.
     """
-    store, pace = Store(settings), Pace(settings.requests_per_minute)
-    identify = identify or by_key_or_session(store)
+    store = Store(settings)
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         app.state.run_watcher, app.state.list_watcher = RunWatcher(store.feed), ListWatcher(store.pulse)
         yield
         store.close()
+
+    app = FastAPI(
+        title="Launchyard",
+        version=__version__,
+        lifespan=life,
+        openapi_url=f"{API}/openapi.json",
+        max_body_size=LARGEST_BODY,
+    )
+    _fill(app.state, settings, store, identify or by_key_or_session(store))
+    app.add_middleware(Guard)
+    problems.install(app)
+    for one in (queues, launches, runs, streams, fleet, explaining, jobs, accounts):
+        app.include_router(one.router, prefix=API)
+    app.add_api_route("/api/{rest:path}", _no_such_path, methods=ALL_METHODS, include_in_schema=False)
+    app.mount("/", create_page(app.state))
+    return app
+
+
+def _fill(state: State, settings: Settings, store: Store, identify: Identify) -> None:
+    """What routes find in the app's state."""
 
     @cache
     def of_author(author: str) -> OnBroker:
@@ -60,27 +80,13 @@ def create_app(settings: Settings, identify: Identify | None = None) -> FastAPI:
         principal, asker = identity
         return Guarded(of_author(principal.name), Rights(principal, asker, store.audit))
 
-    app = FastAPI(
-        title="Launchyard",
-        version=__version__,
-        lifespan=life,
-        openapi_url=f"{API}/openapi.json",
-        max_body_size=LARGEST_BODY,
-    )
-    app.state.store = store
-    app.state.identify = pace.guard(identify)
-    app.state.pace = pace
-    app.state.largest_code_bytes = settings.largest_code_bytes
-    app.state.installation_of = installation_of
-    app.state.flower_url = settings.flower_url
-    app.state.provider = Provider(settings) if settings.oidc_issuer else None
-    app.add_middleware(Guard)
-    problems.install(app)
-    for one in (queues, launches, runs, streams, fleet, explaining, jobs, accounts):
-        app.include_router(one.router, prefix=API)
-    app.add_api_route("/api/{rest:path}", _no_such_path, methods=ALL_METHODS, include_in_schema=False)
-    app.mount("/", create_page(app.state))
-    return app
+    state.store = store
+    state.pace = Pace(settings.requests_per_minute)
+    state.identify = state.pace.guard(identify)
+    state.installation_of = installation_of
+    state.provider = Provider(settings) if settings.oidc_issuer else None
+    state.largest_code_bytes = settings.largest_code_bytes
+    state.flower_url = settings.flower_url
 
 
 def _no_such_path(rest: str) -> None:

@@ -31,12 +31,13 @@ class Pace:
         """The same, within the limits."""
 
         def identify_in_time(request: Request) -> Identity:
-            address, key = address_of(request), key_id(shown_text(request))
-            self.expect_patience(address, key)
+            address, shown = address_of(request), shown_text(request)
+            self.expect_patience(address, key_id(shown))
             try:
                 identity = identify(request)
             except NotIdentified:
-                self.was_wrong(address, key)
+                if shown:
+                    self.was_wrong(address, key_id(shown))
                 raise
             name = identity.principal.name
             if not self._limiter.hit(self._requests, name):
