@@ -19,7 +19,7 @@ PACKAGES := broker_config producer workers
 .PHONY: help
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS=$$'\t' read -r name text; do \
-		printf '  make %-10s %s\n' "$$name" "$$text"; \
+		printf '  make %-11s %s\n' "$$name" "$$text"; \
 	done
 
 .PHONY: venv
@@ -53,6 +53,10 @@ test: venv ## Run the tests; those whose service is missing are skipped with the
 .PHONY: golden
 golden: venv ## Write the golden requests anew; read the diff before you commit it
 	@$(BIN)/python -m pytest tests/golden tests/k8s/test_kustomize.py tests/k8s/test_users.py -q --rewrite-golden $(ARGS)
+
+.PHONY: screenshots
+screenshots: venv ## Take the pictures of docs/pages anew; needs Chromium
+	@$(BIN)/python -m tests.producer.server.page.screenshots
 
 .PHONY: check
 check: lint types imports structure ## Run every check that is not a test
