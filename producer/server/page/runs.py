@@ -8,12 +8,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
+from broker_config.explaining.explanation import Explanation
 from broker_config.priorities import Priority, parse_priority
 from broker_config.runs import Run, RunId
 from broker_config.states import State
 from broker_config.store.runs import cursor_of
 from producer.installation import Runs
-from producer.server.page import phases, printed, sentences, waits
+from producer.server.page import phases, printed, sentences
 from producer.server.page.rendering import Form, Viewing, page, to_yaml
 
 router = APIRouter()
@@ -67,10 +68,15 @@ def show(request: Request, viewer: Viewing, run_id: RunId) -> Response:
         sentence=sentences.of(run, ahead),
         events=events,
         phases=phases.of(events),
-        waits=waits.reasons(viewer.yard, run),
+        reasons=_reasons(viewer.yard.explanations.run(run.id), run),
         config=to_yaml(run.spec.resource_config),
         priorities=[*Priority],
     )
+
+
+def _reasons(explained: Explanation, run: Run) -> list[Explanation]:
+    """What the page does not say elsewhere: the log is below, and the status has the run's own words."""
+    return [one for one in explained.causes if not one.lines and (one.code != run.reason or one.next_action)]
 
 
 def _ahead(runs: Runs, run: Run) -> int | None:

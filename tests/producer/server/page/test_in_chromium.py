@@ -103,7 +103,7 @@ def agent_of_gpu(settings: Settings) -> Iterator[AgentProcess]:
 def test_the_whole_story(browser: Browser, url: str, key: str, go: Path, agent_of_gpu: AgentProcess) -> None:
     with visiting(browser, url) as visitor:
         page = visitor.page
-        log, status, waits = (page.locator(part) for part in ("#log", "#status", "#waits"))
+        log, status, reasons = (page.locator(part) for part in ("#log", "#status", "#reasons"))
 
         # Given somebody who signs in, creates a queue, and launches on it
         visitor.sign_in(key)
@@ -111,7 +111,7 @@ def test_the_whole_story(browser: Browser, url: str, key: str, go: Path, agent_o
         launch(page)
 
         # Then the run's page says why it waits
-        expect(waits).to_contain_text("No agent serves queue gpu")
+        expect(reasons).to_contain_text("No agent is alive, and none is known for queue 'gpu'")
         page.evaluate("window.stayed = true")
 
         # When an agent comes
@@ -134,7 +134,7 @@ def test_the_whole_story(browser: Browser, url: str, key: str, go: Path, agent_o
         relaunch(page)
 
         # Then the third one says what it waits for
-        expect(waits).to_contain_text("Agent agent@test of queue gpu is full: 1 of 1 jobs.")
+        expect(reasons).to_contain_text("Agent agent@test has 1 of at most 1 run.")
         third = page.url
 
         # When the second one is cancelled

@@ -73,8 +73,8 @@ def test_a_run_whose_queue_is_full_waits_for_nothing_else(
     # Then only the slots are told of
     text = browser.get(f"/runs/{past.runs['segment-v2']}").text
     assert "behind 1 other for" in text
-    assert "All 4 slots of queue vision/gpu are taken" in text
-    assert "An agent has room" not in text
+    assert "runs 4 at once, and 4 are live" in text
+    assert "gent rack4" not in text
 
 
 def test_a_run_is_found_by_the_beginning_of_its_id(browser: TestClient, yard: Client, gpu: str) -> None:
