@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from benchmarks import dispatch, enqueue, held_runs, images, imports, live_runs, managed_runs
+from benchmarks import dispatch, enqueue, held_runs, images, imports, live_runs, managed_runs, pages
 from benchmarks.stock import QUEUE as STOCK_QUEUE
 from benchmarks.yard import QUEUE, worker, yard
 from broker_config.celery_app import create_app
@@ -33,25 +33,28 @@ def main() -> None:
     """Run all measurements on one embedded broker, and those that need more where there is more."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--live-runs", type=int, default=1000, help="on the stub, and on fake nodes of a cluster")
-    runs = parser.parse_args().live_runs
+    parser.add_argument("--kept-runs", type=int, default=100_000, help="in the store, while the page is asked for")
+    given = parser.parse_args()
     with yard() as client:
         rows = _enqueue(client)
     with yard() as client:
         rows += [*_dispatch(client), _imports()]
     _print("stock Celery", rows)
     with yard() as client:
-        _print("", _held(client, runs))
+        _print("", _held(client, given.live_runs))
     try:
         with images.lab() as lab:
             _print("docker buildx", _images(lab))
     except ConfigError as error:
         print(f"images are not measured: {error}")
     try:
-        _print("client, one by one", _live(runs))
+        _print("client, one by one", _live(given.live_runs))
     except pytest.skip.Exception as missing:
         print(f"live runs are not measured: {missing}")
     with yard() as client:
         _print("W&B Launch", _managed(client))
+    with yard() as client:
+        _print("Flower", _pages(client, given.kept_runs))
 
 
 def _print(peer: str, rows: list[Row]) -> None:
@@ -137,6 +140,16 @@ def _managed(client: Client) -> list[Row]:
         what = f"SageMaker, agents with a run each {agents}: calls a minute"
         rows.append(Row(what, f"{ours:.0f}", f"{peer:,}", f"{ours / peer:.4f}x", "as one has"))
     store.close()
+    return rows
+
+
+def _pages(client: Client, runs: int) -> list[Row]:
+    ours, flowers = pages.times(client, runs)
+    rows = []
+    for name, taken in ours.items():
+        peer = flowers.get(name)
+        peers = (f"{peer:,.0f} ms", f"{taken / peer:.2f}x") if peer else ("", "")
+        rows.append(Row(f"{runs:,} runs: page of {name}", f"{taken:,.0f} ms", *peers, "300 ms"))
     return rows
 
 
