@@ -23,6 +23,9 @@ LISTED = 50
 LOOKED_AT = 1000
 """Runs that one page looks at when only some are wanted."""
 
+NEXT = 100
+"""Runs of a queue that are looked at for the place of one."""
+
 Cursor = Annotated[str, Query(pattern=r"^$|^\d+-[a-z2-9]{12}$")]
 Position = Annotated[str, Query(pattern=r"^\d{1,15}-\d{1,15}$")]
 
@@ -80,10 +83,10 @@ def _reasons(explained: Explanation, run: Run) -> list[Explanation]:
 
 
 def _ahead(runs: Runs, run: Run) -> int | None:
-    """How many runs of its queue are before it, as far as the first thousand; None: it does not wait in line."""
+    """How many runs of its queue are before it; None: it does not wait in line, or far behind, as its reasons tell."""
     if run.state is not State.QUEUED or run.hold:
         return None
-    ids = [other.id for other in runs.waiting(run.spec.queue.full_name, 1000)]
+    ids = [other.id for other in runs.waiting(run.spec.queue.full_name, NEXT)]
     return ids.index(run.id) if run.id in ids else None
 
 
