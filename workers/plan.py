@@ -19,6 +19,7 @@ from broker_config.checks import check_run
 from broker_config.errors import InvalidRequest, LaunchyardError
 from broker_config.findings import Severity
 from broker_config.jobs import GitSource, ImageSource
+from broker_config.masks import masked
 from broker_config.plans import Change, Inquiry, Note, Preview
 from broker_config.pointers import leaves, to_pointer
 from broker_config.runs import RunSpec
@@ -28,7 +29,6 @@ from workers import families
 from workers.builders.protocol import ArtifactKind
 from workers.config import load_config
 from workers.failures import RunFailed
-from workers.masks import masked
 from workers.members import Members, follow_nothing
 from workers.planned import Render, planned_workload
 from workers.prepare import build_order

@@ -71,6 +71,7 @@ for command in (
     code.group,
     broker.group,
     serving.serve,
+    serving.signin,
     accounts.user,
     accounts.team,
     accounts.service_account,

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import secrets
-import socket
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from producer.cli.ports import free_from
+
 USER = "launchyard"
 DEFAULT_PORT = 5555
 MISSING = "Flower is not installed, so there is no page with agents and runs; pip install 'launchyard[flower]'"
-
-_PORTS_TRIED = 20
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ def is_installed() -> bool:
 def prepare(home: Path, port: int | None) -> Flower:
     """Flower at that port, or at the first free one from the default on."""
     file = home / "flower-password"
-    return Flower(port or _free_port(), _password(file), file)
+    return Flower(port or free_from(DEFAULT_PORT), _password(file), file)
 
 
 def _password(file: Path) -> str:
@@ -55,14 +54,3 @@ def _password(file: Path) -> str:
     with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
         opened.write(password + "\n")
     return password
-
-
-def _free_port() -> int:
-    for port in range(DEFAULT_PORT, DEFAULT_PORT + _PORTS_TRIED):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    return DEFAULT_PORT

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
+from contextlib import closing
 
 import click
 
 from broker_config.errors import ConfigError
-from producer.cli import output
+from broker_config.store import Store
+from producer.cli import output, page
 from producer.cli.programs import become, server_arguments
 from producer.cli.session import Session, json_option, pass_session
-
-DEFAULT_PORT = 8400
 
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address at which it answers.")
-@click.option("--port", type=click.IntRange(1, 65535), default=DEFAULT_PORT, show_default=True, help="The port there.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=page.DEFAULT_PORT, show_default=True, help="The port there."
+)
 @json_option
 @pass_session
 def serve(session: Session, host: str, port: int) -> None:
@@ -24,11 +25,29 @@ def serve(session: Session, host: str, port: int) -> None:
 
     Put a proxy with TLS before it where it is to be reached from other machines.
     """
-    if find_spec("fastapi") is None:
-        raise ConfigError("the server's packages are not installed; pip install 'launchyard[server]'")
+    if not page.is_installed():
+        raise ConfigError(page.MISSING)
     if session.as_json:
         output.line({"type": "server", "url": f"http://{host}:{port}"})
     else:
         output.note(f"server at http://{host}:{port}; its API is described at /api/v1/openapi.json")
-        output.next_command("launchyard user create NAME --admin", "launchyard key create NAME")
+        output.next_command(f"launchyard signin --url http://{host}:{port}", "launchyard key create NAME")
     become(session.settings, server_arguments(host, port))
+
+
+@click.command()
+@click.option("--url", default=f"http://127.0.0.1:{page.DEFAULT_PORT}", show_default=True, help="Where the server is.")
+@json_option
+@pass_session
+def signin(session: Session, url: str) -> None:
+    """Print a link that signs you in at the server's page.
+
+    It is made on the broker, for whoever reaches that. The first one to sign in so becomes an admin.
+    """
+    with closing(Store(session.settings)) as store:
+        link = page.sign_in_link(store, url.rstrip("/"), session.settings.author)
+    if session.as_json:
+        output.document({"url": link})
+        return
+    click.echo(link)
+    output.note(f"It signs {session.settings.author} in, {page.lasts()}.")

@@ -1,4 +1,4 @@
-"""What `up` and `demo` start and stop: the embedded broker, one agent and Flower."""
+"""What `up` and `demo` start and stop: the embedded broker, one agent, the server and Flower."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from broker_config.embedded import EmbeddedBroker
 from broker_config.errors import ConfigError
 from broker_config.settings import Settings, environment_for
 from broker_config.store import Store
-from producer.cli import flower
+from producer.cli import flower, page
 from producer.cli.children import Child
 from producer.cli.flower import Flower
-from producer.cli.programs import AgentOptions, agent_arguments, flower_arguments
+from producer.cli.ports import free_from
+from producer.cli.programs import AgentOptions, agent_arguments, flower_arguments, server_arguments
 
 AGENT_START_TIMEOUT_SECONDS = 90.0
 
@@ -69,6 +70,16 @@ class Yard:
         self._start("flower", flower_arguments(prepared.port), prepared.environment)
         self._tell("flower", f"{prepared.url}  user {flower.USER}, password in {prepared.password_file}")
         return prepared
+
+    def start_server(self, port: int | None = None, flower_url: str = "") -> str | None:
+        """Start the server, if its packages are installed; its URL."""
+        if not page.is_installed():
+            self._tell("server", page.MISSING)
+            return None
+        port = port or free_from(page.DEFAULT_PORT)
+        more = {"LAUNCHYARD_FLOWER_URL": flower_url} if flower_url else {}
+        self._start("server", server_arguments("127.0.0.1", port), more)
+        return f"http://127.0.0.1:{port}"
 
     def _start(self, name: str, arguments: list[str], secret: dict[str, str]) -> Child:
         child = Child(name, self._show_output, self._ended)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
+from broker_config.masks import masked
 from broker_config.queues import full_name
 from broker_config.revisions import QueueRevision, changes, unified_diff
 from broker_config.states import State
@@ -45,7 +46,7 @@ def show(request: Request, viewer: Viewing, entity: str, name: str) -> Response:
         live=yard.runs.live(record.name, LISTED),
         agents=[info for info, is_alive in yard.agents.list() if serves(info, is_alive, record.name)],
         revisions=_revisions(yard.queues.history(record.name)),
-        config=to_yaml(record.queue.config),
+        config=to_yaml(masked(record.queue.config)),
     )
 
 

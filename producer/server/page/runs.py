@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
 from broker_config.explaining.explanation import Explanation
+from broker_config.masks import masked
 from broker_config.priorities import Priority, parse_priority
 from broker_config.runs import Run, RunId
 from broker_config.states import State
@@ -26,7 +27,7 @@ LOOKED_AT = 1000
 NEXT = 100
 """Runs of a queue that are looked at for the place of one."""
 
-Cursor = Annotated[str, Query(pattern=r"^$|^\d+-[a-z2-9]{12}$")]
+Cursor = Annotated[str, Query(pattern=r"^$|^\d{1,18}-[a-z2-9]{12}$")]
 Position = Annotated[str, Query(pattern=r"^\d{1,15}-\d{1,15}$")]
 
 
@@ -72,7 +73,7 @@ def show(request: Request, viewer: Viewing, run_id: RunId) -> Response:
         events=events,
         phases=phases.of(events),
         reasons=_reasons(viewer.yard.explanations.run(run.id), run),
-        config=to_yaml(run.spec.resource_config),
+        config=to_yaml(masked(run.spec.resource_config)),
         priorities=[*Priority],
     )
 

@@ -24,6 +24,8 @@ from producer.wire import (
 
 router = APIRouter(tags=["accounts"])
 
+DeedCursor = Annotated[str, Query(pattern=r"^$|^[1-9]\d{0,14}-\d{1,15}$", description="That of the answer before.")]
+
 
 @router.get("/users")
 def list_users(asked: Asked, part: Wanted) -> Page[User]:
@@ -102,7 +104,9 @@ def revoke_key(asked: Asked, key_id: str) -> ApiKey:
 @router.get("/audit")
 def list_deeds(
     asked: Asked,
-    cursor: Annotated[str, Query(pattern=r"^$|^\d+-\d+$", description="That of the answer before.")] = "",
+    cursor: Annotated[
+        str, Query(pattern=r"^$|^[1-9]\d{0,14}-\d{1,15}$", description="That of the answer before.")
+    ] = "",
     limit: Limit = 100,
 ) -> Page[DeedSeen]:
     """What was changed, by whom and with which key, newest first."""

@@ -19,8 +19,8 @@ from producer.wire import LONGEST_WAIT_SECONDS, EventSeen, LogBatch, NewPriority
 
 router = APIRouter(tags=["runs"])
 
-Position = Annotated[str, Query(pattern=r"^\d+-\d+$")]
-Cursor = Annotated[str, Query(pattern=r"^$|^\d+-[a-z2-9]{12}$", description="That of the page before.")]
+Position = Annotated[str, Query(pattern=r"^\d{1,15}-\d{1,15}$")]
+Cursor = Annotated[str, Query(pattern=r"^$|^\d{1,18}-[a-z2-9]{12}$", description="That of the page before.")]
 Wait = Annotated[float | None, Query(ge=0, le=LONGEST_WAIT_SECONDS, description="Seconds to wait for news.")]
 
 NO_LOG = "999999999999999-0"

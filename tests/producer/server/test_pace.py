@@ -112,3 +112,12 @@ def test_a_config_that_is_too_deep_is_refused(browse: Browse, store: Store) -> N
     body = json.dumps({"name": "gpu", "resource": "stub", "config": config})
     answer = browse(str(secret)).post("/api/v1/queues", content=body, headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid-config")
+
+
+@pytest.mark.parametrize(
+    "place", ["audit?cursor=0-0", f"audit?cursor={'9' * 30}-1", f"runs?cursor={'9' * 40}-{'a' * 12}"]
+)
+def test_a_place_that_no_list_has_is_refused(browse: Browse, store: Store, place: str) -> None:
+    store.accounts.add_user("root", is_admin=True)
+    _, secret = store.accounts.add_key(NewApiKey(principal="root"), "test")
+    assert browse(str(secret)).get(f"/api/v1/{place}").status_code == 422

@@ -83,13 +83,15 @@ def relaunch(page: Page) -> None:
 
 
 @pytest.fixture
-def go(yard: Client, tmp_path: Path, python: str) -> Path:
+def go(yard: Client, tmp_path: Path, python: str) -> Iterator[Path]:
     """The file for which the jobs of the named job `train` wait, once they have printed their first line."""
     folder, go = tmp_path / "code", tmp_path / "go"
     folder.mkdir()
     (folder / "train.py").write_text(JOB)
     yard.jobs.create(name="train", source=folder, entry_point=[python, "train.py", str(go)])
-    return go
+    yield go
+    # A job outlives its agent.
+    go.touch()
 
 
 @pytest.fixture

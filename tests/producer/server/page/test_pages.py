@@ -122,6 +122,18 @@ def test_what_was_printed_is_shown_and_can_be_downloaded(
     assert browser.get(f"/runs/{run.id}/log.txt").headers["content-type"].startswith("text/plain")
 
 
+def test_what_a_name_says_to_be_a_secret_is_not_shown(browser: TestClient, yard: Client) -> None:
+    config = {"env": {"API_TOKEN": "hunter2", "EPOCHS": "3"}}
+    yard.queues.create(Queue(name="local", resource="local-process", config=config))
+    run = yard.launch(
+        queue="local", source="https://example.com/code.git", entry_point=["true"], env={"PASSWORD": "hunter3"}
+    )
+    for path in ("/queues/default/local", f"/runs/{run.id}"):
+        text = browser.get(path).text
+        assert "EPOCHS" in text
+        assert "hunter" not in text
+
+
 def test_a_queue_is_paused_resumed_drained_and_deleted(browser: TestClient, yard: Client, gpu: str) -> None:
     standing = f"/queues/default/{gpu}/standing"
     assert "the disk is full" in browser.post(standing, data={"action": "pause", "reason": "the disk is full"}).text

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from workers.masks import masked
+from broker_config.masks import masked
 
 
 @pytest.mark.parametrize(
