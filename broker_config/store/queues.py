@@ -133,7 +133,8 @@ class QueueStore:
         """
         name = self.get(name).name
         with translated():
-            key, place = self._keys.queue_revisions(name), f"{max(number, 0)}-0"
+            # What no stream can have as a place is no revision either.
+            key, place = self._keys.queue_revisions(name), f"{number if 0 < number < 2**63 else 0}-0"
             found = self._client.xrevrange(key, place, place)
         if not found:
             raise NotFound(

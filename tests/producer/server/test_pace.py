@@ -121,3 +121,14 @@ def test_a_place_that_no_list_has_is_refused(browse: Browse, store: Store, place
     store.accounts.add_user("root", is_admin=True)
     _, secret = store.accounts.add_key(NewApiKey(principal="root"), "test")
     assert browse(str(secret)).get(f"/api/v1/{place}").status_code == 422
+
+
+def test_a_revision_that_no_queue_has_is_not_found(browse: Browse, store: Store) -> None:
+    store.accounts.add_user("root", is_admin=True)
+    _, secret = store.accounts.add_key(NewApiKey(principal="root"), "test")
+    root = browse(str(secret))
+    root.post("/api/v1/queues", json={"name": "gpu", "resource": "stub"})
+    for number in ("0", "-1", "2", "9" * 30):
+        assert root.get(f"/api/v1/queues/default/gpu/revisions/{number}").status_code == 404
+        back = root.post("/api/v1/queues/default/gpu/roll-back", json={"revision": int(number)})
+        assert back.status_code == 404
