@@ -12,7 +12,7 @@ digest() { python3 -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.read(
 mkdir -p "$secrets"
 chmod 700 "$secrets"
 umask 022
-for name in broker flower broker-agent broker-flower broker-producer; do
+for name in broker flower broker-agent broker-flower broker-producer broker-server; do
     [[ -s $secrets/$name-password ]] || new_password > "$secrets/$name-password"
 done
 of() { digest < "$secrets/$1-password"; }
@@ -21,9 +21,9 @@ of() { digest < "$secrets/$1-password"; }
 {
     echo "user default off"
     echo "user launchyard on #$(of broker) ~* &* +@all -@admin -@dangerous +info"
-    sed "s/@agent@/$(of broker-agent)/; s/@flower@/$(of broker-flower)/; s/@producer@/$(of broker-producer)/" users.acl
+    sed "s/@agent@/$(of broker-agent)/; s/@flower@/$(of broker-flower)/; s/@producer@/$(of broker-producer)/; s/@server@/$(of broker-server)/" users.acl
 } > "$secrets/users.acl"
-for user in agent flower; do
+for user in agent flower server; do
     echo "broker_url = \"redis://$user:$(< "$secrets/broker-$user-password")@broker:6379/0\"" > "$secrets/$user.toml"
 done
 echo "basic_auth = [\"launchyard:$(< "$secrets/flower-password")\"]" > "$secrets/flower.py"

@@ -10,7 +10,7 @@ cd "${LAUNCHYARD_SECRETS:-secrets}"
 new_password() { python3 -c 'import secrets; print(secrets.token_urlsafe(24), end="")'; }
 digest() { python3 -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.read().strip().encode()).hexdigest())'; }
 
-for file in password flower-password broker-{agent,flower,producer}-password; do
+for file in password flower-password broker-{agent,flower,producer,server}-password; do
     [[ -s $file ]] || new_password > "$file"
 done
 of() { digest < "broker-$1-password"; }
@@ -19,11 +19,11 @@ of() { digest < "broker-$1-password"; }
 {
     echo "user default off"
     echo "user launchyard on #$(digest < password) ~* &* +@all -@admin -@dangerous +info"
-    sed "s/@agent@/$(of agent)/; s/@flower@/$(of flower)/; s/@producer@/$(of producer)/" "$users"
+    sed "s/@agent@/$(of agent)/; s/@flower@/$(of flower)/; s/@producer@/$(of producer)/; s/@server@/$(of server)/" "$users"
 } > users.acl
 url() { printf 'redis://%s:%s@launchyard-valkey.launchyard.svc:6379/0' "$1" "$(< "$2")"; }
 url launchyard password > url
-for user in agent flower producer; do
+for user in agent flower producer server; do
     url "$user" "broker-$user-password" > "$user-url"
 done
 echo "basic_auth = [\"launchyard:$(< flower-password)\"]" > flower.py

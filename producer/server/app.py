@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from pydantic.warnings import UnsupportedFieldAttributeWarning
 from starlette.datastructures import State
 
@@ -64,6 +64,7 @@ def create_app(settings: Settings, identify: Identify | None = None) -> FastAPI:
     problems.install(app)
     for one in (queues, launches, runs, streams, fleet, explaining, jobs, accounts):
         app.include_router(one.router, prefix=API)
+    app.add_api_route("/healthz", _health, include_in_schema=False)
     app.add_api_route("/api/{rest:path}", _no_such_path, methods=ALL_METHODS, include_in_schema=False)
     app.mount("/", create_page(app.state))
     return app
@@ -87,6 +88,12 @@ def _fill(state: State, settings: Settings, store: Store, identify: Identify) ->
     state.provider = Provider(settings) if settings.oidc_issuer else None
     state.largest_code_bytes = settings.largest_code_bytes
     state.flower_url = settings.flower_url
+
+
+def _health(request: Request) -> dict[str, str]:
+    """That the server reaches its broker; nothing else is told to whoever asks."""
+    request.app.state.store.pulse.read()
+    return {"status": "ok"}
 
 
 def _no_such_path(rest: str) -> None:

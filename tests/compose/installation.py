@@ -60,6 +60,7 @@ class Installation:
         self.name = f"launchyard-test-{os.getpid()}"
         self._folder = folder
         self._ports = {"LAUNCHYARD_BROKER_PORT": free_port(), "LAUNCHYARD_FLOWER_PORT": free_port()}
+        self._ports["LAUNCHYARD_SERVER_PORT"] = free_port()
         self._variables = {
             **{name: str(port) for name, port in self._ports.items()},
             "LAUNCHYARD_SECRETS": str(folder / "secrets"),
@@ -111,6 +112,10 @@ class Installation:
     def flower(self) -> FlowerApi:
         url = f"http://127.0.0.1:{self._ports['LAUNCHYARD_FLOWER_PORT']}"
         return FlowerApi(url, f"launchyard:{self.password('flower')}")
+
+    @property
+    def server_url(self) -> str:
+        return f"http://127.0.0.1:{self._ports['LAUNCHYARD_SERVER_PORT']}"
 
     def remove(self) -> None:
         """Remove containers, volumes, network and images."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from broker_config.errors import BrokerUnavailable
@@ -18,7 +20,7 @@ from tests.docker_engine import BASE_IMAGE
 pytestmark = pytest.mark.timeout(900)
 
 RUN_SECONDS = 120
-PASSWORDS = ("broker", "flower", "broker-agent", "broker-flower", "broker-producer")
+PASSWORDS = ("broker", "flower", "broker-agent", "broker-flower", "broker-producer", "broker-server")
 
 
 @pytest.fixture(scope="module")
@@ -118,8 +120,24 @@ def test_down_leaves_the_data(installation: Installation, client: Client, code: 
         assert repeated.wait(RUN_SECONDS).succeeded
 
 
+def test_the_server_has_a_page_to_which_a_link_leads(installation: Installation) -> None:
+    # Given a link for somebody, as the README says
+    made = installation.compose(
+        "exec", "--no-TTY", "--env", "LAUNCHYARD_AUTHOR=alice", "server", "launchyard", "signin", "--json"
+    )
+    text = json.loads(made)["url"].partition("=")[2]
+
+    # When it is used
+    with httpx2.Client(base_url=installation.server_url, follow_redirects=True, timeout=30) as browser:
+        answer = browser.post("/signin", data={"link": text}, headers={"Sec-Fetch-Site": "same-origin"})
+
+    # Then there are the queues
+    assert answer.status_code == 200
+    assert "process-queue" in answer.text
+
+
 def test_services_are_not_root_not_public_and_show_no_password(installation: Installation) -> None:
-    published = {"broker": {"6379/tcp"}, "agent": set(), "flower": {"5555/tcp"}}
+    published = {"broker": {"6379/tcp"}, "agent": set(), "server": {"8400/tcp"}, "flower": {"5555/tcp"}}
     for service, ports in published.items():
         # When
         found = installation.inspect(service)

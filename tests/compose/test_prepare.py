@@ -7,20 +7,27 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
+import httpx2
 import pytest
 
+from broker_config.accounts.people import NewApiKey
 from broker_config.queues import Queue
 from broker_config.settings import Settings, environment_for
 from broker_config.states import State
+from broker_config.store import Store
 from producer import Client, ImageSource
+from producer.cli.page import sign_in_link
+from producer.server.app import create_app
+from producer.server.serving import serving
 from tests.agents import eventually
 from tests.compose.installation import COMPOSE
 from tests.redis_server import redis_server
 
-SERVICES = ("agent", "flower")
-PASSWORDS = ("broker", "flower", "broker-agent", "broker-flower", "broker-producer")
+SERVICES = ("agent", "flower", "server")
+PASSWORDS = ("broker", "flower", "broker-agent", "broker-flower", "broker-producer", "broker-server")
 
 
 def prepared(folder: Path) -> dict[str, str]:
@@ -91,3 +98,29 @@ def test_the_agent_of_the_container_and_its_health_check_need_no_more_than_its_u
 
     # Then
     assert run.state is State.SUCCEEDED, run.run.text
+
+
+def test_the_server_of_the_container_needs_no_more_than_its_user_may(
+    secrets: dict[str, str], port: int, home: Path
+) -> None:
+    # Given the server, as its user on the broker
+    mine = settings_of("server", secrets["broker-server-password"], port, home)
+    store = Store(mine)
+    with closing(store), serving(create_app(mine)) as url, httpx2.Client(base_url=url, timeout=30) as browser:
+        assert browser.get("/healthz").json() == {"status": "ok"}
+
+        # When somebody signs in by a link, and goes through its pages
+        link = sign_in_link(store, url, "alice")
+        browser.post("/signin", data={"link": link.partition("=")[2]}, headers={"Sec-Fetch-Site": "same-origin"})
+        key = store.accounts.add_key(NewApiKey(principal="alice"), "test")[1]
+        with Client(mine, server_url=url, api_key=str(key)) as client:
+            client.queues.create(Queue(name="gpu", resource="stub", prioritization=True))
+            run = client.launch(queue="gpu", source=ImageSource(image="image:1"), priority="high")
+            pages = ["/", "/queues", "/queues/default/gpu", "/queues/default/gpu/edit", "/runs", f"/runs/{run.id}"]
+            answers = {path: browser.get(path).status_code for path in [*pages, "/agents", "/images"]}
+
+            # Then each is answered, and a run is launched, prioritized and cancelled
+            assert set(answers.values()) == {200}, answers
+            assert run.set_priority("low").run.priority.label == "low"
+            assert run.cancel().state is State.CANCELLED
+            assert [deed.action for _, deed in client.accounts.audit()][-1:] == ["queue.create"]

@@ -55,7 +55,7 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     }
     (tmp_path / "users.acl").write_text(secret["users.acl"])
     with redis_server(tmp_path, **{**options, "dir": str(tmp_path), "aclfile": str(tmp_path / "users.acl")}) as port:
-        passwords = {user: secret[f"{user}-password"] for user in ("agent", "flower", "producer")}
+        passwords = {user: secret[f"{user}-password"] for user in ("agent", "flower", "producer", "server")}
         yield Broker(port, secret["password"], secret["keda-password"], passwords)
 
 
@@ -115,7 +115,7 @@ def test_a_producer_launches_on_any_queue_and_an_agent_carries_it_out(broker: Br
     assert run.state is State.SUCCEEDED
 
 
-@pytest.mark.parametrize("user", ["agent", "flower", "producer"])
+@pytest.mark.parametrize("user", ["agent", "flower", "producer", "server"])
 @pytest.mark.parametrize(
     "command", ["CONFIG GET requirepass", "ACL LIST", "KEYS *", "FLUSHALL", "CLIENT LIST", "EVAL x 0"]
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ EVERYTHING: dict[str, Any] = {
         }
     },
     "flower": {"enabled": True},
+    "server": {"enabled": True, "ingress": {"host": "launchyard.example.com"}},
     "gitCreds": "https://user:token@git.example.com\n",
     "sshAuthSecrets": [{"name": "deploy-key", "host": "github.com"}],
     "customCABundle": {"configMap": {"name": "authorities", "key": "all.pem"}},
@@ -175,8 +177,9 @@ def test_settings_are_those_of_launchyard_and_arrive_as_they_are_written() -> No
     told = environment(agent_of(rendered(EVERYTHING), "gpu"))
 
     # Then
-    elsewhere = {"home", "broker_url", "broker_ca", "sentinel_password", "signing_keys"}
-    assert schema["properties"]["settings"]["properties"].keys() == Settings.model_fields.keys() - elsewhere
+    elsewhere = {"home", "broker_url", "broker_ca", "sentinel_password", "signing_keys", "server_url", "api_key"}
+    of_server = {"flower_url", "requests_per_minute"} | {name for name in Settings.model_fields if "oidc" in name}
+    assert schema["properties"]["settings"]["properties"].keys() == Settings.model_fields.keys() - elsewhere - of_server
     assert told["LAUNCHYARD_RETENTION_SECONDS"]["value"] == "1209600"
 
 
@@ -192,27 +195,54 @@ def test_a_broker_of_ones_own_comes_from_its_secret_with_its_authority() -> None
     assert not of_kind(objects, "Secret")
 
 
-def test_agents_and_flower_have_users_of_their_own_on_the_broker() -> None:
+def test_each_part_has_a_user_of_its_own_on_the_broker() -> None:
     # Given
     objects = rendered(EVERYTHING)
     secret = one(objects, "Secret", "yard-launchyard-broker")["stringData"]
-    (flower,) = one(objects, "Deployment", "yard-launchyard-flower")["spec"]["template"]["spec"]["containers"]
+    parts = {"agent": agent_of(objects, "gpu"), "flower": container_of(objects, "flower")}
 
     # Then
-    for container, user in ((agent_of(objects, "gpu"), "agent"), (flower, "flower")):
+    for user, container in {**parts, "server": container_of(objects, "server")}.items():
         told = environment(container)["LAUNCHYARD_BROKER_URL"]["valueFrom"]
         assert told == {"secretKeyRef": {"name": "yard-launchyard-broker", "key": f"{user}-url"}}
         assert secret[f"{user}-url"].startswith(f"redis://{user}:{secret[f'{user}-password']}@")
 
 
-def test_keys_for_signatures_come_from_their_secret_to_agents_alone() -> None:
+def container_of(objects: Sequence[dict[str, Any]], part: str) -> dict[str, Any]:
+    """The one container of a part of the installation."""
+    (container,) = one(objects, "Deployment", f"yard-launchyard-{part}")["spec"]["template"]["spec"]["containers"]
+    found: dict[str, Any] = container
+    return found
+
+
+def test_the_server_is_reached_by_its_host_with_tls() -> None:
+    # When
+    objects = rendered(EVERYTHING)
+
+    # Then
+    spec = one(objects, "Ingress", "yard-launchyard-server")["spec"]
+    assert spec["tls"] == [{"hosts": ["launchyard.example.com"], "secretName": "yard-launchyard-server"}]
+    (path,) = spec["rules"][0]["http"]["paths"]
+    assert path["backend"]["service"] == {"name": "yard-launchyard-server", "port": {"name": "http"}}
+    assert one(objects, "Service", "yard-launchyard-server")["spec"]["ports"][0]["targetPort"] == "http"
+
+    # And nobody takes its word on addresses unless proxies are named
+    assert environment(container_of(objects, "server"))["FORWARDED_ALLOW_IPS"]["value"] == "127.0.0.1"
+
+    # And without a host there is none
+    objects = rendered({**EVERYTHING, "server": {"enabled": True}})
+    assert not of_kind(objects, "Ingress")
+
+
+def test_keys_for_signatures_come_from_their_secret_to_agents_and_server_alone() -> None:
     # When
     objects = rendered({**EVERYTHING, "signingKeys": {"existingSecret": "keys"}})
 
     # Then
     told = environment(agent_of(objects, "gpu"))["LAUNCHYARD_SIGNING_KEYS"]
     assert told["valueFrom"] == {"secretKeyRef": {"name": "keys", "key": "signing-keys"}}
-    assert json.dumps(objects).count("LAUNCHYARD_SIGNING_KEYS") == 1
+    assert environment(container_of(objects, "server"))["LAUNCHYARD_SIGNING_KEYS"] == told
+    assert json.dumps(objects).count("LAUNCHYARD_SIGNING_KEYS") == 2
 
 
 def test_agents_are_scaled_by_the_runs_that_wait_in_each_of_their_queues() -> None:

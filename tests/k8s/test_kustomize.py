@@ -203,7 +203,7 @@ def test_prepare_keeps_the_passwords_that_are_there(tmp_path: Path) -> None:
 
     # Then
     assert first == second
-    users = ("agent", "flower", "producer")
+    users = ("agent", "flower", "producer", "server")
     of_users = {name for user in users for name in (f"broker-{user}-password", f"{user}-url")}
     assert first.keys() == {"password", "flower-password", "users.acl", "url", "flower.py", *of_users}
     assert "@" not in first["users.acl"].replace("+@all -@admin -@dangerous", "").replace("-@all", "")

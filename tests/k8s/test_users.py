@@ -10,7 +10,7 @@ from broker_config import acl
 from broker_config.acl import Role
 
 ROOT = Path(__file__).parents[2]
-USERS = (Role.AGENT, Role.FLOWER, Role.PRODUCER)
+USERS = (Role.AGENT, Role.FLOWER, Role.PRODUCER, Role.SERVER)
 
 
 def written() -> str:

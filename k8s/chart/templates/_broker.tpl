@@ -5,7 +5,7 @@ user default off
 user launchyard on #{{ sha256sum .passwords.launchyard }} ~* &* +@all -@admin -@dangerous +info
 {{- /* Roles: what `launchyard broker acl` prints, with marks for the digests. */}}
 {{- $users := .root.Files.Get "users.acl" | trim }}
-{{- range list "agent" "flower" "producer" }}
+{{- range list "agent" "flower" "producer" "server" }}
 {{- $users = $users | replace (printf "@%s@" .) (sha256sum (get $.passwords .)) }}
 {{- end }}
 {{ $users }}

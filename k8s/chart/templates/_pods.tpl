@@ -32,6 +32,16 @@ capabilities: {drop: [ALL]}
 {{- end }}
 {{- end }}
 
+{{/* The keys by which a run is known to be meant. */}}
+{{- define "launchyard.signingKeys" -}}
+{{- with .Values.signingKeys }}
+{{- if .existingSecret }}
+- name: LAUNCHYARD_SIGNING_KEYS
+  valueFrom: {secretKeyRef: {name: {{ .existingSecret }}, key: {{ .key }}}}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* Helm reads every number as one with a fraction, and would write 1073741824 as 1.073741824e+09. */}}
 {{- define "launchyard.plain" -}}
 {{- if kindIs "float64" . }}{{ int64 . }}{{ else }}{{ . }}{{ end }}
