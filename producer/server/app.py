@@ -6,8 +6,10 @@ import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
+from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
+from fastapi.security import HTTPBearer
 from pydantic.warnings import UnsupportedFieldAttributeWarning
 from starlette.datastructures import State
 
@@ -27,13 +29,31 @@ from producer.server.pace import Pace
 from producer.server.page.app import create_page
 from producer.server.routes import accounts, explaining, fleet, jobs, launches, queues, runs, streams
 from producer.server.watching import ListWatcher, RunWatcher
-from producer.wire import API
+from producer.wire import API, Problem
 
 # FastAPI names the parameter of a body by an alias, which pydantic cannot use for models that are built on first use.
 warnings.filterwarnings("ignore", category=UnsupportedFieldAttributeWarning, module=r"pydantic\._internal")
 
 LARGEST_BODY = 8 * 1024 * 1024
 """Of a request, in bytes, but for an archive of code: a thousand launches, or the largest queue config."""
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": text}
+    for status, text in {
+        401: "The request shows no key that holds.",
+        403: "The role, or the key, does not allow it.",
+        404: "There is no such thing, or none that may be seen.",
+        409: "Somebody changed the same thing, or the name is taken.",
+        413: "The request is too large.",
+        422: "Something in the request is wrong; nothing was written.",
+        429: "The server was asked too often, or the queue is full.",
+        503: "The broker does not answer, or has no room.",
+    }.items()
+}
+"""Which errors operations may have, in the document that describes them."""
+
+KEY = HTTPBearer(auto_error=False, scheme_name="API key", description="A key that `launchyard key create` made.")
+"""For the document alone: who asks is told by `identity`."""
 
 ALL_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -58,12 +78,13 @@ def create_app(settings: Settings, identify: Identify | None = None) -> FastAPI:
         lifespan=life,
         openapi_url=f"{API}/openapi.json",
         max_body_size=LARGEST_BODY,
+        generate_unique_id_function=lambda route: route.name,
     )
     _fill(app.state, settings, store, identify or by_key_or_session(store))
     app.add_middleware(Guard)
     problems.install(app)
     for one in (queues, launches, runs, streams, fleet, explaining, jobs, accounts):
-        app.include_router(one.router, prefix=API)
+        app.include_router(one.router, prefix=API, responses=PROBLEMS, dependencies=[Depends(KEY)])
     app.add_api_route("/healthz", _health, include_in_schema=False)
     app.add_api_route("/api/{rest:path}", _no_such_path, methods=ALL_METHODS, include_in_schema=False)
     app.mount("/", create_page(app.state))

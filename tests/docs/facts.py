@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 from pydantic import BaseModel
@@ -39,6 +40,8 @@ from producer import launch_config
 from producer.cli import main
 from producer.cli.exits import EXIT_CODES, FATES
 from producer.launches import LaunchFields
+from producer.server.app import create_app
+from producer.wire import API
 from tests.docs.pages import ROOT
 from tests.docs.wandb_features import FEATURES
 from workers.config import AgentConfig
@@ -81,6 +84,17 @@ def _default(value: object, *, has_factory: bool) -> str | None:
 
 def _settings() -> Facts:
     return {PREFIX + name.upper(): default for name, default in _fields(Settings).items()}
+
+
+def _operations() -> Facts:
+    """The API's operations, each with what it does."""
+    with TemporaryDirectory() as home:
+        app = create_app(Settings(home=Path(home), broker_url="redis://127.0.0.1:1"))
+    return {
+        f"{method.upper()} {path.removeprefix(API)}": operation["description"].split("\n\n")[0].replace("\n", " ")
+        for path, methods in app.openapi()["paths"].items()
+        for method, operation in methods.items()
+    }
 
 
 def _agent_variables() -> Facts:
@@ -206,6 +220,7 @@ def _kubernetes_rights() -> Facts:
 
 FACTS: Mapping[str, Callable[[], Facts]] = {
     "settings": _settings,
+    "operations": _operations,
     "agent-config": lambda: _fields(AgentConfig),
     "agent-variables": _agent_variables,
     "aws-environment": lambda: _fields(AwsEnvironment),
