@@ -18,7 +18,7 @@ from redis.sentinel import Sentinel, SentinelManagedConnection, SentinelManagedS
 
 from broker_config import sentinels
 from broker_config.embedded import EmbeddedBroker
-from broker_config.errors import BrokerFull, BrokerUnavailable, NotPermitted
+from broker_config.errors import BrokerFull, BrokerUnavailable, ConfigError, NotPermitted
 from broker_config.settings import Settings
 
 RETRIES = 3
@@ -74,9 +74,15 @@ def broker_url(settings: Settings) -> str:
 
     Raises:
         BrokerUnavailable: when the embedded broker cannot be started.
+        ConfigError: when only a server before a broker is known.
     """
     if settings.broker_url:
         return settings.broker_url
+    if settings.server_url:
+        raise ConfigError(
+            f"this needs the broker itself, and only a server is known, {settings.server_url}; set "
+            "LAUNCHYARD_BROKER_URL, or leave LAUNCHYARD_SERVER_URL out to use the broker of this machine"
+        )
     embedded = EmbeddedBroker(settings.home)
     embedded.ensure_running()
     return embedded.url

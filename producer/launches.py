@@ -198,17 +198,25 @@ def _check_places(source: Meant, fields: Mapping[str, Any], what: str) -> None:
 
 
 def _changed(version: JobVersion, fields: Mapping[str, Any]) -> Job:
-    """A named job with the fields of a launch over it: env and run config key by key, the others whole."""
-    job = version.job
-    given = {name: _plain(name, value) for name, value in fields.items() if value is not None}
-    for name in ("env", "run_config"):
-        if isinstance(given.get(name), Mapping):
-            given[name] = merge(getattr(job, name), given[name])
-    changed = parse(Job, {**job.model_dump(), **given}, "launch")
+    """A named job with the fields of a launch over it."""
+    changed = job_with(version.job, fields)
     if version.definition.inputs is None:
         return changed
     run_config = check_run_config(version.definition.inputs, changed.run_config, f"job {version.reference!r}")
     return changed.model_copy(update={"run_config": run_config})
+
+
+def job_with(job: Job, fields: Mapping[str, Any]) -> Job:
+    """A job with the fields of a launch over it: env and run config key by key, the others whole.
+
+    Raises:
+        InvalidRequest: when a field is wrong.
+    """
+    given = {name: _plain(name, value) for name, value in fields.items() if value is not None}
+    for name in ("env", "run_config"):
+        if isinstance(given.get(name), Mapping):
+            given[name] = merge(getattr(job, name), given[name])
+    return parse(Job, {**job.model_dump(), **given}, "launch")
 
 
 def _plain(name: str, value: Any) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from broker_config.jobs import GitSource, ImageSource, Source
+
 _UNITS = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
@@ -29,3 +31,13 @@ def size(count: int) -> str:
             break
         number, unit = number / 1024, larger
     return f"{count} B" if unit == "B" else f"{number:,.1f} {unit}"
+
+
+def source_text(source: Source) -> str:
+    """Where code or image come from, in a few words."""
+    if isinstance(source, ImageSource):
+        return f"image {source.image}"
+    if isinstance(source, GitSource):
+        changes = f", with uncommitted changes ({source.patch[:19]})" if source.patch else ""
+        return f"git {source.repository} at {source.ref or 'its HEAD'}{changes}"
+    return f"code {source.digest[:19]} ({source.size_bytes:,} bytes packed)"

@@ -70,7 +70,6 @@ class ApiKey(NewApiKey):
     """What is known of a key; the key itself is nowhere."""
 
     id: str
-    digest: str  # SHA-256 of its secret, which is random: no slower hash would protect it better
     created_at: datetime
     created_by: str
     revoked_at: datetime | None = None

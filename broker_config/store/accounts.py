@@ -25,6 +25,15 @@ USED_GRAIN_SECONDS = 60
 M = TypeVar("M", bound=Frozen)
 
 
+class _StoredKey(ApiKey):
+    digest: str  # SHA-256 of its secret, which is random: no slower hash would protect it better
+
+    @property
+    def told(self) -> ApiKey:
+        """What of it others are told."""
+        return ApiKey.model_validate(self.model_dump(exclude={"digest"}))
+
+
 class AccountStore:
     """Users, teams, service accounts and API keys."""
 
@@ -49,8 +58,8 @@ class AccountStore:
         with translated():
             used = dict(self._client.zscan_iter(self._keys.api_keys_used, match="*", count=1000))
         return [
-            (key, datetime.fromtimestamp(used[key.id], UTC) if key.id in used else None)
-            for key in self._all(ApiKey, self._keys.api_keys)
+            (key.told, datetime.fromtimestamp(used[key.id], UTC) if key.id in used else None)
+            for key in self._all(_StoredKey, self._keys.api_keys)
         ]
 
     def user(self, name: str) -> User:
@@ -155,10 +164,10 @@ class AccountStore:
         """
         secret = new_secret()
         about = {"id": secret.id, "digest": secret.digest, "created_at": now(), "created_by": created_by}
-        made = ApiKey.model_validate({**wanted.model_dump(), **about})
+        made = _StoredKey.model_validate({**wanted.model_dump(), **about})
         if self._principal(made) is None:
             raise NotFound(f"there is no user or service account {made.principal!r}")
-        return self._add(self._keys.api_keys, secret.id, made), secret
+        return self._add(self._keys.api_keys, secret.id, made).told, secret
 
     def revoke_key(self, key_id: str) -> ApiKey:
         """Have a key be of no use any more, at once.
@@ -166,13 +175,11 @@ class AccountStore:
         Raises:
             NotFound: when there is no such key.
         """
-        return self._change(
-            ApiKey,
-            self._keys.api_keys,
-            key_id,
-            "key",
-            lambda key: key if key.revoked_at else key.model_copy(update={"revoked_at": now()}),
-        )
+
+        def revoke(key: _StoredKey) -> _StoredKey:
+            return key if key.revoked_at else key.model_copy(update={"revoked_at": now()})
+
+        return self._change(_StoredKey, self._keys.api_keys, key_id, "key", revoke).told
 
     def identify(self, secret: Secret) -> Principal | None:
         """Who shows a key; None when it is nobody's, is over, or was revoked."""
@@ -191,11 +198,11 @@ class AccountStore:
         key = self._key(session.key)
         return self._principal(key) if key else None
 
-    def _key(self, key_id: str) -> ApiKey | None:
+    def _key(self, key_id: str) -> _StoredKey | None:
         """The key of that id, if it holds."""
         with translated():
             stored = self._client.hget(self._keys.api_keys, key_id)
-        key = ApiKey.model_validate_json(stored) if stored else None
+        key = _StoredKey.model_validate_json(stored) if stored else None
         if key is None or key.revoked_at or (key.expires_at and key.expires_at <= now()):
             return None
         return key

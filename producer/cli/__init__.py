@@ -34,8 +34,9 @@ from producer.cli.session import Session
 @click.version_option(__version__, prog_name="launchyard")
 @click.option("--home", type=click.Path(path_type=Path), help="Folder of everything kept on this machine.")
 @click.option("--broker-url", help="Broker to use; better in LAUNCHYARD_BROKER_URL when it holds a password.")
+@click.option("--server-url", help="Server to ask in the broker's place, such as https://host.")
 @click.pass_context
-def main(ctx: click.Context, home: Path | None, broker_url: str | None) -> None:
+def main(ctx: click.Context, home: Path | None, broker_url: str | None, server_url: str | None) -> None:
     """Launch ML jobs: producers put them on queues, agents build and run them.
 
     \b
@@ -49,7 +50,7 @@ def main(ctx: click.Context, home: Path | None, broker_url: str | None) -> None:
                   7 broker does not answer, 8 waited too long. A followed run: the job's own code, 130 when
                   it was cancelled, 75 when it was preempted.
     """
-    ctx.obj = Session({"home": home, "broker_url": broker_url})
+    ctx.obj = Session({"home": home, "broker_url": broker_url, "server_url": server_url})
 
 
 for command in (

@@ -178,7 +178,7 @@ def list_keys(session: Session) -> None:
     """List API keys; none of them is shown itself."""
     found = session.client.accounts.api_keys()
     if session.as_json:
-        listed = [{**one.model_dump(mode="json", exclude={"digest"}), "used_at": used} for one, used in found]
+        listed = [{**one.model_dump(mode="json"), "used_at": used} for one, used in found]
         output.document({"keys": listed})
         return
     output.table(
@@ -215,7 +215,7 @@ def create_key(session: Session, /, expires_at: timedelta | None, **wanted: obje
     until = now() + expires_at if expires_at else None
     made, text = session.client.accounts.add_key(parse(NewApiKey, {**wanted, "expires_at": until}, "key"))
     if session.as_json:
-        output.document({**made.model_dump(mode="json", exclude={"digest"}), "key": text})
+        output.document({**made.model_dump(mode="json"), "key": text})
         return
     click.echo(text)
     output.note("it is shown this once; whoever has it can do what its limits allow")
@@ -230,7 +230,7 @@ def revoke(session: Session, key_id: str) -> None:
     """Have a key be of no use any more, at once. KEY_ID is in the list, and between its first two underscores."""
     revoked = session.client.accounts.revoke_key(key_id)
     said = f"key {key_id} of {revoked.principal} is revoked"
-    _tell(session, revoked.model_dump(mode="json", exclude={"digest"}), said, "launchyard key list")
+    _tell(session, revoked.model_dump(mode="json"), said, "launchyard key list")
 
 
 @click.command()

@@ -14,8 +14,8 @@ from broker_config.store.orphans import Removal
 from producer import readable
 from producer.cli import output
 from producer.cli.amounts import Age, Size
-from producer.cli.job_fields import source_text
 from producer.cli.session import Session, json_option, pass_session
+from producer.readable import source_text
 
 KEY_SHOWN = 12
 """Characters of a key, as it is listed and may be given."""

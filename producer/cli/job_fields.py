@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from broker_config.jobs import CodeSource, GitSource, ImageSource, Job
+from broker_config.jobs import Job
 from producer.cli import pairs
+from producer.readable import source_text
 
 
 def job_fields(job: Job) -> list[tuple[str, str]]:
@@ -18,13 +19,3 @@ def job_fields(job: Job) -> list[tuple[str, str]]:
         ("env", pairs.to_yaml(job.env) if job.env else ""),
         ("run config", pairs.to_yaml(job.run_config) if job.run_config else ""),
     ]
-
-
-def source_text(source: ImageSource | GitSource | CodeSource) -> str:
-    """Where code or image come from, in a few words."""
-    if isinstance(source, ImageSource):
-        return f"image {source.image}"
-    if isinstance(source, GitSource):
-        changes = f", with uncommitted changes ({source.patch[:19]})" if source.patch else ""
-        return f"git {source.repository} at {source.ref or 'its HEAD'}{changes}"
-    return f"code {source.digest[:19]} ({source.size_bytes:,} bytes packed)"

@@ -13,9 +13,10 @@ from broker_config.jobs import GitSource, ImageSource
 from broker_config.named_jobs import JobVersion
 from producer import readable
 from producer.cli import documents, output, pairs
-from producer.cli.job_fields import job_fields, source_text
+from producer.cli.job_fields import job_fields
 from producer.cli.launch_options import words
 from producer.cli.session import Session, json_option, pass_session
+from producer.readable import source_text
 from producer.sources import LocalCode, uri
 
 DEFAULT_ENTRY_POINT = "main.py"

@@ -16,9 +16,10 @@ from producer import readable
 from producer.cli import documents, output, pairs
 from producer.cli.following import as_document, follow
 from producer.cli.following import show as show_item
-from producer.cli.job_fields import job_fields, source_text
+from producer.cli.job_fields import job_fields
 from producer.cli.session import Session, json_option, pass_session
 from producer.handle import LogLine, RunHandle
+from producer.readable import source_text
 
 
 @click.command()

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-
 import click
 
 from broker_config.errors import ConfigError
-from broker_config.store import Store
 from producer.cli import output, page
 from producer.cli.programs import become, server_arguments
 from producer.cli.session import Session, json_option, pass_session
@@ -44,8 +41,7 @@ def signin(session: Session, url: str) -> None:
 
     It is made on the broker, for whoever reaches that. The first one to sign in so becomes an admin.
     """
-    with closing(Store(session.settings)) as store:
-        link = page.sign_in_link(store, url.rstrip("/"), session.settings.author)
+    link = page.sign_in_link(session.store, url.rstrip("/"), session.settings.author)
     if session.as_json:
         output.document({"url": link})
         return

@@ -6,14 +6,12 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 import click
 
 from broker_config.errors import InvalidRequest, LaunchyardError
-from broker_config.store import Store
 from producer.cli import output, page
 from producer.cli.programs import DEFAULT_AGENT_NAME
 from producer.cli.session import Session, json_option, pass_session
@@ -68,8 +66,8 @@ def _start_pages(session: Session, yard: Yard, wanted: _Pages) -> None:
         return
     tell = shower(session)
     try:
-        with closing(Store(session.settings)) as store:
-            tell("server", f"{page.sign_in_link(store, url, session.settings.author)}  works {page.lasts()}")
+        link = page.sign_in_link(session.store, url, session.settings.author)
+        tell("server", f"{link}  works {page.lasts()}")
     except LaunchyardError as error:
         tell("server", f"{url}  sign in with an API key; there is no link for you: {error}")
 

@@ -211,9 +211,8 @@ class GuardedJobs:
         return self._jobs.versions(entity, name)
 
     def _expect_seen(self, entity: str, name: str) -> None:
-        if not self._rights.principal.may(Action.SEE, entity):
+        if not self._rights.may_see_jobs(entity):
             raise NotFound(f"job '{entity}/{name}' does not exist")
 
     def list(self) -> list[JobVersion]:
-        may = self._rights.principal.may
-        return [version for version in self._jobs.list() if may(Action.SEE, version.definition.entity)]
+        return [version for version in self._jobs.list() if self._rights.may_see_jobs(version.definition.entity)]

@@ -20,6 +20,11 @@ class Rights:
         """Whether a queue, by its full name, may be seen, with its runs."""
         return self.principal.may(Action.SEE, entity_of(queue), queue)
 
+    def may_see_jobs(self, entity: str) -> bool:
+        """Whether the named jobs of an entity may be seen; a key for some queues launches the jobs of their owners."""
+        of_entity = (queue for queue in self.principal.queues if entity_of(queue) == entity)
+        return self.principal.may(Action.SEE, entity, next(of_entity, None))
+
     def expect(self, action: Action, queue: str) -> None:
         """Go on only with a right on a queue.
 

@@ -12,14 +12,15 @@ from fastapi.responses import RedirectResponse, Response
 
 from broker_config.errors import InvalidRequest, LaunchyardError
 from broker_config.frozen import parse
-from broker_config.jobs import GitSource, ImageSource, Job
-from broker_config.priorities import Priority
+from broker_config.jobs import GitSource, ImageSource
+from broker_config.overrides import merge
+from broker_config.priorities import Priority, parse_priority
 from broker_config.queues import QueueRecord, full_name
-from broker_config.runs import RunId, RunSpec, new_run_id
+from broker_config.runs import Launch, Run, RunId, RunSpec, new_run_id
 from broker_config.templates import read_values
 from broker_config.texts import read_object
 from producer.installation import Installation
-from producer.launches import LaunchFields, NewRun, Preparation
+from producer.launches import LaunchFields, NewRun, Preparation, job_with
 from producer.named_jobs import Jobs
 from producer.progress import Silent
 from producer.server.page.rendering import Form, Viewer, Viewing, page, to_yaml
@@ -39,7 +40,7 @@ def show(request: Request, viewer: Viewing, entity: str, name: str, like: str = 
     record = viewer.yard.queues.get(full_name(name, entity))
     values: dict[str, Any] = {"source": "image", "priority": Priority.MEDIUM.label}
     if like:
-        values = _values(viewer.yard.runs.find(like).spec)
+        values = _values(viewer.yard.runs.find(like))
     return _form_page(request, viewer, record, {**values, "run_id": new_run_id()})
 
 
@@ -74,7 +75,7 @@ def _run(yard: Installation, record: QueueRecord, form: Mapping[str, Any]) -> Ne
         NotFound: when it names a job that there is not.
     """
     preparation = Preparation(0, Silent(), lambda reference, _: _named_job(yard, record, reference))
-    prepared = preparation.prepare(_launch(record, form))
+    prepared = preparation.prepare(_launch(yard, record, form))
     made = prepared.new_run()
     run_id = RunId(_text(form, "run_id") or made.id)
     if not re.fullmatch(RUN_ID, run_id):
@@ -86,16 +87,14 @@ def _named_job(yard: Installation, record: QueueRecord, reference: str) -> Any:
     return Jobs(yard, 0, Silent()).get(reference, record.queue.entity)
 
 
-def _launch(record: QueueRecord, form: Mapping[str, Any]) -> LaunchFields:
+def _launch(yard: Installation, record: QueueRecord, form: Mapping[str, Any]) -> Launch | LaunchFields:
     variables = record.queue.template_variables
-    texts = {name: _text(form, VARIABLE + name) for name in variables}
+    texts = {name: text for name in variables if (text := _text(form, VARIABLE + name))}
     shared: dict[str, Any] = {
         "queue": record.name,
-        "template_variables": read_values(
-            variables, {name: text for name, text in texts.items() if text}, f"queue {record.name!r}"
-        ),
+        "template_variables": read_values(variables, texts, f"queue {record.name!r}"),
         "overrides": _object(form, "overrides"),
-        "priority": _text(form, "priority") or Priority.MEDIUM.label,
+        "priority": parse_priority(_text(form, "priority") or Priority.MEDIUM),
         "name": _text(form, "name") or None,
         "project": _text(form, "project") or None,
     }
@@ -104,10 +103,21 @@ def _launch(record: QueueRecord, form: Mapping[str, Any]) -> LaunchFields:
         "env": _object(form, "env"),
         "run_config": _object(form, "run_config"),
     }
-    if _text(form, "source") == "job":
-        changed = {name: value for name, value in of_job.items() if value}
-        return cast(LaunchFields, {**shared, **changed, "job": _text(form, "job")})
+    match _text(form, "source"):
+        case "same":
+            return _again(yard.runs.find(_text(form, "like")).spec, shared, of_job)
+        case "job":
+            changed = {name: value for name, value in of_job.items() if value}
+            return cast(LaunchFields, {**shared, **changed, "job": _text(form, "job")})
     return cast(LaunchFields, {**shared, **of_job, "source": _source(form)})
+
+
+def _again(spec: RunSpec, shared: Mapping[str, Any], of_job: Mapping[str, Any]) -> Launch:
+    """What an earlier run was launched with, and what the form says laid over it."""
+    job = job_with(spec.job, {**of_job, "args": ()})
+    overrides = merge(spec.overrides, shared["overrides"])
+    given = {**shared, "overrides": overrides, "job": job, "job_version": spec.job_version, "labels": spec.labels}
+    return parse(Launch, given, "launch")
 
 
 def _source(form: Mapping[str, Any]) -> ImageSource | GitSource:
@@ -135,24 +145,23 @@ def _text(form: Mapping[str, Any], name: str) -> str:
     return str(form.get(name, "")).strip()
 
 
-def _values(spec: RunSpec) -> dict[str, Any]:
+def _values(run: Run) -> dict[str, Any]:
     """What a form says that would launch the same again."""
-    job, source = spec.job, spec.job.source
+    spec, job = run.spec, run.spec.job
     values: dict[str, Any] = {VARIABLE + name: _shown(value) for name, value in spec.template_values.items()}
-    values |= {"priority": spec.priority.label, "project": spec.project, **_job_values(job)}
-    values |= {"overrides": to_yaml(spec.overrides), "like": spec.id}
-    if spec.job_version:
-        return {**values, "source": "job", "job": spec.job_version}
-    if isinstance(source, ImageSource):
-        return {**values, "source": "image", "image": source.image}
-    if isinstance(source, GitSource):
-        return {**values, "source": "git", "repository": source.repository, "ref": source.ref or ""}
-    return {**values, "source": "image"}
+    return {
+        **values,
+        "source": "same",
+        "like": spec.id,
+        "entry_point": shlex.join([*job.entry_point, *job.args]),
+        "priority": run.priority.label,
+        "project": spec.project,
+    }
 
 
-def _job_values(job: Job) -> dict[str, str]:
-    words = shlex.join([*job.entry_point, *job.args])
-    return {"entry_point": words, "env": to_yaml(job.env), "run_config": to_yaml(job.run_config)}
+def _with_source(yard: Installation, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    like = _text(values, "like")
+    return {**values, "as_before": yard.runs.find(like).spec.job.source} if like else values
 
 
 def _shown(value: object) -> str:
@@ -173,7 +182,7 @@ def _form_page(
         status_code=status_of(problem) if problem else 200,
         record=record,
         queue=record.queue,
-        values=values,
+        values=_with_source(viewer.yard, values),
         problem=problem,
         priorities=[*Priority],
         jobs=[version.reference for version in viewer.yard.jobs.list()],

@@ -19,7 +19,7 @@ from broker_config.accounts.rights import Action, Principal
 from broker_config.queues import DEFAULT_ENTITY, full_name
 from broker_config.states import State
 from producer.installation import Installation
-from producer.readable import age, size
+from producer.readable import age, size, source_text
 
 STATE_KINDS: Mapping[State, str] = {
     State.QUEUED: "waits",
@@ -98,4 +98,4 @@ _templates.env.globals |= {
     "queue_path": queue_path,
     "version": __version__,
 }
-_templates.env.filters |= {"age": age, "size": size, "moment": _moment, "yaml": to_yaml}
+_templates.env.filters |= {"source": source_text, "age": age, "size": size, "moment": _moment, "yaml": to_yaml}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -42,6 +43,15 @@ def test_the_command_prints_a_link_of_the_author(settings: Settings, store: Stor
     session = store.sessions.linked(link.partition("=")[2])
     assert session is not None
     assert session.principal == "alice"
+
+
+def test_what_needs_the_broker_says_so_where_only_a_server_is_known(processes: Processes, home: Path) -> None:
+    for words in (("signin",), ("agent", "-q", "gpu"), ("serve",)):
+        answer = processes.call("--server-url", "http://127.0.0.1:1", *words)
+        assert answer.code in {1, 6}, words
+        assert "set LAUNCHYARD_BROKER_URL" in answer.err + answer.out, words
+    # And no broker was started beside it
+    assert not (home / "broker").exists()
 
 
 def test_everything_up_has_a_page_to_which_the_link_leads(processes: Processes) -> None:

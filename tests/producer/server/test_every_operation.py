@@ -80,8 +80,8 @@ TABLE = {
     "DELETE /images/{image_id}": "403 403 403 403 403 403 403 204",
     "GET /jobs": "200 200 200 200 200 200 200 200",
     "POST /jobs": "403 403 201 201 201 403 403 201",
-    "GET /jobs/{entity}/{name}": "404 200 200 200 200 404 200 200",
-    "GET /jobs/{entity}/{name}/{alias}": "404 200 200 200 200 404 200 200",
+    "GET /jobs/{entity}/{name}": "404 200 200 200 200 200 200 200",
+    "GET /jobs/{entity}/{name}/{alias}": "404 200 200 200 200 200 200 200",
     "GET /code": "403 403 403 403 403 403 403 200",  # who knows a digest can launch that code
     "DELETE /code": "403 403 403 403 403 403 403 200",
     "GET /code/{digest}": "200 200 200 200 200 200 403 200",

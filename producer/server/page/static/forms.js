@@ -22,7 +22,10 @@ function check(form) {
       // The form can be sent all the same, and then it is checked.
     }
   };
-  form.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(ask, PAUSE_MS); });
+  const wait = () => { clearTimeout(timer); timer = setTimeout(ask, PAUSE_MS); };
+  // What the server would have to look up elsewhere is looked at when it is whole.
+  form.addEventListener("input", (event) => { if (!event.target.matches("[data-whole]")) wait(); });
+  form.addEventListener("change", wait);
   form.addEventListener("click", (event) => {
     const place = event.target.closest("[data-goto]")?.dataset.goto;
     if (place) goTo(form, place);

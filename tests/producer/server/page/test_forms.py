@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
@@ -175,10 +176,30 @@ def test_a_plan_shows_what_would_be_sent(browser: TestClient, gpu: str) -> None:
     assert "seconds: 2" in browser.post("/queues/default/gpu/launch/plan", data=filled).text
 
 
-def test_a_run_is_launched_again_with_what_it_had(browser: TestClient, yard: Client, gpu: str) -> None:
+def test_a_run_is_launched_again_with_all_that_it_had(browser: TestClient, yard: Client, gpu: str, code: Path) -> None:
+    # Given a run of local code, with all kinds of fields
     first = yard.launch(
-        queue=gpu, source="team/train:1", entry_point=["echo", "a b"], env={"X": "1"}, template_variables={"gpus": 3}
+        queue=gpu,
+        source=code,
+        entry_point=["python", "train.py"],
+        args=["two words"],
+        env={"X": "1", "Y": "2"},
+        labels={"team": "vision"},
+        base_image="team/base:1",
+        overrides={"lines": ["a"]},
+        template_variables={"gpus": 3},
+        priority="low",
     )
-    form = browser.get(f"/queues/default/gpu/launch?like={first.id}").text
-    for shown in ('value="team/train:1"', 'value="echo &#39;a b&#39;"', 'value="3"', "X: &#39;1&#39;"):
-        assert shown in form
+    # When its form is sent with one change
+    form = _Form(browser.get(f"/queues/default/gpu/launch?like={first.id}").text)
+    assert form.values["entry_point"] == "python train.py 'two words'"
+    sent = browser.post("/queues/default/gpu/launch", data={**form.values, "source": "same", "env": "Y: 3"})
+    # Then the other run has all of that, with the change
+    assert sent.status_code == 200, sent.text
+    again, spec = next(iter(yard.runs())).run.spec, first.refresh().run.spec
+    assert again.id != spec.id
+    assert again.job == spec.job.model_copy(
+        update={"env": {"X": "1", "Y": "3"}, "entry_point": ("python", "train.py", "two words"), "args": ()}
+    )
+    same = ("labels", "overrides", "template_values", "priority", "queue")
+    assert {name: getattr(again, name) for name in same} == {name: getattr(spec, name) for name in same}
