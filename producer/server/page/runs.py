@@ -80,7 +80,8 @@ def show(request: Request, viewer: Viewing, run_id: RunId) -> Response:
 
 def _reasons(explained: Explanation, run: Run) -> list[Explanation]:
     """What the page does not say elsewhere: the log is below, and the status has the run's own words."""
-    return [one for one in explained.causes if not one.lines and (one.code != run.reason or one.next_action)]
+    told = [one for one in explained.causes if not one.lines and (one.code != run.reason or one.next_action)]
+    return [one.model_copy(update={"text": ""}) if one.text == run.text else one for one in told]
 
 
 def _ahead(runs: Runs, run: Run) -> int | None:

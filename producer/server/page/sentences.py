@@ -20,8 +20,7 @@ def of(run: Run, ahead: int | None) -> str:
         case State.SUCCEEDED:
             said = f"Succeeded{took}{attempt}."
         case State.FAILED:
-            code = "" if run.exit_code is None else f" with exit code {run.exit_code}"
-            said = f"Failed{code}{took}{attempt}."
+            said = f"Failed{took}{attempt}."
         case State.CANCELLED | State.PREEMPTED:
             said = f"Was {run.state}{took}{attempt}."
         case _:

@@ -61,7 +61,7 @@ def test_a_run_says_where_it_is(browser: TestClient, yard: Client, gpu: str, age
     run = agent.start(first)
     assert "Runs for" in browser.get(f"/runs/{first}").text
     agent.finish(run, 137)
-    assert "Failed with exit code 137" in browser.get(f"/runs/{first}").text
+    assert "Failed. It ended with exit code 137." in browser.get(f"/runs/{first}").text
 
 
 def test_a_run_whose_queue_is_full_waits_for_nothing_else(
