@@ -188,6 +188,7 @@ class QueueRecord(Frozen):
     paused_by: str = ""
     paused_at: datetime | None = None
     draining: bool = False  # takes no launches any more, until it is deleted or resumed
+    drain_reason: str = ""
 
     @property
     def name(self) -> str:

@@ -20,7 +20,7 @@ def drain(client: Client, name: str, *, cancel_waiting: bool = False) -> Iterato
     Raises:
         NotFound: when there is no queue of that name.
     """
-    name = client.queues.set_draining(name, True).name
+    name = client.queues.set_draining(name, True, "it is being deleted").name
     while True:
         counts = client.queues.counts(name)
         # Again and again: a run that is tried anew goes back to its queue.

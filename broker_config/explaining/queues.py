@@ -75,10 +75,11 @@ def _paused(record: QueueRecord) -> Explanation:
 
 
 def _draining(record: QueueRecord) -> Explanation:
+    why = f": {record.drain_reason}" if record.drain_reason else ""
     return Explanation(
         code=Code.QUEUE_DRAINING,
-        text=f"Queue {record.name!r} takes no launches any more; what it has goes on, and then it is to be deleted.",
-        next_action="Launch on another queue, or call the deletion off.",
+        text=f"Queue {record.name!r} takes no launches any more{why}; what it has goes on.",
+        next_action="Launch on another queue, or have this one take launches again.",
         command=f"launchyard queue resume {record.name}",
     )
 

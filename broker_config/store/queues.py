@@ -218,13 +218,13 @@ class QueueStore:
         who = {"pause_reason": reason, "paused_by": self._author, "paused_at": now().isoformat()}
         return self._update(name, {"paused": int(paused), **(who if paused else dict.fromkeys(who, ""))})
 
-    def set_draining(self, name: str, draining: bool) -> QueueRecord:
+    def set_draining(self, name: str, draining: bool, reason: str = "") -> QueueRecord:
         """Refuse or take launches on the queue; the runs that it has go on, those that wait too.
 
         Raises:
             NotFound: when there is no queue of that name.
         """
-        return self._update(name, {"draining": int(draining)})
+        return self._update(name, {"draining": int(draining), "drain_reason": reason if draining else ""})
 
     def closed(self, names: Sequence[str]) -> dict[str, str]:
         """Those of the queues from which no agent may take a run, each with `paused` or `full`."""
@@ -315,4 +315,5 @@ def _record(fields: dict[str, str]) -> QueueRecord:
         paused_by=fields.get("paused_by", ""),
         paused_at=fields.get("paused_at") or None,  # type: ignore[arg-type]
         draining=fields.get("draining") == "1",
+        drain_reason=fields.get("drain_reason", ""),
     )

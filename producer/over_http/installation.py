@@ -174,8 +174,8 @@ class QueuesOverHttp:
     def set_paused(self, name: str, paused: bool, reason: str = "") -> QueueRecord:
         return self._stand(name, Standing(paused=paused, reason=reason))
 
-    def set_draining(self, name: str, draining: bool) -> QueueRecord:
-        return self._stand(name, Standing(draining=draining))
+    def set_draining(self, name: str, draining: bool, reason: str = "") -> QueueRecord:
+        return self._stand(name, Standing(draining=draining, reason=reason))
 
     def check_author(self, queue: Queue) -> None:
         self._ask(type(None), "POST", f"{API}/queues/check-author", queue)

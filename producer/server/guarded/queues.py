@@ -80,10 +80,10 @@ class GuardedQueues:
         self._rights.did("queue.pause" if paused else "queue.resume", record.name, reason)
         return record
 
-    def set_draining(self, name: str, draining: bool) -> QueueRecord:
+    def set_draining(self, name: str, draining: bool, reason: str = "") -> QueueRecord:
         self._rights.expect(Action.KEEP_QUEUES, full_name(name))
-        record = self._queues.set_draining(name, draining)
-        self._rights.did("queue.drain" if draining else "queue.undrain", record.name)
+        record = self._queues.set_draining(name, draining, reason)
+        self._rights.did("queue.drain" if draining else "queue.undrain", record.name, reason)
         return record
 
     def check_author(self, queue: Queue) -> None:

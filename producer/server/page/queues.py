@@ -70,14 +70,14 @@ def _revisions(kept: Sequence[QueueRevision]) -> list[RevisionRow]:
 @router.post(f"{ONE}/standing")
 def set_standing(viewer: Viewing, entity: str, name: str, form: Form) -> Response:
     """Pause, resume, drain, or take launches again."""
-    queue = full_name(name, entity)
+    queue, reason = full_name(name, entity), str(form.get("reason", ""))[:1000]
     match form.get("action"):
         case "pause":
-            viewer.yard.queues.set_paused(queue, True, str(form.get("reason", ""))[:1000])
+            viewer.yard.queues.set_paused(queue, True, reason)
         case "resume":
             viewer.yard.queues.set_paused(queue, False)
         case "drain":
-            viewer.yard.queues.set_draining(queue, True)
+            viewer.yard.queues.set_draining(queue, True, reason)
         case "undrain":
             viewer.yard.queues.set_draining(queue, False)
     return RedirectResponse(queue_path(queue), 303)

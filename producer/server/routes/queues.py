@@ -69,7 +69,7 @@ def set_standing(asked: Asked, entity: str, name: str, standing: Standing) -> Qu
     if standing.paused is not None:
         record = asked.queues.set_paused(queue, standing.paused, standing.reason)
     if standing.draining is not None:
-        record = asked.queues.set_draining(queue, standing.draining)
+        record = asked.queues.set_draining(queue, standing.draining, standing.reason)
     return record
 
 

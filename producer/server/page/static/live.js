@@ -2,6 +2,7 @@
 
 const UNITS = [["d", 86400], ["h", 3600], ["m", 60], ["s", 1]];
 const LOST_MS = 5000;
+const REST_MS = 1000; // between two readings of a page, however much happens
 
 /** Listens to a stream of the API while the page is looked at: a browser has few connections for all of its tabs. */
 export function listen(path, handlers) {
@@ -51,6 +52,7 @@ export async function refresh() {
       const answer = await fetch(location.href);
       if (answer.redirected && new URL(answer.url).pathname !== location.pathname) location.assign(answer.url);
       if (answer.ok) replaceParts(await answer.text());
+      await new Promise((resolve) => { setTimeout(resolve, REST_MS); });
     }
   } catch {
     // The stream tells when the server is away, and comes back by itself.

@@ -139,8 +139,8 @@ def test_a_queue_is_paused_resumed_drained_and_deleted(browser: TestClient, yard
     assert "the disk is full" in browser.post(standing, data={"action": "pause", "reason": "the disk is full"}).text
     browser.post(standing, data={"action": "resume"})
     assert not yard.queues.get(gpu).paused
-    browser.post(standing, data={"action": "drain"})
-    assert yard.queues.get(gpu).draining
+    assert "it moves" in browser.post(standing, data={"action": "drain", "reason": "it moves"}).text
+    assert yard.queues.get(gpu).drain_reason == "it moves"
     browser.post(standing, data={"action": "undrain"})
     assert browser.post(f"/queues/default/{gpu}/delete").url.path == "/queues"
     assert yard.queues.list() == []
