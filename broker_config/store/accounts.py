@@ -85,6 +85,8 @@ class AccountStore:
             InvalidRequest: when it cannot be a name.
             Conflict: when an entity has that name.
         """
+        if name == DEFAULT_ENTITY:
+            raise InvalidRequest(f"{name!r} is the entity of everybody, and no user may own it; choose another name")
         self._expect_free(name)
         user = parse(User, {"name": name, "is_admin": is_admin, "subject": subject, "created_at": now()}, "user")
         return self._add(self._keys.users, name, user)

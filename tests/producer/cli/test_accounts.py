@@ -206,3 +206,8 @@ def test_what_is_no_subject_or_names_no_user_is_refused(launchyard: Call) -> Non
     assert "user 'bib' does not exist; did you mean 'bob'?" in launchyard("user", "link", "bib", "--subject", BOB).err
     for words in ([], ["--subject", BOB, "--nobody"]):
         assert "say who signs in as that user" in launchyard("user", "link", "bob", *words).err
+
+
+def test_nobody_owns_what_is_everybodys(launchyard: Call) -> None:
+    answer = launchyard("user", "create", "default")
+    assert (answer.code, "choose another name" in answer.err) == (3, True)
