@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from broker_config.explaining.explanation import Code
+from broker_config.explaining.facts import Fleet, QueueFacts
+from broker_config.explaining.fleet import agent as explain_agent
+from broker_config.explaining.queues import obstacles
 from broker_config.queues import QueueRecord
 from broker_config.runs import now
 from broker_config.states import State
@@ -27,29 +31,31 @@ class QueueRow(NamedTuple):
     """A queue in a list."""
 
     record: QueueRecord
-    waiting: int
-    starting: int
-    running: int
+    counts: Mapping[State, int]
     oldest_wait: datetime | None
     agents: int  # that are alive, and take its runs
 
+    @property
+    def waiting(self) -> int:
+        return self.counts[State.QUEUED]
 
-def queue_rows(yard: Installation, agents: Sequence[tuple[AgentInfo, bool]]) -> list[QueueRow]:
+    @property
+    def starting(self) -> int:
+        return sum(self.counts[state] for state in STARTING)
+
+    @property
+    def running(self) -> int:
+        return self.counts[State.RUNNING]
+
+
+def queue_rows(yard: Installation, agents: Fleet) -> list[QueueRow]:
     """All queues that are seen, the busiest first."""
     rows = []
     for record in yard.queues.list():
         counts = yard.queues.counts(record.name)
-        waiting = counts[State.QUEUED]
-        rows.append(
-            QueueRow(
-                record,
-                waiting,
-                sum(counts[state] for state in STARTING),
-                counts[State.RUNNING],
-                yard.queues.oldest_wait(record.name) if waiting else None,
-                sum(serves(info, is_alive, record.name) for info, is_alive in agents),
-            )
-        )
+        oldest_wait = yard.queues.oldest_wait(record.name) if counts[State.QUEUED] else None
+        takers = sum(serves(info, is_alive, record.name) for info, is_alive in agents)
+        rows.append(QueueRow(record, counts, oldest_wait, takers))
     return sorted(rows, key=lambda row: (-(row.waiting + row.starting + row.running), row.record.name))
 
 
@@ -76,34 +82,29 @@ def show(request: Request, viewer: Viewing) -> Response:
         oldest_wait=min((row.oldest_wait for row in rows if row.oldest_wait), default=None),
         alive=sum(is_alive for _, is_alive in agents),
         agents=len(agents),
-        concerns=[*_concerns(rows, lost)],
+        concerns=[*_concerns(rows, agents, lost)],
         recent=[*islice(viewer.yard.runs.newest(), RECENT)],
     )
 
 
+NOT_BY_ITSELF = frozenset({Code.QUEUE_PAUSED, Code.NO_AGENT, Code.NO_AGENT_FOR_QUEUE, Code.AGENTS_AWAY})
+"""Why runs wait that will not go on by themselves."""
+
+
 class Concern(NamedTuple):
-    """Something that will not go on by itself."""
+    """Something that needs somebody."""
 
     text: str
     queue: str = ""
 
 
-def _concerns(rows: Sequence[QueueRow], lost: Sequence[AgentInfo]) -> Iterator[Concern]:
+def _concerns(rows: Sequence[QueueRow], fleet: Fleet, lost: Sequence[AgentInfo]) -> Iterator[Concern]:
+    at = now()
     for info in lost:
-        silence = now() - info.seen_at
-        yield Concern(
-            f"Agent {info.name} is silent for {_minutes(silence)} and holds {counted(info.live, 'run', 'runs')}; "
-            "another agent of its queues takes them over, or start it again."
-        )
+        told = explain_agent(info, False, at)
+        yield Concern(f"{told.text} {told.next_action}")
     for row in rows:
-        name, waiting = row.record.name, row.waiting
-        if waiting and row.record.paused:
-            why = f": {row.record.pause_reason}" if row.record.pause_reason else ""
-            yield Concern(f"Queue {name} is paused{why}, and {counted(waiting, 'run waits', 'runs wait')}.", name)
-        elif waiting and not row.agents:
-            yield Concern(f"No agent serves queue {name}, and {counted(waiting, 'run waits', 'runs wait')}.", name)
-
-
-def _minutes(time: timedelta) -> str:
-    minutes = int(time.total_seconds() // 60)
-    return f"{minutes} min" if minutes else "less than a minute"
+        facts = QueueFacts(at, row.record.name, fleet, row.record, row.counts)
+        found = [one.text for one in obstacles(facts) if one.code in NOT_BY_ITSELF] if row.waiting else []
+        if found:
+            yield Concern(f"{' '.join(found)} {counted(row.waiting, 'run waits', 'runs wait')}.", row.record.name)

@@ -32,11 +32,13 @@ def test_the_overview_counts_and_says_what_needs_somebody(browser: TestClient, y
     # When somebody looks
     text = browser.get("/").text
     # Then it says so
-    assert "No agent serves queue gpu, and 1 run waits." in text
+    assert "none is known for queue &#39;gpu&#39;, whose resource is stub. 1 run waits." in text
     assert "resnet" in text
     # And when the queue is paused, that comes first
     yard.queues.set_paused(gpu, True, "the disk is full")
-    assert "Queue gpu is paused: the disk is full, and 1 run waits." in browser.get("/").text
+    assert (
+        f"Queue &#39;gpu&#39; was paused by {yard.settings.author}: the disk is full. No agent" in browser.get("/").text
+    )
 
 
 def test_a_queue_shows_its_order_and_what_was_changed(browser: TestClient, yard: Client, gpu: str) -> None:
