@@ -10,14 +10,14 @@ import json
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from broker_config import resources
 from broker_config.errors import ConfigError, LaunchyardError
+from broker_config.looks import Look, Status
 from broker_config.places import open_place
 from broker_config.queues import Queue
 from broker_config.settings import Settings, load_settings
@@ -36,34 +36,17 @@ from workers.trust import seals_of
 EXIT_FAILED = 6  # as the command line ends for a config that cannot work
 
 
-class Status(StrEnum):
-    """How a look ended."""
-
-    OK = "ok"
-    WARNING = "warning"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One look: at what, how it ended, and what to do."""
-
-    status: Status
-    subject: str
-    text: str
-
-
-def check(settings: Settings, path: Path | None, **flags: Any) -> Iterator[Line]:
+def check(settings: Settings, path: Path | None, **flags: Any) -> Iterator[Look]:
     """Look at everything that an agent with this config and these flags needs."""
     try:
         loaded = load_config(path, settings.home, **flags)
     except ConfigError as error:
-        yield Line(Status.FAILED, "config", str(error))
+        yield Look(Status.FAILED, "config", str(error))
         return
-    yield Line(Status.OK, "config", f"{loaded.path or 'no file'}, {_count(len(loaded.config.queues), 'queue')}")
-    yield from (Line(Status.WARNING, "config", note) for note in loaded.notes)
+    yield Look(Status.OK, "config", f"{loaded.path or 'no file'}, {_count(len(loaded.config.queues), 'queue')}")
+    yield from (Look(Status.WARNING, "config", note) for note in loaded.notes)
     if not loaded.config.queues:
-        yield Line(Status.FAILED, "config", "there is no queue to serve; name one with -q, or list queues in the file")
+        yield Look(Status.FAILED, "config", "there is no queue to serve; name one with -q, or list queues in the file")
     if (line := _signatures(settings, loaded.config)) is not None:
         yield line
     store = Store(settings)
@@ -85,43 +68,43 @@ def check(settings: Settings, path: Path | None, **flags: Any) -> Iterator[Line]
         yield _target(platform, loaded.config, settings.home)
 
 
-def _signatures(settings: Settings, config: AgentConfig) -> Line | None:
+def _signatures(settings: Settings, config: AgentConfig) -> Look | None:
     """Whether runs have to be signed; None where nobody speaks of keys."""
     try:
         seals = seals_of(settings, config)
     except ConfigError as error:
-        return Line(Status.FAILED, "signatures", str(error))
+        return Look(Status.FAILED, "signatures", str(error))
     if seals.keyring is None:
         return None
     names = " or ".join(seals.keyring.keys)
     if seals.are_required:
-        return Line(Status.OK, "signatures", f"runs have to be signed with {names}")
-    return Line(
+        return Look(Status.OK, "signatures", f"runs have to be signed with {names}")
+    return Look(
         Status.WARNING, "signatures", f"require_signature is false, so runs need none, although there is {names}"
     )
 
 
-def _queues(store: Store, config: AgentConfig) -> Generator[Line, None, list[Queue]]:
+def _queues(store: Store, config: AgentConfig) -> Generator[Look, None, list[Queue]]:
     """The lines of the broker and of each queue; returns the queues that are there."""
     found: list[Queue] = []
     try:
         store.queues.list()
     except LaunchyardError as error:
-        yield Line(Status.FAILED, "broker", str(error))
+        yield Look(Status.FAILED, "broker", str(error))
         return found
-    yield Line(Status.OK, "broker", "answers")
+    yield Look(Status.OK, "broker", "answers")
     for name in config.queues:
         try:
             queue = queue_of(store.queues, name, config.entity)
         except LaunchyardError as error:
-            yield Line(Status.FAILED, f"queue {name}", str(error))
+            yield Look(Status.FAILED, f"queue {name}", str(error))
             continue
         found.append(queue)
-        yield Line(Status.OK, f"queue {name}", f"of entity {queue.entity}, on resource {queue.resource}")
+        yield Look(Status.OK, f"queue {name}", f"of entity {queue.entity}, on resource {queue.resource}")
     return found
 
 
-def _builder(config: AgentConfig, home: Path, is_needed: bool) -> Iterator[Line]:
+def _builder(config: AgentConfig, home: Path, is_needed: bool) -> Iterator[Look]:
     named = config.builder.type if config.builder else None
     if not (named or is_needed):
         return
@@ -131,38 +114,38 @@ def _builder(config: AgentConfig, home: Path, is_needed: bool) -> Iterator[Line]
             builder = families.load("builders", choice)(home, config.block_of(choice))
             lacks = builder.check()
         except LaunchyardError as error:
-            yield Line(Status.FAILED if named else Status.WARNING, f"builder {choice}", str(error))
+            yield Look(Status.FAILED if named else Status.WARNING, f"builder {choice}", str(error))
             continue
-        yield Line(
+        yield Look(
             Status.OK,
             f"builder {choice}",
             "works here" if named else f"is taken, as the config names none and {BUILDER_PREFERENCE[choice]}",
         )
-        yield from (Line(Status.WARNING, f"builder {choice}", text) for text in lacks)
+        yield from (Look(Status.WARNING, f"builder {choice}", text) for text in lacks)
         return
 
 
-def _environment(config: AgentConfig) -> Iterator[Line]:
+def _environment(config: AgentConfig) -> Iterator[Look]:
     if config.environment is not None:
         kind = config.environment.type
         yield _line(f"environment {kind}", lambda: environment_of(config, kind).identity())
 
 
-def _registry(config: AgentConfig) -> Iterator[Line]:
+def _registry(config: AgentConfig) -> Iterator[Look]:
     if config.destination is not None:
         destination = config.destination
         yield _line(f"registry {destination.uri}, push", lambda: registry_of(config, destination).check())
         yield _line(f"registry {destination.uri}, pull", lambda: registry_of(config, destination).check_pull())
 
 
-def _line(subject: str, look: Callable[[], str]) -> Line:
+def _line(subject: str, look: Callable[[], str]) -> Look:
     try:
-        return Line(Status.OK, subject, look())
+        return Look(Status.OK, subject, look())
     except LaunchyardError as error:
-        return Line(Status.FAILED, subject, str(error))
+        return Look(Status.FAILED, subject, str(error))
 
 
-def _code_store(settings: Settings) -> Iterator[Line]:
+def _code_store(settings: Settings) -> Iterator[Look]:
     if (url := settings.code_store) is not None:
 
         def look() -> str:
@@ -172,7 +155,7 @@ def _code_store(settings: Settings) -> Iterator[Line]:
         yield _line(f"code store {url}", look)
 
 
-def _target(resource: str, config: AgentConfig, home: Path) -> Line:
+def _target(resource: str, config: AgentConfig, home: Path) -> Look:
     # Asks the platform with the credentials that submit will have.
     def look() -> str:
         held = target_of(config, resource, home).inventory()
@@ -181,33 +164,33 @@ def _target(resource: str, config: AgentConfig, home: Path) -> Line:
     return _line(f"target {resource}", look)
 
 
-def _jobs(queue: Queue, settings: Settings) -> Iterator[Line]:
+def _jobs(queue: Queue, settings: Settings) -> Iterator[Look]:
     """What the platform says to jobs on a queue, which may name a cluster of its own."""
     subject = f"jobs on queue {queue.full_name}"
     heard = rehearse(trial_of(queue, settings.author).specs, settings.home)
     if heard.unasked:
-        yield Line(Status.FAILED, subject, heard.unasked)
+        yield Look(Status.FAILED, subject, heard.unasked)
     # What is said against a stand-in need not be said against a job.
-    yield from (Line(Status.WARNING, subject, note.text) for note in heard.notes)
+    yield from (Look(Status.WARNING, subject, note.text) for note in heard.notes)
     if not (heard.unasked or heard.notes):
-        yield Line(Status.OK, subject, "the platform would take them")
+        yield Look(Status.OK, subject, "the platform would take them")
 
 
-def _permissions(queue: Queue, config: AgentConfig, settings: Settings) -> Iterator[Line]:
+def _permissions(queue: Queue, config: AgentConfig, settings: Settings) -> Iterator[Look]:
     """What an agent has to be allowed for the queue, and what of that it is not, where the platform tells."""
     subject = f"permissions for queue {queue.full_name}"
     try:
         found = permissions(trial_of(queue, settings.author).specs[0], config, settings.home)
     except LaunchyardError as error:
-        yield Line(Status.FAILED, subject, str(error))
+        yield Look(Status.FAILED, subject, str(error))
         return
     if found is None:
         return
     if found.missing:
-        yield Line(Status.FAILED, subject, f"these are missing: {', '.join(found.missing)}; the policy has them")
+        yield Look(Status.FAILED, subject, f"these are missing: {', '.join(found.missing)}; the policy has them")
     else:
-        yield Line(Status.OK, subject, "those that can be asked about are there")
-    yield Line(Status.OK, f"policy for queue {queue.full_name}", json.dumps(found.policy))
+        yield Look(Status.OK, subject, "those that can be asked about are there")
+    yield Look(Status.OK, f"policy for queue {queue.full_name}", json.dumps(found.policy))
 
 
 def _count(number: int, noun: str) -> str:

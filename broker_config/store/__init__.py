@@ -27,6 +27,7 @@ from broker_config.store.queues import QueueStore
 from broker_config.store.replication import Replication
 from broker_config.store.runs import RunStore
 from broker_config.store.sessions import SessionStore
+from broker_config.store.vitals import VitalsReader
 
 _SCRIPTS = (
     *("enqueue", "claim", "change", "prioritize", "fence", "lease", "log", "restore", "snooze"),
@@ -60,6 +61,7 @@ class Store:
         self.orphans = OrphanStore(self._client, keys)
         self.feed = Feed(self._client, keys)
         self.pulse = Pulse(self._client, keys)
+        self.vitals = VitalsReader(self._client)
         self.platforms = PlatformStore(keys, self._impatient_client.register_script(_script("platform")))
         self.jobs = JobStore(self._client, keys, scripts["job"])
         self.archives = Archives(self._client, keys, scripts)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from broker_config.looks import Look, Status
 from broker_config.queues import Queue
 from broker_config.settings import Settings
 from broker_config.store import Store
@@ -17,7 +18,7 @@ from tests import clouds
 from tests.cluster import cluster, namespace
 from tests.moto_server import aws
 from tests.oci_registry import registry
-from workers.check import Line, Status, check, main
+from workers.check import check, main
 
 
 @pytest.fixture(autouse=True)
@@ -29,12 +30,12 @@ def surroundings(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WANDB_ENTITY", raising=False)
 
 
-def checked(settings: Settings, text: str) -> list[Line]:
+def checked(settings: Settings, text: str) -> list[Look]:
     (settings.home / "launch-config.yaml").write_text(text)
     return list(check(settings, None))
 
 
-def by_subject(lines: list[Line]) -> dict[str, Status]:
+def by_subject(lines: list[Look]) -> dict[str, Status]:
     return {line.subject: line.status for line in lines}
 
 

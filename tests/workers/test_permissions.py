@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from broker_config.looks import Look, Status
 from broker_config.queues import Queue
 from broker_config.settings import Settings
 from broker_config.store import Store
 from tests.clouds.sagemaker import SageMaker, shared_cloud
 from tests.workers.targets.sagemaker_lab import CONFIG
-from workers.check import Line, Status, check
+from workers.check import check
 from workers.clouds import target_of
 from workers.config import AgentConfig
 from workers.config.cloud import AwsEnvironment
@@ -33,7 +34,7 @@ def server(monkeypatch: pytest.MonkeyPatch, home: Path) -> SageMaker:
     return cloud.sagemaker
 
 
-def checked(settings: Settings, store: Store, config: dict[str, Any], more: str = "") -> dict[str, Line]:
+def checked(settings: Settings, store: Store, config: dict[str, Any], more: str = "") -> dict[str, Look]:
     store.queues.create(Queue(name="cloud", resource="sagemaker", config=config))
     text = "queues: [cloud]\nbuilder: {type: noop}\nenvironment: {type: aws, region: eu-central-1}\n" + more
     (settings.home / "launch-config.yaml").write_text(text)

@@ -13,6 +13,7 @@ import pytest
 
 from broker_config.errors import ConfigError, TemporaryError
 from broker_config.jobs import CodeSource, Job
+from broker_config.looks import Status
 from broker_config.oci.distribution import Distribution
 from broker_config.oci.logins import Login
 from broker_config.queues import Queue
@@ -28,7 +29,7 @@ from tests.processes import is_running
 from tests.services import require
 from workers.builders.buildkit import BuildkitBuilder
 from workers.builders.protocol import Artifact, BuildOrder, Push
-from workers.check import Status, check
+from workers.check import check
 from workers.config.buildkit import BuildkitBuilderConfig
 from workers.failures import RunCancelled, RunFailed
 from workers.images.buildx.program import find

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
+from broker_config.looks import Look, Status
 from broker_config.queues import Queue
 from broker_config.settings import Settings
 from broker_config.store import Store
 from tests.clouds.vertex import Cloud, shared_cloud
 from tests.workers.targets.vertex_lab import config_with
-from workers.check import Line, Status, check
+from workers.check import check
 
 ROOT = Path(__file__).parents[3]
 TRAINER = "trainer@research.iam.gserviceaccount.com"
@@ -29,7 +30,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch, home: Path) -> Cloud:
     return found
 
 
-def checked(settings: Settings, store: Store, config: dict[str, Any], more: str = "") -> dict[str, Line]:
+def checked(settings: Settings, store: Store, config: dict[str, Any], more: str = "") -> dict[str, Look]:
     store.queues.create(Queue(name="cloud", resource="vertex", config=config))
     text = "queues: [cloud]\nbuilder: {type: noop}\nenvironment: {type: gcp, region: europe-west4}\n"
     text += more
