@@ -19,7 +19,7 @@ from broker_config.settings import Settings
 from broker_config.store import Store
 from producer.installation import Installation
 from producer.on_broker import OnBroker
-from producer.server import problems
+from producer.server import metrics, problems
 from producer.server.guarded.installation import Guarded
 from producer.server.guarded.rights import Rights
 from producer.server.guards import Guard
@@ -85,6 +85,7 @@ def create_app(settings: Settings, identify: Identify | None = None) -> FastAPI:
     problems.install(app)
     for one in (queues, launches, runs, streams, fleet, explaining, jobs, accounts):
         app.include_router(one.router, prefix=API, responses=PROBLEMS, dependencies=[Depends(KEY)])
+    app.include_router(metrics.router)
     app.add_api_route("/healthz", _health, include_in_schema=False)
     app.add_api_route("/api/{rest:path}", _no_such_path, methods=ALL_METHODS, include_in_schema=False)
     app.mount("/", create_page(app.state))

@@ -41,6 +41,7 @@ from producer.cli import main
 from producer.cli.exits import EXIT_CODES, FATES
 from producer.launches import LaunchFields
 from producer.server.app import create_app
+from producer.server.metrics import METRICS
 from producer.wire import API
 from tests.docs.pages import ROOT
 from tests.docs.wandb_features import FEATURES
@@ -221,6 +222,7 @@ def _kubernetes_rights() -> Facts:
 FACTS: Mapping[str, Callable[[], Facts]] = {
     "settings": _settings,
     "operations": _operations,
+    "metrics": lambda: {name: text for name, (text, _) in METRICS.items()},
     "agent-config": lambda: _fields(AgentConfig),
     "agent-variables": _agent_variables,
     "aws-environment": lambda: _fields(AwsEnvironment),
