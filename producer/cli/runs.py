@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 import click
@@ -12,14 +12,18 @@ from broker_config.images import ImageOrigin
 from broker_config.priorities import parse_priority
 from broker_config.runs import Event, Run
 from broker_config.states import FailureClass, State
-from producer import readable
+from producer import phases, readable
 from producer.cli import documents, output, pairs
 from producer.cli.following import as_document, follow
 from producer.cli.following import show as show_item
 from producer.cli.job_fields import job_fields
 from producer.cli.session import Session, json_option, pass_session
 from producer.handle import LogLine, RunHandle
+from producer.phases import Phase
 from producer.readable import source_text
+
+BAR = 50
+"""Characters that a whole run is wide."""
 
 
 @click.command()
@@ -71,18 +75,22 @@ def _row(run: Run) -> tuple[str, ...]:
 
 @click.command()
 @click.argument("run")
+@click.option("--timeline", "in_phases", is_flag=True, help="Show how long it stayed in each state, as bars.")
 @json_option
 @pass_session
-def show(session: Session, run: str) -> None:
+def show(session: Session, run: str, in_phases: bool) -> None:
     """Show all about a run. RUN is its id, or as much of it as is unique."""
     handle = session.client.run(run)
     events = handle.events()
     if session.as_json:
         output.document(documents.run_with_all(handle.run, events))
         return
-    output.fields(_fields(handle.run))
-    click.echo()
-    _timeline(events)
+    if in_phases:
+        _bars(phases.of(events))
+    else:
+        output.fields(_fields(handle.run))
+        click.echo()
+        _events(events)
     output.next_command(*_useful(handle.run))
 
 
@@ -135,9 +143,19 @@ def _attempt(run: Run) -> str:
     return f"{run.attempt} ({told})" if told else ""
 
 
-def _timeline(events: list[Event]) -> None:
+def _events(events: list[Event]) -> None:
     rows = [(output.clock(event.at), event.new.value, event.reason.value, event.actor, event.text) for event in events]
     output.table(("TIME", "STATE", "REASON", "ACTOR", "TEXT"), rows, empty="Its events have expired.")
+
+
+def _bars(found: Sequence[Phase]) -> None:
+    rows = []
+    for phase in found:
+        first, width = round(phase.start * BAR / 1000), max(round(phase.width * BAR / 1000), 1)
+        bar = " " * min(first, BAR - width) + "█" * width
+        took = readable.age(phase.began_at, phase.ended_at)
+        rows.append((phase.state.value, str(phase.attempt), output.clock(phase.began_at), took, bar))
+    output.table(("PHASE", "ATTEMPT", "BEGAN", "TOOK", ""), rows, empty="Its events have expired.")
 
 
 def _useful(run: Run) -> list[str]:

@@ -21,13 +21,7 @@ from producer.server.asking import Asked
 router = APIRouter()
 
 METRICS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "launchyard_runs": (
-        "Runs that are kept, by queue and state.",
-        (
-            "queue",
-            "state",
-        ),
-    ),
+    "launchyard_runs": ("Runs that are kept, by queue and state.", ("queue", "state")),
     "launchyard_oldest_wait_seconds": ("How long the run waits that has waited longest; 0: none does.", ("queue",)),
     "launchyard_queue_paused": ("Whether agents take no runs of the queue: 1 or 0.", ("queue",)),
     "launchyard_queue_max_running": ("Most live runs of a queue, where it has such a limit.", ("queue",)),

@@ -14,8 +14,9 @@ from broker_config.priorities import Priority, parse_priority
 from broker_config.runs import Run, RunId
 from broker_config.states import State
 from broker_config.store.runs import cursor_of
+from producer import phases
 from producer.installation import Runs
-from producer.server.page import phases, printed, sentences
+from producer.server.page import printed, sentences
 from producer.server.page.rendering import Form, Viewing, page, to_yaml
 
 router = APIRouter()

@@ -171,3 +171,17 @@ def test_a_priority_that_there_is_not_and_a_run_that_waits_no_more_are_told(
         5,
         f"error: run {run.id} is running: only a run that is queued can be given a priority\n",
     )
+
+
+def test_a_timeline_has_a_bar_for_each_state(launchyard: Call, run: RunHandle, agent: HandAgent) -> None:
+    # Given a run that ended
+    agent.finish(agent.start(run.id))
+
+    # When its phases are shown
+    lines = launchyard("show", run.id, "--timeline").out.splitlines()
+
+    # Then each state that it was in has a bar, and none is before the one above it
+    assert [line.split()[0] for line in lines] == ["PHASE", "queued", "claimed", "running"]
+    starts = [line.index("█") for line in lines[1:]]
+    assert starts == sorted(starts)
+    assert "█" in lines[-1]

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from broker_config.runs import Event
 from broker_config.states import Reason, State
-from producer.server.page import phases
+from producer import phases
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -1,4 +1,4 @@
-"""A run's time, phase by phase, for the bars on its page."""
+"""A run's time, phase by phase: the bars on its page, and those of `launchyard show --timeline`."""
 
 from __future__ import annotations
 
