@@ -25,8 +25,8 @@ def chromium() -> Iterator[Browser]:
     program = shutil.which("chromium")
     require(program is not None, "Chromium is not installed; apt-get install chromium")
     with sync_playwright() as playwright:
-        # A container has no user namespaces for its sandbox, and it sees our own pages alone.
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        # A container has no user namespaces for its sandbox and little shared memory; it sees our own pages alone.
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-dev-shm-usage"])
         yield browser
         browser.close()
 
