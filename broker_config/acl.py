@@ -25,7 +25,7 @@ CONNECTION = ("hello", "info", "ping", "select", "wait")
 SCRIPTS = ("evalsha", "script|load", "time")
 READ = (
     *("exists", "get", "hget", "hgetall", "hmget", "scard", "smembers", "xread", "xrevrange"),
-    *("zrange", "zrangebyscore", "zrevrange", "zrevrangebyscore", "zscan", "zscore"),
+    *("zcard", "zrange", "zrangebyscore", "zrevrange", "zrevrangebyscore", "zscan", "zscore"),
 )
 WRITE = (
     *("expire", "hdel", "hincrby", "hset", "lpush", "publish", "set", "setex"),

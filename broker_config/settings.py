@@ -63,6 +63,9 @@ class Settings(OidcSettings):
     retention_seconds: int = Field(default=14 * 24 * 3600, ge=60)
     """How long the record, events, logs and Celery result of a finished run are kept."""
 
+    retention_runs: int | None = Field(default=None, ge=100)
+    """Finished runs that are kept at most, whatever their age; agents drop the oldest. None: age alone counts."""
+
     max_message_bytes: int = Field(default=1024 * 1024, ge=1024)
     """Largest run (job, queue config and overrides as JSON) that may be enqueued."""
 

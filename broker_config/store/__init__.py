@@ -25,7 +25,7 @@ from broker_config.store.platforms import PlatformStore
 from broker_config.store.pulse import Pulse
 from broker_config.store.queues import QueueStore
 from broker_config.store.replication import Replication
-from broker_config.store.runs import RunStore
+from broker_config.store.runs import Retention, RunStore
 from broker_config.store.sessions import SessionStore
 from broker_config.store.vitals import VitalsReader
 
@@ -46,9 +46,8 @@ class Store:
         scripts = {name: self._client.register_script(_script(name)) for name in _SCRIPTS}
         self.queues = QueueStore(self._client, keys, scripts["queue"], settings.author)
         replication = Replication(self._client, keys, settings.min_replicas)
-        self.runs = RunStore(
-            self._client, keys, scripts, settings.retention_seconds, replication, keyring=settings.keyring
-        )
+        retention = Retention(settings.retention_seconds, settings.retention_runs)
+        self.runs = RunStore(self._client, keys, scripts, retention, replication, keyring=settings.keyring)
         self.accounts = AccountStore(self._client, keys)
         self.sessions = SessionStore(self._client, keys)
         self.audit = AuditTrail(self._client, keys)

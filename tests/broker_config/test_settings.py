@@ -30,6 +30,7 @@ def test_the_defaults_are_these() -> None:
         "max_stored_code_bytes": 4 * 1024**3,
         "author": getpass.getuser(),
         "signing_keys": None,
+        "retention_runs": None,
         "server_url": None,
         "api_key": None,
         "flower_url": None,

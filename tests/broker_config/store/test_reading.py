@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -126,7 +127,7 @@ def test_what_has_expired_is_forgotten_and_nothing_else(
     # Then
     assert (count, store.runs.forget_expired()) == (1, 0)
     assert [run.id for run in store.runs.newest()] == [live.id, fresh.id]
-    assert list(client.scan_iter(f"*{old.id}*")) == ["celery-task-meta-" + old.id]
+    assert list(client.scan_iter(f"*{old.id}*")) == []
     assert client.zrange("launchyard:ended", 0, -1) == [fresh.id]
 
 
@@ -148,3 +149,21 @@ def test_an_idempotency_key_is_kept_as_long_as_a_record(settings: Settings, hand
 
     # Then
     assert 0 < client.ttl("launchyard:idempotency:gpu-queue:nightly") <= settings.retention_seconds
+
+
+def test_of_more_ended_runs_than_are_kept_the_oldest_go_and_none_that_is_live(
+    settings: Settings, hand: Hand, client: Any
+) -> None:
+    # Given a live run, and then ended ones
+    live, *ended = (hand.run_in(State.RUNNING) for _ in range(5))
+    for run in ended:
+        hand.move(run, State.SUCCEEDED)
+
+    # When two ended ones are kept at most; the settings take no fewer than a hundred
+    with closing(Store(settings.model_copy(update={"retention_runs": 2}))) as store:
+        count = store.runs.forget_expired()
+
+        # Then the two that ended last are there, and the live one
+        assert (count, store.runs.forget_expired()) == (2, 0)
+        assert [run.id for run in store.runs.newest()] == [ended[3].id, ended[2].id, live.id]
+    assert list(client.scan_iter(f"*{ended[0].id}*")) == []
