@@ -5,9 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
+from broker_config.frozen import parse
 from broker_config.states import State
-from broker_config.store.agents import Mode
 from producer.server.page.rendering import Form, Viewing, page
+from producer.wire import AgentWish
 
 router = APIRouter()
 
@@ -23,7 +24,8 @@ def show_agents(request: Request, viewer: Viewing) -> Response:
 @router.post("/agents/{name}/wish")
 def wish(viewer: Viewing, name: str, form: Form) -> Response:
     """Have an agent serve, pause or drain."""
-    viewer.yard.agents.wish(name, Mode(str(form.get("mode", Mode.SERVING))), str(form.get("reason", ""))[:1000])
+    wanted = parse(AgentWish, dict(form), "agent")
+    viewer.yard.agents.wish(name, wanted.mode, wanted.reason)
     return RedirectResponse("/agents", 303)
 
 

@@ -8,12 +8,14 @@ from typing import NamedTuple
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
+from broker_config.frozen import parse
 from broker_config.masks import masked
 from broker_config.queues import full_name
 from broker_config.revisions import QueueRevision, changes, unified_diff
 from broker_config.states import State
 from producer.server.page.overview import queue_rows, serves
 from producer.server.page.rendering import Form, Viewing, page, queue_path, to_yaml
+from producer.wire import RollBack
 
 router = APIRouter()
 
@@ -87,8 +89,8 @@ def set_standing(viewer: Viewing, entity: str, name: str, form: Form) -> Respons
 def roll_back(viewer: Viewing, entity: str, name: str, form: Form) -> Response:
     """Have an earlier revision's definition hold again."""
     queue = full_name(name, entity)
-    revision, expected = (int(str(form.get(field, "0"))[:10] or 0) for field in ("revision", "expected"))
-    viewer.yard.queues.roll_back(queue, revision, expected)
+    back = parse(RollBack, dict(form), f"queue {queue!r}")
+    viewer.yard.queues.roll_back(queue, back.revision, back.expected)
     return RedirectResponse(queue_path(queue), 303)
 
 

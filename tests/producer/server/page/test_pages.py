@@ -177,3 +177,8 @@ def test_a_viewer_sees_and_is_offered_nothing(anybody: TestClient, store: Store,
         assert anybody.get(path).status_code == 404
     for path in (f"/runs/{other.id}", f"/runs/{other.id}/log", f"/runs/{other.id}/log.txt"):
         assert anybody.get(path).status_code == 404
+
+
+def test_a_form_that_says_what_cannot_be_is_no_fault(browser: TestClient, gpu: str) -> None:
+    assert browser.post("/agents/nobody/wish", data={"mode": "sleeping"}).status_code == 422
+    assert browser.post(f"/queues/default/{gpu}/roll-back", data={"revision": "first"}).status_code == 422
