@@ -32,7 +32,8 @@ class Pace:
 
         def identify_in_time(request: Request) -> Identity:
             address, shown = address_of(request), shown_text(request)
-            self.expect_patience(address, key_id(shown))
+            if shown:
+                self.expect_patience(address, key_id(shown))
             try:
                 identity = identify(request)
             except NotIdentified:

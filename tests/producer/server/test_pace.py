@@ -132,3 +132,18 @@ def test_a_revision_that_no_queue_has_is_not_found(browse: Browse, store: Store)
         assert root.get(f"/api/v1/queues/default/gpu/revisions/{number}").status_code == 404
         back = root.post("/api/v1/queues/default/gpu/roll-back", json={"revision": int(number)})
         assert back.status_code == 404
+
+
+def test_who_has_signed_in_is_not_kept_out_by_wrong_keys_from_the_same_address(
+    browse: Browse, keys: dict[str, str]
+) -> None:
+    # Given somebody who has signed in, and a program at the same address that shows what is no key at all
+    page, program = browse(""), browse("nonsense")
+    del page.headers["Authorization"]
+    page.post("/signin", data={"key": keys["alice"]})
+    for _ in range(12):
+        program.get("/api/v1/runs")
+    # Then only the program is told to wait
+    assert program.get("/api/v1/runs").status_code == 429
+    assert page.get("/runs").url.path == "/runs"
+    assert page.get("/runs").status_code == 200
