@@ -44,7 +44,7 @@ class RunWatcher:
         if self.is_stopped:
             return
         self._readers.add(reader)
-        if self._task is None:
+        if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._watch())
         try:
             with contextlib.suppress(TimeoutError):
