@@ -23,7 +23,7 @@ from producer.installation import Installation
 from producer.launches import LaunchFields, NewRun, Preparation, job_with
 from producer.named_jobs import Jobs
 from producer.progress import Silent
-from producer.server.page.rendering import Form, Viewer, Viewing, page, to_yaml
+from producer.server.page.rendering import Form, Viewer, Viewing, page, text_of, to_yaml
 from producer.server.problems import status_of
 from producer.wire import RUN_ID
 
@@ -77,7 +77,7 @@ def _run(yard: Installation, record: QueueRecord, form: Mapping[str, Any]) -> Ne
     preparation = Preparation(0, Silent(), lambda reference, _: _named_job(yard, record, reference))
     prepared = preparation.prepare(_launch(yard, record, form))
     made = prepared.new_run()
-    run_id = RunId(_text(form, "run_id") or made.id)
+    run_id = RunId(text_of(form, "run_id") or made.id)
     if not re.fullmatch(RUN_ID, run_id):
         raise InvalidRequest(f"the form's run id {run_id!r} is none; open the form again")
     return NewRun(run_id, prepared.launch.name or made.name.replace(made.id[:6], run_id[:6]), made.launch)
@@ -89,26 +89,26 @@ def _named_job(yard: Installation, record: QueueRecord, reference: str) -> Any:
 
 def _launch(yard: Installation, record: QueueRecord, form: Mapping[str, Any]) -> Launch | LaunchFields:
     variables = record.queue.template_variables
-    texts = {name: text for name in variables if (text := _text(form, VARIABLE + name))}
+    texts = {name: text for name in variables if (text := text_of(form, VARIABLE + name))}
     shared: dict[str, Any] = {
         "queue": record.name,
         "template_variables": read_values(variables, texts, f"queue {record.name!r}"),
         "overrides": _object(form, "overrides"),
-        "priority": parse_priority(_text(form, "priority") or Priority.MEDIUM),
-        "name": _text(form, "name") or None,
-        "project": _text(form, "project") or None,
+        "priority": parse_priority(text_of(form, "priority") or Priority.MEDIUM),
+        "name": text_of(form, "name") or None,
+        "project": text_of(form, "project") or None,
     }
     of_job = {
         "entry_point": _words(form, "entry_point"),
         "env": _object(form, "env"),
         "run_config": _object(form, "run_config"),
     }
-    match _text(form, "source"):
+    match text_of(form, "source"):
         case "same":
-            return _again(yard.runs.find(_text(form, "like")).spec, shared, of_job)
+            return _again(yard.runs.find(text_of(form, "like")).spec, shared, of_job)
         case "job":
             changed = {name: value for name, value in of_job.items() if value}
-            return cast(LaunchFields, {**shared, **changed, "job": _text(form, "job")})
+            return cast(LaunchFields, {**shared, **changed, "job": text_of(form, "job")})
     return cast(LaunchFields, {**shared, **of_job, "source": _source(form)})
 
 
@@ -121,28 +121,24 @@ def _again(spec: RunSpec, shared: Mapping[str, Any], of_job: Mapping[str, Any]) 
 
 
 def _source(form: Mapping[str, Any]) -> ImageSource | GitSource:
-    if not _text(form, {"git": "repository"}.get(_text(form, "source"), "image")):
+    if not text_of(form, {"git": "repository"}.get(text_of(form, "source"), "image")):
         raise InvalidRequest("say what runs: an image, a git repository, or a named job")
-    if _text(form, "source") == "git":
-        given = {"repository": _text(form, "repository"), "ref": _text(form, "ref") or None}
+    if text_of(form, "source") == "git":
+        given = {"repository": text_of(form, "repository"), "ref": text_of(form, "ref") or None}
         return parse(GitSource, given, "git")
-    return parse(ImageSource, {"image": _text(form, "image")}, "image")
+    return parse(ImageSource, {"image": text_of(form, "image")}, "image")
 
 
 def _words(form: Mapping[str, Any], name: str) -> list[str]:
     try:
-        return shlex.split(_text(form, name))
+        return shlex.split(text_of(form, name))
     except ValueError as problem:
         raise InvalidRequest(f"the command cannot be read: {problem}; close the quote, or write it twice") from None
 
 
 def _object(form: Mapping[str, Any], name: str) -> dict[str, Any]:
-    text = _text(form, name)
+    text = text_of(form, name)
     return read_object(text, name.replace("_", " ")) if text else {}
-
-
-def _text(form: Mapping[str, Any], name: str) -> str:
-    return str(form.get(name, "")).strip()
 
 
 def _values(run: Run) -> dict[str, Any]:
@@ -160,7 +156,7 @@ def _values(run: Run) -> dict[str, Any]:
 
 
 def _with_source(yard: Installation, values: Mapping[str, Any]) -> Mapping[str, Any]:
-    like = _text(values, "like")
+    like = text_of(values, "like")
     return {**values, "as_before": yard.runs.find(like).spec.job.source} if like else values
 
 

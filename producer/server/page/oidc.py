@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse, Response
 from broker_config.accounts.oidc import Person
 from broker_config.errors import LaunchyardError, NotFound
 from broker_config.store.sessions import Session
-from producer.server.identity import cookie_name
+from producer.server.identity import address_of, cookie_name
 from producer.server.oidc.arriving import arrive
 from producer.server.oidc.attempt import LASTS, from_cookie
 from producer.server.oidc.provider import Provider
@@ -61,7 +61,7 @@ async def come_back(request: Request) -> Response:
 
 def _let_in(request: Request, provider: Provider, person: Person, wanted: str) -> Response:
     store = request.app.state.store
-    user = arrive(store, provider.settings, person, request.client.host if request.client else "")
+    user = arrive(store, provider.settings, person, address_of(request))
     return begun(request, store.sessions.begin(Session(principal=user.name)), wanted)
 
 

@@ -14,7 +14,7 @@ from broker_config.findings import Finding, Severity, error
 from broker_config.queues import DEFAULT_ENTITY, LIMITS, Queue, QueueRecord, full_name, parse_queue
 from broker_config.texts import read, read_object
 from producer.drafts import check, known_resources
-from producer.server.page.rendering import Form, Viewer, Viewing, page, queue_path, to_yaml
+from producer.server.page.rendering import Form, Viewer, Viewing, page, queue_path, text_of, to_yaml
 from producer.server.problems import status_of
 
 router = APIRouter()
@@ -44,17 +44,19 @@ class Draft(NamedTuple):
 def drafted(form: Mapping[str, Any]) -> Draft:
     """Read a form. Every problem is among the findings."""
     fields: dict[str, Any] = {
-        "name": _text(form, "name"),
-        "entity": _text(form, "entity") or DEFAULT_ENTITY,
-        "resource": _text(form, "resource"),
-        "description": _text(form, "description"),
+        "name": text_of(form, "name"),
+        "entity": text_of(form, "entity") or DEFAULT_ENTITY,
+        "resource": text_of(form, "resource"),
+        "description": text_of(form, "description"),
         "prioritization": "prioritization" in form,
         "private": "private" in form,
     }
     try:
-        document = read(_text(form, "config") or "{}", "config")
-        fields |= {"config": document.object, **_more(_text(form, "more"))}
-        fields["template_variables"] = read(_text(form, "template_variables") or "{}", "template variables").data or {}
+        document = read(text_of(form, "config") or "{}", "config")
+        fields |= {"config": document.object, **_more(text_of(form, "more"))}
+        fields["template_variables"] = (
+            read(text_of(form, "template_variables") or "{}", "template variables").data or {}
+        )
         fields |= {name: _number(form, name) for name in LIMITS}
         queue = parse_queue(fields)
         return Draft(queue, check(queue, document))
@@ -70,12 +72,8 @@ def _told(problem: InvalidRequest) -> Finding:
     return Finding(Severity.ERROR, "", text, place)
 
 
-def _text(form: Mapping[str, Any], name: str) -> str:
-    return str(form.get(name, "")).strip()
-
-
 def _number(form: Mapping[str, Any], name: str) -> int | None:
-    text = _text(form, name)
+    text = text_of(form, name)
     if not text.isascii() or (text and not text.isdigit()):
         raise InvalidRequest(f"{name.replace('_', ' ')} is {text!r}; write a whole number, or nothing for no limit")
     return int(text[:10]) or None if text else None
@@ -130,7 +128,7 @@ def _written(request: Request, viewer: Viewer, form: Mapping[str, Any], record: 
             viewer.yard.queues.create(draft.queue)
         else:
             expected = _number(form, "expected")
-            viewer.yard.queues.edit(draft.queue, expected, _text(form, "note")[:1000])
+            viewer.yard.queues.edit(draft.queue, expected, text_of(form, "note")[:1000])
     except LaunchyardError as problem:
         return _form_page(request, viewer, form, Draft(None, [error("", str(problem))], status_of(problem)), record)
     return RedirectResponse(queue_path(draft.queue.full_name), 303)

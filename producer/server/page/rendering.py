@@ -73,6 +73,11 @@ def error_page(request: Request, status_code: int, title: str, text: str) -> HTM
     return page(request, None, "error.html", status_code=status_code, title=title, text=text)
 
 
+def text_of(form: Mapping[str, Any], name: str) -> str:
+    """What stands in a field; empty where there is none."""
+    return str(form.get(name, "")).strip()
+
+
 def queue_path(name: str, *more: str) -> str:
     """Where the page of a queue is."""
     entity, _, own = full_name(name).rpartition("/")
