@@ -38,28 +38,34 @@ export function followLists(kinds) {
   });
 }
 
-let isReading = false;
-let isWanted = false;
-
-/** Reads this page again, and replaces the parts that are different. Calls that come meanwhile are one more. */
-export async function refresh() {
-  isWanted = true;
-  if (isReading) return;
-  isReading = true;
-  try {
-    while (isWanted) {
-      isWanted = false;
-      const answer = await fetch(location.href);
-      if (answer.redirected && new URL(answer.url).pathname !== location.pathname) location.assign(answer.url);
-      if (answer.ok) replaceParts(await answer.text());
-      await new Promise((resolve) => { setTimeout(resolve, REST_MS); });
+/** Makes a reading that is under way once at a time: calls that come meanwhile are one more, and so is a `true` of it. */
+export function oneAtATime(read) {
+  let isReading = false;
+  let isWanted = false;
+  return async () => {
+    isWanted = true;
+    if (isReading) return;
+    isReading = true;
+    try {
+      while (isWanted) {
+        isWanted = false;
+        if (await read()) isWanted = true;
+      }
+    } catch {
+      // The stream tells when the server is away, and comes back by itself; then all is read.
+    } finally {
+      isReading = false;
     }
-  } catch {
-    // The stream tells when the server is away, and comes back by itself.
-  } finally {
-    isReading = false;
-  }
+  };
 }
+
+/** Reads this page again, and replaces the parts that are different. */
+export const refresh = oneAtATime(async () => {
+  const answer = await fetch(location.href);
+  if (answer.redirected && new URL(answer.url).pathname !== location.pathname) location.assign(answer.url);
+  if (answer.ok) replaceParts(await answer.text());
+  await new Promise((resolve) => { setTimeout(resolve, REST_MS); });
+});
 
 /** Puts each part of that HTML in the place of the one with its id; what is focused, opened or typed stays so. */
 export function replaceParts(html) {

@@ -1,5 +1,5 @@
 // A run's log: read part by part, followed while the run goes on, searched without asking the server.
-import { listen, refresh } from "./live.js";
+import { listen, oneAtATime, refresh } from "./live.js";
 
 const MOST_LINES = 20000;
 
@@ -7,28 +7,13 @@ export async function followRun(log) {
   const run = log.dataset.run;
   const follow = document.getElementById("follow");
   let position = "0-0";
-  let isReading = false;
-  let isWanted = false;
 
-  async function readOn() {
-    isWanted = true;
-    if (isReading) return;
-    isReading = true;
-    try {
-      while (isWanted) {
-        isWanted = false;
-        const answer = await fetch(`/runs/${run}/log?after=${position}`);
-        const html = answer.ok ? await answer.text() : "";
-        if (!html) continue;
-        append(html);
-        isWanted = true; // there may be more of it
-      }
-    } catch {
-      // The stream comes back by itself, and then the rest is read.
-    } finally {
-      isReading = false;
-    }
-  }
+  const readOn = oneAtATime(async () => {
+    const answer = await fetch(`/runs/${run}/log?after=${position}`);
+    const html = answer.ok ? await answer.text() : "";
+    if (html) append(html);
+    return html !== ""; // there may be more of it
+  });
 
   function append(html) {
     const parts = document.createRange().createContextualFragment(html);
