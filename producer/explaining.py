@@ -77,9 +77,7 @@ class ExplanationsOnBroker:
 
     def _live(self, queue: str, fleet: Fleet) -> Sequence[Run]:
         serving = [info.name for info, _ in fleet if queue in info.queues]
-        ids = [run_id for name in serving for run_id in self._store.runs.ids_held_by(name)]
-        found = self._store.runs.get_many(ids[:LOOKED_AT])
-        return sorted((run for run in found if run.spec.queue.full_name == queue), key=lambda run: run.since)
+        return [run for run in self._store.runs.held_by_any(serving, LOOKED_AT) if run.spec.queue.full_name == queue]
 
     def _ahead(self, run: Run) -> int | None:
         if run.state is not State.QUEUED or run.hold:

@@ -125,13 +125,12 @@ class RunsOnBroker:
 
     def live(self, queue: str = "", limit: int = 1000) -> list[Run]:
         name = self._store.queues.for_author(self._author).get(queue).name if queue else ""
-        ids = [run_id for info, _ in self._store.agents.list() for run_id in self._store.runs.ids_held_by(info.name)]
-        found = [
+        held = self._store.runs.held_by_any((info.name for info, _ in self._store.agents.list()), MOST_LIVE)
+        return [
             run
-            for run in self._store.runs.get_many(ids[:MOST_LIVE])
+            for run in held
             if name in {"", run.spec.queue.full_name} and not run.spec.queue.is_hidden_from(self._author)
-        ]
-        return sorted(found, key=lambda run: run.since)[:limit]
+        ][:limit]
 
     def cancel(self, run_id: RunId) -> Run:
         return self._store.runs.request_cancel(self.get(run_id), self._author)

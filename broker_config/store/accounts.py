@@ -202,9 +202,7 @@ class AccountStore:
 
     def _key(self, key_id: str) -> _StoredKey | None:
         """The key of that id, if it holds."""
-        with translated():
-            stored = self._client.hget(self._keys.api_keys, key_id)
-        key = _StoredKey.model_validate_json(stored) if stored else None
+        key = self._find(_StoredKey, self._keys.api_keys, key_id)
         if key is None or key.revoked_at or (key.expires_at and key.expires_at <= now()):
             return None
         return key
@@ -212,13 +210,13 @@ class AccountStore:
     def _principal(self, key: NewApiKey) -> Principal | None:
         """Whom a key stands for; None when that one is gone."""
         team, _, name = key.principal.rpartition("/")
+        # Asked with every request: one account is read, and not all of them.
         if team:
-            accounts = {one.full_name: one for one in self.service_accounts()}
-            account = accounts.get(key.principal)
+            account = self._find(ServiceAccount, self._keys.service_accounts, key.principal)
             roles = {team: account.role} if account else None
             is_admin = False
         else:
-            user = next((one for one in self.users() if one.name == name), None)
+            user = self._find(User, self._keys.users, name)
             roles = self._roles_of(name) if user else None
             is_admin = bool(user and user.is_admin)
         return None if roles is None else Principal(key.principal, roles, is_admin, key.most, key.queues)
@@ -237,6 +235,11 @@ class AccountStore:
         with translated():
             stored = self._client.hgetall(key)
         return [kind.model_validate_json(text) for _, text in sorted(stored.items())]
+
+    def _find(self, kind: type[M], key: str, name: str) -> M | None:
+        with translated():
+            stored = self._client.hget(key, name)
+        return kind.model_validate_json(stored) if stored else None
 
     def _one(self, kind: type[M], key: str, name: str, noun: str) -> M:
         with translated():

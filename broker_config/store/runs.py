@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -287,6 +287,11 @@ class RunStore:
         Up to `limit` of each priority, the longest waiting first.
         """
         return [Order(run.spec, run.signature) for run in self.get_many(self._orders.overtaken(queue, limit))]
+
+    def held_by_any(self, agents: Iterable[str], most: int) -> list[Run]:
+        """The live runs that these agents hold, the longest held first; of very many, some."""
+        ids = [run_id for agent in agents for run_id in self.ids_held_by(agent)]
+        return sorted(self.get_many(ids[:most]), key=lambda run: run.since)
 
     def held_by(self, agent: str) -> list[Run]:
         """The live runs that an agent holds."""

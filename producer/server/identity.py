@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from datetime import timedelta
+from typing import Literal, NamedTuple, TypedDict
 
-from fastapi import Request
+from fastapi import Request, Response
 
 from broker_config.accounts.api_keys import Secret, read
 from broker_config.accounts.rights import Principal
@@ -24,6 +25,14 @@ class Identity(NamedTuple):
 
     principal: Principal
     asker: Asker
+
+
+class CookieManner(TypedDict):
+    """How all of our cookies are kept."""
+
+    secure: bool
+    httponly: bool
+    samesite: Literal["lax"]
 
 
 Identify = Callable[[Request], Identity]
@@ -83,6 +92,20 @@ def address_of(request: Request) -> str:
 def cookie_name(request: Request, name: str = COOKIE) -> str:
     """How a cookie is called on this connection."""
     return f"__Host-{name}" if request.url.scheme == "https" else name
+
+
+def keep_cookie(response: Response, request: Request, name: str, text: str, lasts: timedelta) -> None:
+    """Have a browser bring a text again: to this site alone, also when another page leads here, and to no script."""
+    response.set_cookie(cookie_name(request, name), text, max_age=int(lasts.total_seconds()), **_manner(request))
+
+
+def drop_cookie(response: Response, request: Request, name: str) -> None:
+    """Have a browser forget it."""
+    response.delete_cookie(cookie_name(request, name), **_manner(request))
+
+
+def _manner(request: Request) -> CookieManner:
+    return {"secure": request.url.scheme == "https", "httponly": True, "samesite": "lax"}
 
 
 def session_text(request: Request) -> str:

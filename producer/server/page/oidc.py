@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse, Response
 from broker_config.accounts.oidc import Person
 from broker_config.errors import LaunchyardError, NotFound
 from broker_config.store.sessions import Session
-from producer.server.identity import address_of, cookie_name
+from producer.server.identity import address_of, cookie_name, drop_cookie, keep_cookie
 from producer.server.oidc.arriving import arrive
 from producer.server.oidc.attempt import LASTS, from_cookie
 from producer.server.oidc.provider import Provider
@@ -30,14 +30,8 @@ async def go(request: Request, next: str = "/") -> Response:
     except LaunchyardError as error:
         return again(request, inside(next), error)
     response = RedirectResponse(url, 303)
-    response.set_cookie(
-        cookie_name(request, COOKIE),
-        attempt.to_cookie(),
-        max_age=int(LASTS.total_seconds()),
-        secure=request.url.scheme == "https",
-        httponly=True,
-        samesite="lax",  # The provider's own page sends the browser back.
-    )
+    # It comes along when the provider's own page sends the browser back.
+    keep_cookie(response, request, COOKIE, attempt.to_cookie(), LASTS)
     return response
 
 
@@ -54,8 +48,7 @@ async def come_back(request: Request) -> Response:
         response = await run_in_threadpool(_let_in, request, provider, person, wanted)
     except LaunchyardError as error:
         return again(request, wanted, error)
-    name, secure = cookie_name(request, COOKIE), request.url.scheme == "https"
-    response.delete_cookie(name, secure=secure, httponly=True, samesite="lax")
+    drop_cookie(response, request, COOKIE)
     return response
 
 

@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse, Response
 from broker_config.accounts.api_keys import read
 from broker_config.errors import LaunchyardError, NotIdentified
 from broker_config.store.sessions import SESSION_LASTS, Session
-from producer.server.identity import NO_USE, address_of, cookie_name, session_text
+from producer.server.identity import COOKIE, NO_USE, address_of, drop_cookie, keep_cookie, session_text
 from producer.server.page.rendering import Form, page
 from producer.server.problems import status_of
 
@@ -49,7 +49,7 @@ def sign_out(request: Request) -> Response:
     if text := session_text(request):
         request.app.state.store.sessions.end(text)
     response = RedirectResponse("/signin", 303)
-    response.delete_cookie(cookie_name(request), secure=request.url.scheme == "https", httponly=True, samesite="lax")
+    drop_cookie(response, request, COOKIE)
     return response
 
 
@@ -64,14 +64,7 @@ def begun(request: Request, text: str, wanted: str) -> Response:
     if earlier := session_text(request):
         request.app.state.store.sessions.end(earlier)
     response = RedirectResponse(wanted, 303)
-    response.set_cookie(
-        cookie_name(request),
-        text,
-        max_age=int(SESSION_LASTS.total_seconds()),
-        secure=request.url.scheme == "https",
-        httponly=True,
-        samesite="lax",
-    )
+    keep_cookie(response, request, COOKIE, text, SESSION_LASTS)
     return response
 
 
