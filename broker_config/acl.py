@@ -41,7 +41,7 @@ PRODUCER = (
 OWNER = (*TRANSACTIONS, "del", "hkeys", "unlink")
 AGENT = (
     *(*CONNECTION, *SCRIPTS, *READ, *WRITE, *TRANSACTIONS),
-    *("del", "incrby", "lindex", "rpop", "rpush", "unlink"),
+    *("del", "incrby", "lindex", "persist", "rpop", "rpush", "unlink"),
     # Celery's own.
     *("brpop", "llen", "psubscribe", "punsubscribe", "script|exists"),
 )
@@ -114,7 +114,16 @@ def agent(prefix: str, queues: Sequence[str], database: int = 0) -> str:
     return _rules(
         [
             *_of_queues(keys, queues),
-            *(keys.run("*"), keys.runs, keys.alarms, keys.ended, keys.wishes, keys.fences),
+            *(
+                keys.run("*"),
+                keys.runs,
+                keys.alarms,
+                keys.ended,
+                keys.wishes,
+                keys.history,
+                keys.history_lease,
+                keys.fences,
+            ),
             *(keys.agents, keys.agent_wishes, keys.agent_runs("*"), keys.agent_lease("*")),
             *(keys.orphans, keys.orphan_removals, keys.image_removals),
             *(keys.build("*"), keys.images, keys.images_used),  # a build with its log
@@ -171,7 +180,7 @@ def _producer_keys(keys: Keys, queues: Sequence[str]) -> list[str]:
     return [
         *_of_queues(keys, queues),
         *(keys.idempotency(name, "*") for name in queues),
-        *(keys.run("*"), keys.runs, keys.alarms, keys.ended, keys.wishes, keys.agent_runs("*")),
+        *(keys.run("*"), keys.runs, keys.alarms, keys.ended, keys.wishes, keys.history, keys.agent_runs("*")),
         *_of_code(keys),
         *(keys.jobs, keys.job("*", "*")),  # its aliases too
         results.key("*"),

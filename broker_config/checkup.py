@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from broker_config.looks import Look, Status
 from broker_config.settings import Settings
+from broker_config.store.finished import Keeping
 from broker_config.store.vitals import Vitals
 
 OLDEST_REDIS = (7, 0)
@@ -76,6 +77,30 @@ def _memory(vitals: Vitals) -> Look:
         cure = "raise maxmemory, or shorten LAUNCHYARD_RETENTION_SECONDS"
         return Look(Status.WARNING, "memory", f"{told}; a full broker takes no launches: {cure}")
     return Look(Status.OK, "memory", told)
+
+
+def look_at_history(keeping: Keeping | None, overdue: int, settings: Settings) -> Look:
+    """Whether finished runs get to where they are kept; `overdue` of them should have been there for an hour."""
+    if keeping is None:
+        if settings.history:
+            text = "LAUNCHYARD_HISTORY is set here, and no agent has it: set it for agents, who write"
+            return Look(Status.WARNING, "history", text)
+        return Look(Status.OK, "history", "there is none: finished runs are dropped when their time has come")
+    if keeping.failing_since:
+        return Look(
+            Status.FAILED,
+            "history",
+            f"agents cannot write to {keeping.url} since {keeping.failing_since:%Y-%m-%d %H:%M} UTC, and finished runs "
+            f"fill the broker: {keeping.error}",
+        )
+    if overdue:
+        return Look(
+            Status.FAILED,
+            "history",
+            f"{overdue} finished runs should have gone to {keeping.url} an hour ago, and no agent writes: run an agent "
+            "with LAUNCHYARD_HISTORY, or give the history up: launchyard history stop",
+        )
+    return Look(Status.OK, "history", f"finished runs go to {keeping.url}, the last time at {keeping.at:%H:%M} UTC")
 
 
 def _mib(count: int) -> str:

@@ -14,6 +14,15 @@ _VARIABLE = re.compile(rf"(?:[A-Z0-9]+_)*{_SECRET}(?:_[A-Z0-9]+)*")
 """Of an object's keys only those in upper case are variables: `encryption_spec_key_name` is none."""
 
 
+_PASSWORD_IN_USER = re.compile(r"(?<=://)([^/?#:@]*):[^/?#@]*@")
+_PASSWORD_IN_QUERY = re.compile(r"(?<=[?&])((?:ssl)?password|passfile)=[^&#]*", re.IGNORECASE)
+
+
+def without_password(url: str) -> str:
+    """A URL as it is shown: the password, where it has one, is masked."""
+    return _PASSWORD_IN_QUERY.sub(rf"\1={MASK}", _PASSWORD_IN_USER.sub(rf"\1:{MASK}@", url))
+
+
 def masked(value: Any) -> Any:
     """The same without secrets. Variables stand in requests as `{NAME: value}`, `{name, value}` and `NAME=value`."""
     if isinstance(value, str):

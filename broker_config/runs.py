@@ -176,6 +176,7 @@ class Run(Frozen):
     crashes: int = 0  # agents that died while they prepared or submitted it
     crash_evidence: str = ""  # one clause for each: state, agent, time
     end_reason: Reason | None = None  # why its agent has it ended: a timeout, or quarantine
+    in_history_since: datetime | None = None  # when it left the broker for the history; None: the broker has it
 
     @field_validator(
         "new_priority",

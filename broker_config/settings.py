@@ -66,6 +66,12 @@ class Settings(OidcSettings):
     retention_runs: int | None = Field(default=None, ge=100)
     """Finished runs that are kept at most, whatever their age; agents drop the oldest. None: age alone counts."""
 
+    history: str | None = Field(default=None, repr=False)
+    """Where finished runs are kept when they leave the broker: `sqlite:///path/history.db` and other kinds.
+
+    None: nowhere.
+    """
+
     max_message_bytes: int = Field(default=1024 * 1024, ge=1024)
     """Largest run (job, queue config and overrides as JSON) that may be enqueued."""
 
@@ -104,6 +110,16 @@ class Settings(OidcSettings):
         # It is stored with every archive and shown to everybody.
         if not (scheme and separator and path.strip("/")) or set("?#") & set(url) or ":" in path.partition("@")[0]:
             raise ValueError("write file:///mnt/shared/folder, s3://bucket/folder, gs:// or abfs://, without a secret")
+        return url.rstrip("/")
+
+    @field_validator("history")
+    @classmethod
+    def _names_a_kind(cls, url: str | None) -> str | None:
+        if not url:
+            return None
+        if "://" not in url:
+            # It may hold a password, so no error text repeats a part of it.
+            raise ValueError("write sqlite:///path/history.db or postgresql://user:password@host/database")
         return url.rstrip("/")
 
     @field_validator("signing_keys")

@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from broker_config import __version__
 from broker_config.errors import ConfigError, NotFound, TemporaryError
+from broker_config.history import open_history
 from broker_config.messages import Order
 from broker_config.runs import Run, now
 from broker_config.settings import Settings
@@ -34,6 +35,7 @@ from workers.finish import Finisher
 from workers.gate import Gate
 from workers.heartbeat import Heartbeat
 from workers.held import Holds
+from workers.historian import Historian
 from workers.holdings import Holdings
 from workers.limits import SharedLimits
 from workers.members import Members, Served
@@ -65,6 +67,7 @@ HELD_SECONDS = 0.5
 DEADLINE_SECONDS = 1.0
 RECONCILE_SECONDS = 10.0
 FORGET_SECONDS = 60.0
+KEEP_SECONDS = 30.0
 REMOVAL_SECONDS = 2.0
 AHEAD_SECONDS = 1.0
 STATUS_SECONDS = {0: 300.0, 1: 20.0, 2: 20.0}
@@ -93,6 +96,7 @@ class Agent:
         # be kept while images are pruned, or a silent platform is asked what is left there.
         self._limits = Heartbeat()
         self._housekeeping = Heartbeat()
+        self._keeping = Heartbeat()
         self._holdings = Holdings(gate)
         limits = SharedLimits(self.store.platforms)
         self._members = Members(settings.home, self.store.code, config, self._follow, limits)
@@ -136,14 +140,25 @@ class Agent:
         pruner = Pruner(self.store, self.name, self._members.builders)
         self._housekeeping.every(REMOVAL_SECONDS, pruner.carry_out_removals)
         self._housekeeping.start()
+        if self._historian:
+            self._keeping.every(KEEP_SECONDS, self._historian.keep)
+        self._keeping.start()
 
     def _open(self) -> None:
         self._seals = seals_of(self._settings, self._config)
         queues = served_queues(self.store.queues, self._config.queues, self._config.entity)
         self._members.check({queue.resource for queue in queues})
         self._check_eviction()
+        self._historian = self._prepared_historian()
         self._session.open()
         self._put_together()
+
+    def _prepared_historian(self) -> Historian | None:
+        if not self._settings.history:
+            return None
+        historian = Historian(self.store, open_history(self._settings.history), self.name)
+        historian.prepare()
+        return historian
 
     def _check_eviction(self) -> None:
         policy = self.store.eviction_policy()
@@ -184,7 +199,7 @@ class Agent:
         )
         self._adopter = Adopter(runs, self._recorder, self._holdings, self._carry_on, self._let_go)
         self._sweeper = Sweeper(self.store, self.name, self._reachable, self._config.stopped_run_timeout)
-        self._reconciler = Reconciler(runs, self._holdings.ids)
+        self._reconciler = Reconciler(runs, self.store.finished, self._holdings.ids)
         reach = Reach(self.name, frozenset(self._config.queues), self._site, members.is_local)
         self._takeover = Takeover(runs, self.store.agents, self._recorder, reach)
 
@@ -204,6 +219,7 @@ class Agent:
         self._heartbeat.stop()
         self._limits.stop()
         self._housekeeping.stop()
+        self._keeping.stop()
         self._wishes.stop()
         self._ahead.stop()
         self._gate.wait_until_handed_over()

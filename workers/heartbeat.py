@@ -37,8 +37,9 @@ class Heartbeat:
         self._duties.append(_Duty(call.__name__, seconds, call))
 
     def start(self) -> None:
-        """Begin."""
-        self._thread.start()
+        """Begin, where there is anything to do."""
+        if self._duties:
+            self._thread.start()
 
     def stop(self) -> None:
         """End the thread; a duty under way is finished first."""

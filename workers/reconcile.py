@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from broker_config.runs import RunId
+from broker_config.store.finished import Finished
 from broker_config.store.runs import RunStore
 
 logger = logging.getLogger(__name__)
@@ -21,8 +22,9 @@ logger = logging.getLogger(__name__)
 class Reconciler:
     """Called by the agent's heartbeat."""
 
-    def __init__(self, runs: RunStore, in_hand: Callable[[], set[str]]) -> None:
+    def __init__(self, runs: RunStore, finished: Finished, in_hand: Callable[[], set[str]]) -> None:
         self._runs = runs
+        self._finished = finished
         self._in_hand = in_hand
         self._suspects: set[RunId] = set()
 
@@ -44,7 +46,7 @@ class Reconciler:
 
     def forget(self, workspaces: Path) -> None:
         """Drop index entries and folders of runs whose records have expired."""
-        self._runs.forget_expired()
+        self._finished.forget_due()
         if not workspaces.exists():
             return
         folders = {folder.name: folder for folder in workspaces.iterdir()}

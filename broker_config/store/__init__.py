@@ -15,6 +15,7 @@ from broker_config.store.builds import BuildStore
 from broker_config.store.code import CodeStore
 from broker_config.store.code_places import BrokerPlace, CodePlaces
 from broker_config.store.feed import Feed
+from broker_config.store.finished import Finished, Retention
 from broker_config.store.images import ImageStore
 from broker_config.store.jobs import JobStore
 from broker_config.store.keys import Keys
@@ -25,12 +26,12 @@ from broker_config.store.platforms import PlatformStore
 from broker_config.store.pulse import Pulse
 from broker_config.store.queues import QueueStore
 from broker_config.store.replication import Replication
-from broker_config.store.runs import Retention, RunStore
+from broker_config.store.runs import RunStore
 from broker_config.store.sessions import SessionStore
 from broker_config.store.vitals import VitalsReader
 
 _SCRIPTS = (
-    *("enqueue", "claim", "change", "prioritize", "fence", "lease", "log", "restore", "snooze"),
+    *("enqueue", "claim", "change", "prioritize", "fence", "lease", "log", "restore", "snooze", "forget"),
     *("job", "queue", "build", "archive_find", "archive_enter", "archive_drop"),
 )
 
@@ -46,8 +47,9 @@ class Store:
         scripts = {name: self._client.register_script(_script(name)) for name in _SCRIPTS}
         self.queues = QueueStore(self._client, keys, scripts["queue"], settings.author)
         replication = Replication(self._client, keys, settings.min_replicas)
-        retention = Retention(settings.retention_seconds, settings.retention_runs)
-        self.runs = RunStore(self._client, keys, scripts, retention, replication, keyring=settings.keyring)
+        seconds = settings.retention_seconds
+        self.runs = RunStore(self._client, keys, scripts, seconds, replication, keyring=settings.keyring)
+        self.finished = Finished(self._client, keys, scripts, Retention(seconds, settings.retention_runs))
         self.accounts = AccountStore(self._client, keys)
         self.sessions = SessionStore(self._client, keys)
         self.audit = AuditTrail(self._client, keys)

@@ -80,6 +80,7 @@ class Changer:
             keys.run_dependents(run.id),
             *(keys.queue(queue), keys.queue_authors(queue), keys.queue_held(queue, run.spec.author)),
             *(keys.archives, keys.archive_holders(run.spec.job.archive)),
+            keys.history,
         ]
 
     def _script_arguments(self, run: Run, change: Change, at: datetime, fields: dict[str, Any]) -> list[Any]:

@@ -128,6 +128,16 @@ class Keys:
         """Sorted set: ended runs by the time of their end, for retention."""
         return f"{self.prefix}ended"
 
+    @property
+    def history(self) -> str:
+        """Hash: where finished runs are written before they leave the broker, and how that goes."""
+        return f"{self.prefix}history"
+
+    @property
+    def history_lease(self) -> str:
+        """String with an expiry: the agent that writes to the history now."""
+        return f"{self.prefix}history:lease"
+
     def idempotency(self, queue: str, key: str) -> str:
         """String: the run that a producer's idempotency key stands for, and the digest of its launch."""
         return f"{self.prefix}idempotency:{queue}:{key}"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from redis.commands.core import Script
 
-from broker_config import results
 from broker_config.connection import TextClient, translated
 from broker_config.errors import Conflict, InvalidRequest, NotFound, StaleWrite
 from broker_config.messages import Order
@@ -34,9 +32,6 @@ STANDINGS_OF_A_TRIP = 1000
 PAGE = 200
 
 
-FORGOTTEN_AT_ONCE = 1000
-
-
 class Standing(NamedTuple):
     """Where a run is, without what it runs."""
 
@@ -44,13 +39,6 @@ class Standing(NamedTuple):
     since: datetime
     attempt: int
     ended_at: datetime | None
-
-
-class Retention(NamedTuple):
-    """How long ended runs are kept, and how many of them at most; None: age alone counts."""
-
-    seconds: int
-    runs: int | None = None
 
 
 class SpecText(NamedTuple):
@@ -68,7 +56,7 @@ class RunStore:
         client: TextClient,
         keys: Keys,
         scripts: dict[str, Script],
-        retention: Retention,
+        retention_seconds: int,
         replication: Replication,
         *,
         keyring: Keyring | None,
@@ -76,11 +64,10 @@ class RunStore:
         """`keyring`: what signs new runs."""
         self._client = client
         self._keys = keys
-        self._retention = retention
         self._orders = Orders(client, keys, scripts["prioritize"])
-        self._enqueuer = Enqueuer(client, keys, scripts["enqueue"], retention.seconds, replication, keyring=keyring)
-        self._claimer = Claimer(keys, scripts["claim"], retention.seconds)
-        self._changer = Changer(keys, scripts["change"], retention.seconds)
+        self._enqueuer = Enqueuer(client, keys, scripts["enqueue"], retention_seconds, replication, keyring=keyring)
+        self._claimer = Claimer(keys, scripts["claim"], retention_seconds)
+        self._changer = Changer(keys, scripts["change"], retention_seconds)
         self._replication = replication
 
     def enqueue(self, record: QueueRecord, launches: Sequence[tuple[RunSpec, Launch]], max_bytes: int) -> list[RunId]:
@@ -321,31 +308,6 @@ class RunStore:
         with translated():
             newest = self._client.xrevrange(self._keys.wishes, count=1)
         return str(newest[0][0]) if newest else "0-0"
-
-    def forget_expired(self) -> int:
-        """Drop what is left of runs whose records have expired, and of ended ones the oldest beyond the most that stay.
-
-        Returns how many runs; at most `FORGOTTEN_AT_ONCE`.
-        """
-        until = (time.time_ns() // 1000) - self._retention.seconds * 1_000_000
-        with translated():
-            ids = self._client.zrangebyscore(self._keys.ended, "-inf", until, start=0, num=FORGOTTEN_AT_ONCE)
-            ids = ids or self._too_many()
-            if ids:
-                with self._client.pipeline() as pipe:
-                    pipe.zrem(self._keys.runs, *ids)
-                    pipe.zrem(self._keys.ended, *ids)
-                    # Log lines that came after the run's end have no expiry of their own.
-                    pipe.unlink(*(key for run_id in ids for key in self._keys.of_run(run_id)))
-                    pipe.unlink(*map(results.key, ids))
-                    pipe.execute()
-        return len(ids)
-
-    def _too_many(self) -> list[str]:
-        if self._retention.runs is None:
-            return []
-        extra = self._client.zcard(self._keys.ended) - self._retention.runs
-        return self._client.zrange(self._keys.ended, 0, min(extra, FORGOTTEN_AT_ONCE) - 1) if extra > 0 else []
 
 
 def cursor_of(run: Run) -> str:

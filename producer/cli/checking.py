@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from broker_config.checkup import look_at
+from broker_config.checkup import look_at, look_at_history
 from broker_config.errors import ConfigError, LaunchyardError
 from broker_config.explaining.explanation import Code, Explanation
 from broker_config.looks import Look, Status
@@ -16,6 +16,9 @@ from broker_config.store.vitals import SETTINGS
 from producer.cli import output
 from producer.cli.exits import EXIT_CODES
 from producer.cli.session import Session, json_option, pass_session
+
+LATE_SECONDS = 3600 + 600
+"""How much later than they are due finished runs are in the history at the latest; see `History.patience_seconds`."""
 
 OF_QUEUES = frozenset({Code.QUEUE_PAUSED, Code.NO_AGENT, Code.NO_AGENT_FOR_QUEUE, Code.AGENTS_AWAY})
 OF_AGENTS = frozenset({Code.AGENT_SILENT, Code.AGENT_STUCK, Code.AGENT_DEAF, Code.AGENT_VERSION})
@@ -53,6 +56,8 @@ def _looks(session: Session, fixes: bool) -> Iterator[Look]:
         yield from _mended(session, [subject for subject in wrong if subject in SETTINGS])
         looks = list(look_at(vitals.read(), settings, now()))
     yield from looks
+    finished = session.store.finished
+    yield look_at_history(finished.keeping(), finished.overdue(LATE_SECONDS), settings)
     for record in session.client.queues.list():
         yield from _told(f"queue {record.name}", session.client.explain_queue(record.name), OF_QUEUES)
     for info, _ in session.client.agents.list():

@@ -372,11 +372,35 @@ def test_an_agent_repairs_what_was_lost(guarded: Guarded, stores: Stores, record
     hand.store.runs.request_cancel(requeued, "revoke")
 
     # Then
-    assert hand.store.runs.forget_expired() == 0
+    assert hand.store.finished.forget_due() == 0
     assert hand.store.queues.closed(QUEUES) == {}
     assert hand.store.logs.position(lost.id) == ""
     assert hand.store.agents.wish("agent@hand") == Wish()
     hand.store.agents.release(hand.name, hand.session)
+
+
+def test_finished_runs_stay_for_a_history_whoever_ends_them(
+    guarded: Guarded, stores: Stores, record: QueueRecord
+) -> None:
+    # Given
+    agent, producer = stores("agent").finished, stores("producer")
+    ended = enqueue(producer, record)
+    producer.runs.request_cancel(ended, "alice")
+    agent.begin_keeping("sqlite:///srv/history.db", "agent@hand")
+    run = enqueue(producer, record)
+
+    # When
+    producer.runs.request_cancel(run, "alice")
+
+    # Then
+    assert guarded.client("admin").ttl(f"launchyard:run:{run.id}") == -1
+    assert guarded.client("admin").ttl(f"launchyard:run:{ended.id}") == -1
+    assert agent.take_keeping("agent@hand")
+    agent.has_not_kept("agent@hand", "disk full")
+    agent.has_kept("agent@hand")
+    agent.release_keeping("agent@hand")
+    assert agent.forget({run.id: None}) == 1
+    assert producer.finished.keeping() is not None
 
 
 def test_agents_share_what_they_may_ask_of_a_platform_and_producers_have_no_part_in_it(stores: Stores) -> None:

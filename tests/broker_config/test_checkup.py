@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from broker_config.checkup import look_at
+from broker_config.checkup import look_at, look_at_history
 from broker_config.connection import connect
 from broker_config.looks import Status
 from broker_config.settings import Settings
 from broker_config.store import Store
+from broker_config.store.finished import Keeping
 from broker_config.store.vitals import Vitals
 from tests.agents import eventually
 from tests.redis_server import redis_server
@@ -113,3 +114,28 @@ def test_a_real_server_is_read_and_mended(home: Path) -> None:
         eventually(lambda: not server.info("persistence")["aof_rewrite_in_progress"], "the log is written")
         store.close()
         server.close()
+
+
+KEEPING = Keeping(url="sqlite:///srv/history.db", agent="agent@a", at=NOW)
+FAILING = KEEPING.model_copy(update={"failing_since": NOW, "error": "disk full"})
+WITH_HISTORY = HERE.model_copy(update={"history": "sqlite:///srv/history.db"})
+
+
+@pytest.mark.parametrize(
+    ("keeping", "overdue", "settings", "status", "text"),
+    [
+        (None, 5, HERE, Status.OK, "there is none"),
+        (None, 0, WITH_HISTORY, Status.WARNING, "set it for agents"),
+        (KEEPING, 0, HERE, Status.OK, "the last time at 12:00 UTC"),
+        (KEEPING, 3, HERE, Status.FAILED, "3 finished runs should have gone"),
+        (FAILING, 0, HERE, Status.FAILED, "since 2026-01-01 12:00 UTC, and finished runs fill the broker: disk full"),
+    ],
+)
+def test_a_history_that_is_not_written_is_told(
+    keeping: Keeping | None, overdue: int, settings: Settings, status: Status, text: str
+) -> None:
+    # When
+    look = look_at_history(keeping, overdue, settings)
+    # Then
+    assert look.status is status
+    assert text in look.text

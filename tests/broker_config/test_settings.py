@@ -31,6 +31,7 @@ def test_the_defaults_are_these() -> None:
         "author": getpass.getuser(),
         "signing_keys": None,
         "retention_runs": None,
+        "history": None,
         "server_url": None,
         "api_key": None,
         "flower_url": None,

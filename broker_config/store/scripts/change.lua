@@ -2,7 +2,7 @@
 -- Change a run's record if nobody else did since it was read, and write the event that says so.
 -- KEYS: record, spec, events, logs, waiting, counts, the agent's runs, ended runs, wishes, message list,
 --       Celery result, the runs of the agent that holds the run afterwards, alarms, dependents, queue, authors,
---       the author's runs that are held for a place, archives, what holds the run's archive
+--       the author's runs that are held for a place, archives, what holds the run's archive, history
 -- ARGV: run id, expected version, fence ('' for a writer that holds no claim), time, actor, new state, reason, text,
 --       retention in s, score, 'wish' or '', message to send or '', result document or '',
 --       time of the alarm in ms or '', first place of its priority among those that wait, author,
@@ -66,7 +66,10 @@ if new == 'queued' then
 elseif terminal[new] then
   redis.call('SREM', KEYS[7], id)
   redis.call('ZADD', KEYS[8], ARGV[10], id)
-  for i = 1, 4 do redis.call('EXPIRE', KEYS[i], ARGV[9]) end
+  -- What goes into a history first stays until it is there.
+  if redis.call('EXISTS', KEYS[20]) == 0 then
+    for i = 1, 4 do redis.call('EXPIRE', KEYS[i], ARGV[9]) end
+  end
   if ARGV[17] ~= '' then
     -- As long as its record is kept, the run can be launched again.
     redis.call('SREM', KEYS[19], id)

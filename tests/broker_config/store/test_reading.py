@@ -122,10 +122,10 @@ def test_what_has_expired_is_forgotten_and_nothing_else(
     client.zincrby("launchyard:ended", -settings.retention_seconds * 1_000_000 - 1_000_000, old.id)
 
     # When
-    count = store.runs.forget_expired()
+    count = store.finished.forget_due()
 
     # Then
-    assert (count, store.runs.forget_expired()) == (1, 0)
+    assert (count, store.finished.forget_due()) == (1, 0)
     assert [run.id for run in store.runs.newest()] == [live.id, fresh.id]
     assert list(client.scan_iter(f"*{old.id}*")) == []
     assert client.zrange("launchyard:ended", 0, -1) == [fresh.id]
@@ -161,9 +161,9 @@ def test_of_more_ended_runs_than_are_kept_the_oldest_go_and_none_that_is_live(
 
     # When two ended ones are kept at most; the settings take no fewer than a hundred
     with closing(Store(settings.model_copy(update={"retention_runs": 2}))) as store:
-        count = store.runs.forget_expired()
+        count = store.finished.forget_due()
 
         # Then the two that ended last are there, and the live one
-        assert (count, store.runs.forget_expired()) == (2, 0)
+        assert (count, store.finished.forget_due()) == (2, 0)
         assert [run.id for run in store.runs.newest()] == [ended[3].id, ended[2].id, live.id]
     assert list(client.scan_iter(f"*{ended[0].id}*")) == []
