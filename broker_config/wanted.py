@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import TypedDict
 
 from pydantic import AwareDatetime, Field
 
 from broker_config.frozen import Frozen
 from broker_config.runs import Run
 from broker_config.states import State
+
+
+class WantedFields(TypedDict, total=False):
+    """The same, as a caller in Python writes them."""
+
+    queue: str
+    entity: str
+    states: Sequence[State | str]
+    author: str
+    name: str
+    labels: Mapping[str, str]
+    since: datetime
+    until: datetime
 
 
 class Wanted(Frozen):

@@ -17,6 +17,7 @@ from broker_config.queues import full_name
 from broker_config.runs import RUN_ID_PREFIX, Launch, Run, RunId
 from broker_config.settings import Settings, load_settings
 from broker_config.store import Store
+from broker_config.wanted import Wanted, WantedFields
 from producer.asking import ask
 from producer.handle import RunHandle
 from producer.installation import Accounts, Agents, Code, Images, Installation, Orphans, Queues
@@ -234,10 +235,17 @@ class Client:
         """
         return self._installation.explanations.agent(name)
 
-    def runs(self) -> Iterator[RunHandle]:
-        """All runs that are kept, newest first."""
-        for run in self._runs.newest():
-            yield self._handle(run.id, run)
+    def runs(self, *, history: bool = False, **wanted: Unpack[WantedFields]) -> Iterator[RunHandle]:
+        """The runs on the broker, or those of the history, newest first: all of them, or those that are wanted.
+
+        Raises:
+            InvalidRequest: when a field is wrong.
+            NotFound: when there is no history, or it is not known here.
+        """
+        asked = parse(Wanted, wanted, "runs")
+        for run in self._runs.kept(asked) if history else self._runs.newest():
+            if asked.has(run):
+                yield self._handle(run.id, run)
 
     def _handle(self, run_id: RunId, run: Run | None = None) -> RunHandle:
         return RunHandle(self._installation, run_id, run)

@@ -15,6 +15,7 @@ from broker_config.states import TERMINAL, Hold, State
 from broker_config.store import Store
 from broker_config.store.builds import AWAITS
 from broker_config.store.logs import LogEntry
+from producer.installation import Runs
 
 LOOKED_AT = 10_000
 """Places in line that are counted, and live runs that are read."""
@@ -28,15 +29,14 @@ _SHOWS_LOG = {State.BUILDING, *TERMINAL} - {State.SUCCEEDED}
 class ExplanationsOnBroker:
     """See `producer.installation.Explanations`."""
 
-    def __init__(self, store: Store, author: str) -> None:
+    def __init__(self, store: Store, own_runs: Runs, author: str) -> None:
+        """`own_runs` are those that the author may see."""
         self._store = store
+        self._runs = own_runs
         self._queues = store.queues.for_author(author)
-        self._author = author
 
     def run(self, run_id: RunId) -> Explanation:
-        run = self._store.runs.get(run_id)
-        if run.spec.queue.is_hidden_from(self._author):
-            raise NotFound(f"run {run_id!r} is on a private queue of {run.spec.queue.entity!r}")
+        run = self._runs.get(run_id)
         log = self._store.logs.newest(run_id, BATCHES) if run.state in _SHOWS_LOG else []
         build = _lines(log, "build")
         return runs.explain(
@@ -45,7 +45,7 @@ class ExplanationsOnBroker:
                 queue=self._queue_facts(run.spec.queue.full_name, run),
                 ahead=self._ahead(run),
                 others={other.id: other for other in self._store.runs.get_many(run.spec.after)},
-                events=[event for _, event in self._store.runs.events(run_id)],
+                events=[event for _, event in self._runs.events(run_id)],
                 build_lines=build[-LINES:],
                 awaited=next((line for line in reversed(build) if line.startswith(AWAITS)), ""),
                 job_lines=_lines(log, "job")[-LINES:],

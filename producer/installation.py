@@ -28,6 +28,7 @@ from broker_config.store.code import Rewindable
 from broker_config.store.feed import News, Place
 from broker_config.store.logs import LogEntry
 from broker_config.store.orphans import Orphan, Removal
+from broker_config.wanted import Wanted
 from producer.launches import NewRun
 
 
@@ -77,7 +78,7 @@ class Launches(Protocol):
 
 
 class Runs(Protocol):
-    """Each raises NotFound for a run that there is not, or not any more."""
+    """Each raises NotFound for a run that neither the broker nor a history has. One of the history says since when."""
 
     def get(self, run_id: RunId) -> Run: ...
 
@@ -90,6 +91,13 @@ class Runs(Protocol):
 
     def newest(self, cursor: str = "") -> Iterator[Run]:
         """All that are kept, newest first; behind the run of a cursor (`broker_config.store.runs.cursor_of`)."""
+
+    def kept(self, wanted: Wanted, cursor: str = "") -> Iterator[Run]:
+        """Those of the history that are wanted, newest first; behind the run of a cursor.
+
+        Raises:
+            NotFound: when there is no history, or whoever answers does not know it.
+        """
 
     def waiting(self, queue: str, limit: int = 100) -> list[Run]:
         """The next runs to leave a queue, in their order."""

@@ -22,8 +22,10 @@ from broker_config.store.images import ImageStore
 from broker_config.store.jobs import JobStore
 from broker_config.store.logs import LogEntry
 from broker_config.store.orphans import Orphan, OrphanStore, Removal
+from broker_config.wanted import Wanted
 from producer.explaining import ExplanationsOnBroker
 from producer.launching import Launcher
+from producer.past import Past
 
 MOST_LIVE = 10_000
 """Live runs that one call reads."""
@@ -39,9 +41,9 @@ class OnBroker:
         self.accounts = AccountsOnBroker(store, author)
         self.queues = store.queues.for_author(author)
         self.launches = Launcher(store, settings)
-        self.runs = RunsOnBroker(store, author)
+        self.runs = RunsOnBroker(store, author, Past(store, settings.history))
         self.agents = AgentsOnBroker(store.agents, author)
-        self.explanations = ExplanationsOnBroker(store, author)
+        self.explanations = ExplanationsOnBroker(store, self.runs, author)
         self.orphans = OrphansOnBroker(store.orphans, author)
         self.images = ImagesOnBroker(store.images, author)
         self.code = store.code
@@ -102,20 +104,31 @@ class AccountsOnBroker:
 
 
 class RunsOnBroker:
-    """Runs, without those on other authors' private queues."""
+    """Runs, without those on other authors' private queues. Those that left the broker are in the history."""
 
-    def __init__(self, store: Store, author: str) -> None:
+    def __init__(self, store: Store, author: str, past: Past) -> None:
         self._store = store
+        self._past = past
         self._author = author
 
     def get(self, run_id: RunId) -> Run:
-        return self._shown(self._store.runs.get(run_id), run_id)
+        found = self._store.runs.get_many([run_id])
+        return self._shown(found[0] if found else self._past.get(run_id), run_id)
 
     def find(self, prefix: str) -> Run:
-        return self._shown(self._store.runs.find(prefix), prefix)
+        try:
+            found = self._store.runs.find(prefix)
+        except NotFound:
+            found = self._past.find(prefix)
+        return self._shown(found, prefix)
 
     def newest(self, cursor: str = "") -> Iterator[Run]:
         for run in self._store.runs.newest(cursor):
+            if not run.spec.queue.is_hidden_from(self._author):
+                yield run
+
+    def kept(self, wanted: Wanted, cursor: str = "") -> Iterator[Run]:
+        for run in self._past.newest(wanted, cursor):
             if not run.spec.queue.is_hidden_from(self._author):
                 yield run
 
@@ -146,12 +159,16 @@ class RunsOnBroker:
         return self._store.runs.set_priority(run, priority, self._author)
 
     def events(self, run_id: RunId, after: str = "0-0", block_seconds: float | None = None) -> list[tuple[str, Event]]:
+        if self._past.has(run_id):
+            return self._past.events(run_id, after)
         return self._store.runs.events(run_id, after, block_seconds)
 
     def log(self, run_id: RunId, after: str = "0-0") -> list[LogEntry]:
-        return self._store.logs.read(run_id, after)
+        return self._past.log(run_id, after) if self._past.has(run_id) else self._store.logs.read(run_id, after)
 
     def feed(self, run_id: RunId, after: Place, block_seconds: float | None = None) -> News:
+        if self._past.has(run_id):
+            return self._past.feed(run_id, after)
         return self._store.feed.read(run_id, after, block_seconds)
 
     def _shown(self, run: Run, asked: str) -> Run:

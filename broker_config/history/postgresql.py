@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-from broker_config.errors import ConfigError, TemporaryError
+from broker_config.errors import ConfigError, InvalidRequest, TemporaryError
 from broker_config.history.tables import SCHEMA, Cursor, Dialect, Tables
 from broker_config.masks import without_password
 
@@ -96,6 +96,8 @@ class _Database:
             raise ConfigError(f"the history {self.shown} has no tables; agents with this setting make them") from error
         except (psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidCatalogName) as error:
             raise ConfigError(f"the history {self.shown} refuses: {_words(error)}") from error
+        except psycopg.DataError as error:
+            raise InvalidRequest(f"the history {self.shown} cannot take that: {_words(error)}") from error
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             # A wrong password or database comes as an operational error too, before there is a connection.
             raise TemporaryError(

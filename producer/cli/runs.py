@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
+from typing import Any
 
 import click
 
@@ -12,11 +13,13 @@ from broker_config.images import ImageOrigin
 from broker_config.priorities import parse_priority
 from broker_config.runs import Event, Run
 from broker_config.states import FailureClass, State
+from broker_config.wanted import Wanted
 from producer import phases, readable
 from producer.cli import documents, output, pairs
 from producer.cli.following import as_document, follow
 from producer.cli.following import show as show_item
 from producer.cli.job_fields import job_fields
+from producer.cli.run_filters import filters, wanted_of
 from producer.cli.session import Session, json_option, pass_session
 from producer.handle import LogLine, RunHandle
 from producer.phases import Phase
@@ -27,36 +30,32 @@ BAR = 50
 
 
 @click.command()
-@click.option("--queue", "-q", help="Runs of this queue only.")
-@click.option(
-    "--state", "-s", "states", multiple=True, type=click.Choice([*map(str, State)]), help="Runs in this state only."
-)
+@filters
+@click.option("--history", is_flag=True, help="Finished runs that have left the broker.")
 @click.option("--limit", "-n", default=20, show_default=True, type=click.IntRange(min=1), help="Most runs to show.")
 @json_option
 @pass_session
-def runs(session: Session, queue: str | None, states: tuple[str, ...], limit: int) -> None:
+def runs(session: Session, /, limit: int, history: bool, **given: Any) -> None:
     """List runs, newest first."""
-    if queue:
-        queue = session.client.queues.get(queue).name
-    found = list(islice(_matching(session, queue, states), limit))
+    wanted = wanted_of(**given)
+    if wanted.queue and not history:
+        # A mistyped name is told. One of the history may be gone.
+        session.client.queues.get(wanted.queue)
+    handles = session.client.runs(history=history, **wanted.model_dump())
+    found = [handle.run for handle in islice(handles, limit)]
     if session.as_json:
         output.document({"runs": [documents.run(run) for run in found]})
         return
     output.table(
         ("ID", "NAME", "QUEUE", "PRIORITY", "STATE", "SINCE", "AGE", "REASON"),
         [_row(run) for run in found],
-        empty="There is no such run." if queue or states else "There is no run yet.",
+        empty="There is no such run." if history or wanted != Wanted() else "There is no run yet.",
     )
     output.next_command(
-        f"launchyard show {found[0].id}" if found else f"launchyard launch -q {queue or 'QUEUE'} -- python train.py"
+        f"launchyard show {found[0].id}"
+        if found
+        else f"launchyard launch -q {wanted.queue or 'QUEUE'} -- python train.py"
     )
-
-
-def _matching(session: Session, queue: str | None, states: tuple[str, ...]) -> Iterator[Run]:
-    for handle in session.client.runs():
-        run = handle.run
-        if queue in (None, run.spec.queue.full_name) and (not states or run.state in states):
-            yield run
 
 
 def _row(run: Run) -> tuple[str, ...]:
@@ -100,6 +99,7 @@ def _fields(run: Run) -> list[tuple[str, str]]:
         ("run", f"{spec.id} ({spec.name})"),
         ("state", run.state.value),
         ("since", f"{output.clock(run.since)} ({readable.age(run.since)} ago)"),
+        ("history", f"it left the broker at {output.clock(run.in_history_since)}" if run.in_history_since else ""),
         ("because", f"{run.reason}{f': {run.text}' if run.text else ''}"),
         ("failure", run.failure.value if run.failure else ""),
         ("exit code", "" if run.exit_code is None else str(run.exit_code)),
@@ -181,6 +181,8 @@ def logs(session: Session, run: str, follows: bool, tail: int | None) -> None:
     if session.as_json:
         output.document({"run": handle.id, "lines": [_log_document(line) for line in shown]})
         return
+    if handle.run.in_history_since:
+        output.note(f"run {handle.id} has left the broker; this is its log from the history")
     for line in shown:
         show_item(session, line)
     if not lines:

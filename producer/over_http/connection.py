@@ -45,7 +45,9 @@ class Connection:
             LaunchyardError: what the server says, as the class of its code.
             BrokerUnavailable: when it does not answer.
         """
-        parameters = {name: str(value) for name, value in query.items() if value is not None}
+        parameters = {
+            name: value if isinstance(value, list) else str(value) for name, value in query.items() if value is not None
+        }
         deadline = time.monotonic() + PATIENCE_SECONDS
         while (reply := self._sent(method, path, parameters, body)).is_error:
             error = _error(reply)
@@ -77,7 +79,7 @@ class Connection:
                 return
             cursor = page.cursor
 
-    def _sent(self, method: str, path: str, parameters: dict[str, str], body: Body) -> httpx2.Response:
+    def _sent(self, method: str, path: str, parameters: dict[str, str | list[str]], body: Body) -> httpx2.Response:
         try:
             return self._client.request(method, path, params=parameters, **_content(body))
         except httpx2.TransportError as error:

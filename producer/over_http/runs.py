@@ -10,6 +10,7 @@ from broker_config.priorities import Priority
 from broker_config.runs import Event, Run, RunId
 from broker_config.store.feed import News, Place
 from broker_config.store.logs import LogEntry
+from broker_config.wanted import Wanted
 from producer.over_http.connection import Connection
 from producer.wire import (
     API,
@@ -35,6 +36,12 @@ class RunsOverHttp:
 
     def newest(self, cursor: str = "") -> Iterator[Run]:
         return self._all(Page[Run], f"{API}/runs", cursor)
+
+    def kept(self, wanted: Wanted, cursor: str = "") -> Iterator[Run]:
+        given = wanted.model_dump(mode="json", exclude_defaults=True, exclude={"states", "labels"})
+        labels = [f"{name}={value}" for name, value in wanted.labels.items()]
+        states = [str(state) for state in wanted.states]
+        return self._all(Page[Run], f"{API}/runs", cursor, history=True, state=states, label=labels, **given)
 
     def waiting(self, queue: str, limit: int = 100) -> list[Run]:
         return self._ask(list[Run], "GET", f"{queue_path(queue)}/waiting", limit=limit)

@@ -15,6 +15,7 @@ from starlette.datastructures import State
 
 from broker_config import __version__
 from broker_config.errors import NotFound
+from broker_config.history import open_history
 from broker_config.settings import Settings
 from broker_config.store import Store
 from producer.installation import Installation
@@ -64,6 +65,9 @@ def create_app(settings: Settings, identify: Identify | None = None) -> FastAPI:
     Raises:
         BrokerUnavailable: when the embedded broker is needed and cannot be started.
     """
+    if settings.history:
+        # What is wrong with it is told now, and not to the first who looks for an old run.
+        open_history(settings.history)
     store = Store(settings)
 
     @asynccontextmanager
@@ -110,6 +114,7 @@ def _fill(state: State, settings: Settings, store: Store, identify: Identify) ->
     state.provider = Provider(settings) if settings.oidc_issuer else None
     state.largest_code_bytes = settings.largest_code_bytes
     state.flower_url = settings.flower_url
+    state.has_history = bool(settings.history)
 
 
 def _health(request: Request) -> dict[str, str]:

@@ -16,6 +16,7 @@ from broker_config.runs import Event, Run, RunId, RunSpec
 from broker_config.states import State
 from broker_config.store.feed import News, Place
 from broker_config.store.logs import LogEntry
+from broker_config.wanted import Wanted
 from producer.installation import (
     Launches,
     NamedJobs,
@@ -145,6 +146,11 @@ class GuardedRuns:
 
     def newest(self, cursor: str = "") -> Iterator[Run]:
         for run in self._runs.newest(cursor):
+            if self._rights.may_see(run.spec.queue.full_name):
+                yield run
+
+    def kept(self, wanted: Wanted, cursor: str = "") -> Iterator[Run]:
+        for run in self._runs.kept(wanted, cursor):
             if self._rights.may_see(run.spec.queue.full_name):
                 yield run
 

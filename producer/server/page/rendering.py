@@ -64,7 +64,9 @@ def page(
     request: Request, viewer: Viewer | None, template: str, /, *, status_code: int = 200, **context: Any
 ) -> HTMLResponse:
     """A page from that template."""
-    told = {"viewer": viewer, "path": request.url.path, "flower_url": request.app.state.flower_url, **context}
+    state = request.app.state
+    told = {"flower_url": state.flower_url, "has_history": state.has_history}
+    told |= {"viewer": viewer, "path": request.url.path, **context}
     return _templates.TemplateResponse(request, template, told, status_code)
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 
 from broker_config.explaining.explanation import Explanation
+from broker_config.frozen import parse
 from broker_config.masks import masked
 from broker_config.priorities import Priority, parse_priority
 from broker_config.runs import Run, RunId
 from broker_config.states import State
 from broker_config.store.runs import cursor_of
+from broker_config.wanted import Wanted
 from producer import phases
 from producer.installation import Runs
 from producer.server.page import printed, sentences
@@ -32,14 +35,32 @@ Cursor = Annotated[str, Query(pattern=r"^$|^\d{1,18}-[a-z2-9]{12}$")]
 Position = Annotated[str, Query(pattern=r"^\d{1,15}-\d{1,15}$")]
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """What the form above the list says; an empty field is any."""
+
+    queue: str = ""
+    state: str = ""
+    author: str = ""
+    name: str = ""
+    history: str = ""
+
+    @property
+    def wanted(self) -> Wanted:
+        """The same as it is asked for elsewhere."""
+        fields = {"queue": self.queue, "author": self.author, "name": self.name}
+        return parse(Wanted, {**fields, "states": [self.state] if self.state else []}, "filters")
+
+
 @router.get("/runs")
 def show_list(
-    *, request: Request, viewer: Viewing, queue: str = "", state: str = "", author: str = "", cursor: Cursor = ""
+    *, request: Request, viewer: Viewing, chosen: Annotated[Chosen, Depends()], cursor: Cursor = ""
 ) -> Response:
     """The runs, newest first."""
-    found, then, looked = [], "", 0
-    for looked, run in enumerate(viewer.yard.runs.newest(cursor), 1):
-        if queue in {"", run.spec.queue.full_name} and state in {"", run.state} and author in {"", run.spec.author}:
+    wanted, found, then, looked = chosen.wanted, [], "", 0
+    runs = viewer.yard.runs.kept(wanted, cursor) if chosen.history else viewer.yard.runs.newest(cursor)
+    for looked, run in enumerate(runs, 1):
+        if wanted.has(run):
             found.append(run)
         if looked == LOOKED_AT or len(found) == LISTED:
             then = cursor_of(run)
@@ -50,7 +71,7 @@ def show_list(
         "runs.html",
         runs=found,
         queues=sorted(record.name for record in viewer.yard.queues.list()),
-        wanted={"queue": queue, "state": state, "author": author},
+        wanted=asdict(chosen),
         cursor=cursor,
         then=then,
         looked=looked,

@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
+from pydantic import AwareDatetime
 from starlette.concurrency import run_in_threadpool
 
+from broker_config.errors import InvalidRequest
+from broker_config.queues import full_name
 from broker_config.runs import Run, RunId
 from broker_config.states import State
 from broker_config.store.feed import Place
 from broker_config.store.logs import LogEntry
 from broker_config.store.runs import cursor_of
+from broker_config.wanted import Wanted
 from producer.server.asking import Asked, Watching
 from producer.server.paging import Limit
 from producer.wire import LONGEST_WAIT_SECONDS, EventSeen, LogBatch, NewPriority, NewsPage, Page
@@ -34,23 +38,50 @@ LOOKED_AT = 5000
 class Chosen:
     """Which runs are wanted."""
 
-    queue: Annotated[str | None, Query(description="A queue's full name.")] = None
-    state: State | None = None
-    author: str | None = None
+    queue: Annotated[str, Query(description="A queue's full name.")] = ""
+    entity: Annotated[str, Query(description="Who owns the queue.")] = ""
+    state: Annotated[tuple[State, ...], Query(description="One of these.")] = ()
+    author: str = ""
+    name: Annotated[str, Query(description="A part of the run's name.")] = ""
+    label: Annotated[tuple[str, ...], Query(description="`NAME=VALUE`; the run has all of them.")] = ()
+    since: Annotated[AwareDatetime | None, Query(description="Launched then or later.")] = None
+    until: Annotated[AwareDatetime | None, Query(description="Launched before.")] = None
 
-    def has(self, run: Run) -> bool:
-        """Whether a run is one of them."""
-        wanted = (self.queue, self.state, self.author)
-        given = (run.spec.queue.full_name, run.state, run.spec.author)
-        return all(want in {None, have} for want, have in zip(wanted, given, strict=True))
+    @property
+    def wanted(self) -> Wanted:
+        """The same as it is asked for elsewhere.
+
+        Raises:
+            InvalidRequest: when a label is no pair.
+        """
+        if wrong := [text for text in self.label if "=" not in text]:
+            raise InvalidRequest(f"the label {wrong[0]!r} has no value; write NAME=VALUE")
+        return Wanted(
+            queue=full_name(self.queue) if self.queue else "",
+            entity=self.entity,
+            states=self.state,
+            author=self.author,
+            name=self.name,
+            labels={name: value for name, _, value in (text.partition("=") for text in self.label)},
+            since=self.since,
+            until=self.until,
+        )
 
 
 @router.get("/runs")
-def list_runs(asked: Asked, chosen: Annotated[Chosen, Depends()], cursor: Cursor = "", limit: Limit = 100) -> Page[Run]:
-    """The runs that are kept, newest first."""
-    found: list[Run] = []
-    for looked, run in enumerate(asked.runs.newest(cursor), 1):
-        if chosen.has(run):
+def list_runs(
+    *,
+    asked: Asked,
+    chosen: Annotated[Chosen, Depends()],
+    history: Annotated[bool, Query(description="Those that have left the broker, in place of those there.")] = False,
+    cursor: Cursor = "",
+    limit: Limit = 100,
+) -> Page[Run]:
+    """The runs on the broker, or those of the history, newest first."""
+    wanted, found = chosen.wanted, list[Run]()
+    runs = asked.runs.kept(wanted, cursor) if history else asked.runs.newest(cursor)
+    for looked, run in enumerate(runs, 1):
+        if wanted.has(run):
             found.append(run)
         if looked == LOOKED_AT or len(found) == limit:
             return Page(items=found, cursor=cursor_of(run))

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from broker_config.accounts.people import NewApiKey
 from broker_config.accounts.rights import Role
 from broker_config.errors import LaunchyardError, NotFound, NotPermitted
+from broker_config.history import open_history
 from broker_config.queues import Queue
 from broker_config.runs import now
 from broker_config.settings import Settings
 from broker_config.states import State
 from broker_config.store import Store
+from broker_config.store.finished import Finished
 from producer import Client
-from tests.producer.server.conftest import As
+from producer.server.app import create_app
+from producer.server.serving import serving
+from tests.producer.server.conftest import As, key_of, settle
+from workers.historian import Historian
 
 IMAGE = "python:3.11"
 
@@ -106,3 +112,34 @@ def test_what_was_changed_is_in_the_audit_trail(as_: As, queue: str) -> None:
         ("olga", "queue.create", queue, ""),
     ]
     assert all(deed.asker.key and deed.asker.address for _, deed in as_("root").accounts.audit())
+
+
+def test_what_another_team_had_is_not_in_the_history_either(
+    settings: Settings, store: Store, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a run of the team's that has left the broker
+    settings = settings.model_copy(update={"history": f"sqlite://{home}/history.db"})
+    settle(store)
+    store.queues.create(Queue(name="gpu", entity="team-a", resource="stub"))
+    with serving(create_app(settings)) as url:
+
+        def client(name: str) -> Client:
+            return Client(settings, server_url=url, api_key=key_of(store, name))
+
+        run = client("leo").launch(queue="team-a/gpu", source=IMAGE).cancel()
+        monkeypatch.setattr(Finished, "due", lambda _: [run.id] if store.runs.get_many([run.id]) else [])
+        historian = Historian(store, open_history(settings.history or ""), "agent@hand")
+        historian.prepare()
+        historian.keep()
+        # Then
+        assert [one.id for one in client("vera").runs(history=True)] == [run.id]
+        assert client("vera").run(run.id).run.in_history_since
+        stranger = client("nemo")
+        assert [*stranger.runs(history=True)] == []
+        for read in (
+            lambda: stranger.run(run.id),
+            lambda: stranger._runs.log(run.id),
+            lambda: stranger._runs.events(run.id),
+        ):
+            with pytest.raises(NotFound, match=f"run '{run.id}' does not exist"):
+                read()

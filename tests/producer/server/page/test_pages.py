@@ -6,13 +6,19 @@ import pytest
 from starlette.testclient import TestClient
 
 from broker_config.accounts.rights import Role
+from broker_config.history import open_history
+from broker_config.history.packed import pack_log
+from broker_config.history.protocol import Kept
 from broker_config.queues import Queue
 from broker_config.settings import Settings
 from broker_config.store import Store
+from broker_config.store.logs import LogEntry
 from producer import Client
+from producer.server.app import create_app
 from tests.producer.conftest import HandAgent
 from tests.producer.server.page.believable import Past
-from tests.producer.server.page.conftest import key_of
+from tests.producer.server.page.conftest import OURS, key_of
+from workers.historian import Historian
 
 
 @pytest.mark.parametrize("path", ["/", "/queues", "/queues/new", "/runs", "/agents", "/images"])
@@ -182,3 +188,33 @@ def test_a_viewer_sees_and_is_offered_nothing(anybody: TestClient, store: Store,
 def test_a_form_that_says_what_cannot_be_is_no_fault(browser: TestClient, gpu: str) -> None:
     assert browser.post("/agents/nobody/wish", data={"mode": "sleeping"}).status_code == 422
     assert browser.post(f"/queues/default/{gpu}/roll-back", data={"revision": "first"}).status_code == 422
+
+
+def test_a_run_that_has_left_the_broker_is_listed_and_shown(
+    settings: Settings, store: Store, yard: Client, gpu: str
+) -> None:
+    # Given
+    settings = settings.model_copy(update={"history": f"sqlite://{settings.home}/history.db"})
+    run = yard.launch(queue=gpu, source="team/train:1", name="resnet").cancel()
+    historian = Historian(store, open_history(settings.history or ""), "agent@hand")
+    historian.prepare()
+    events, record = store.runs.events(run.id), store.runs.get(run.id)
+    open_history(settings.history or "").write([Kept(record, events, [*pack_log([LogEntry("1-0", "job", ["bye"])])])])
+    store.finished.forget({run.id: None})
+    with TestClient(create_app(settings), headers=OURS) as browser:
+        browser.post("/signin", data={"key": key_of(store, "alice", is_admin=True)})
+        # Then
+        assert "resnet" not in browser.get("/runs").text
+        assert "resnet" in browser.get("/runs?history=yes&state=cancelled&name=res").text
+        assert "resnet" not in browser.get("/runs?history=yes&author=bob").text
+        page = browser.get(f"/runs/{run.id}").text
+        assert "From the history: the run left the broker at" in page
+        assert "Cancel</button>" not in page
+        assert "bye" in browser.get(f"/runs/{run.id}/log").text
+        assert browser.get(f"/runs/{run.id}/log.txt").text == "bye\n"
+        assert "in the history" in browser.get("/runs").text
+
+
+def test_without_a_history_there_is_no_switch(browser: TestClient) -> None:
+    assert "in the history" not in browser.get("/runs").text
+    assert browser.get("/runs?history=yes").status_code == 404
