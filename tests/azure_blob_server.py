@@ -83,8 +83,14 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _list(self, container: str, prefix: str) -> None:
         names = [path.partition("/")[2] for path in self.server.blobs if path.startswith(f"{container}/{prefix}")]
-        blobs = "".join(f"<Blob><Name>{escape(name)}</Name><Properties/></Blob>" for name in names if name)
-        text = f'<?xml version="1.0"?><EnumerationResults><Blobs>{blobs}</Blobs><NextMarker/></EnumerationResults>'
+        kind = "<BlobType>BlockBlob</BlobType><Content-Length>1</Content-Length>"
+        blobs = "".join(
+            f"<Blob><Name>{escape(name)}</Name><Properties>{kind}</Properties></Blob>" for name in names if name
+        )
+        results = (
+            f'<EnumerationResults ContainerName="{container}"><Blobs>{blobs}</Blobs><NextMarker/></EnumerationResults>'
+        )
+        text = f'<?xml version="1.0"?>{results}'
         self._answer(200, text.encode(), **{"Content-Type": "application/xml"})
 
     def _answer(self, status: int, body: bytes = b"", code: str = "", **headers: str) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from broker_config import resources
 from broker_config.errors import ConfigError, LaunchyardError
+from broker_config.history import open_history
 from broker_config.looks import Look, Status
 from broker_config.places import open_place
 from broker_config.queues import Queue
@@ -60,6 +61,7 @@ def check(settings: Settings, path: Path | None, **flags: Any) -> Iterator[Look]
     yield from _registry(loaded.config)
     yield from (_line(f"git {one.host}", partial(look, one)) for one in loaded.config.git.credentials)
     yield from _code_store(settings)
+    yield from _history(settings)
     for queue in queues:
         if resources.load(queue.resource).is_rehearsed:
             yield from _jobs(queue, settings)
@@ -153,6 +155,17 @@ def _code_store(settings: Settings) -> Iterator[Look]:
             return "answers"
 
         yield _line(f"code store {url}", look)
+
+
+def _history(settings: Settings) -> Iterator[Look]:
+    if (url := settings.history) is not None:
+
+        def look() -> str:
+            history = open_history(url)
+            history.check()
+            return f"{history.url} can be written"
+
+        yield _line("history", look)
 
 
 def _target(resource: str, config: AgentConfig, home: Path) -> Look:

@@ -19,7 +19,7 @@ from broker_config.store.finished import FORGOTTEN_AT_ONCE, NO_RECORD
 
 logger = logging.getLogger(__name__)
 
-RUNS_OF_A_WRITE = 250
+RUNS_OF_A_WRITE = 1000
 BYTES_OF_A_WRITE = 32 * 1024 * 1024
 """Of packed logs that are held in memory, but for those of one run, which may be more."""
 

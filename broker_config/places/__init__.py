@@ -6,13 +6,13 @@ from importlib.metadata import entry_points
 from urllib.parse import urlsplit
 
 from broker_config.errors import ConfigError, did_you_mean
-from broker_config.places.protocol import Place
+from broker_config.places.protocol import ListedPlace
 
 EXTRAS = {"s3": "s3", "gs": "gcs", "abfs": "azure-blob"}
 """Which extra of ours brings what a place imports."""
 
 
-def open_place(url: str) -> Place:
+def open_place(url: str) -> ListedPlace:
     """The place of a URL such as `s3://bucket/folder`. What its kind imports is imported now, and not before.
 
     Raises:
@@ -23,7 +23,7 @@ def open_place(url: str) -> Place:
     if scheme not in members:
         raise ConfigError(f"{url!r} names no place for code{did_you_mean(scheme, members)}")
     try:
-        place: Place = members[scheme].load()(url)
+        place: ListedPlace = members[scheme].load()(url)
     except ModuleNotFoundError as error:
         extra = EXTRAS.get(scheme, scheme)
         raise ConfigError(

@@ -47,6 +47,12 @@ class FolderPlace:
         with self._translated():
             return (self._folder / name).is_file()
 
+    def names(self) -> list[str]:
+        with self._translated():
+            if not self._folder.exists() and self._folder.parent.is_dir():
+                return []
+            return [file.name for file in self._folder.iterdir() if file.is_file() and file.suffix != _UNFINISHED]
+
     def delete(self, name: str) -> None:
         with self._translated():
             (self._folder / f"{name}{_UNFINISHED}").unlink(missing_ok=True)

@@ -34,3 +34,10 @@ class Place(Protocol):
     def exists(self, name: str) -> bool: ...
 
     def delete(self, name: str) -> None: ...
+
+
+class ListedPlace(Place, Protocol):
+    """A place that says what is there, as those of `launchyard.places` do."""
+
+    def names(self) -> list[str]:
+        """What has been put there and not deleted; of a place that nobody has put anything into, nothing."""

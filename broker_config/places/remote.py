@@ -63,6 +63,16 @@ class RemotePlace:
                 return False
             return True
 
+    def names(self) -> list[str]:
+        with self._translated():
+            try:
+                # Azure's keeps its listings, whatever it is told.
+                self._files.invalidate_cache()
+                found = self._files.find(self._root, maxdepth=1)
+            except FileNotFoundError:
+                return []
+            return [path.rpartition("/")[2] for path in found]
+
     def delete(self, name: str) -> None:
         with self._translated():
             try:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from broker_config.masks import masked
+from broker_config.masks import masked, without_password
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,22 @@ def test_values_of_variables_that_hold_a_secret_are_masked(shown: Any, hidden: A
 )
 def test_what_only_looks_like_a_secret_is_shown(plain: Any) -> None:
     assert masked(plain) == plain
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (
+            "postgresql://alice:s3cret@host:5432/db?sslmode=require",
+            "postgresql://alice:***@host:5432/db?sslmode=require",
+        ),
+        (
+            "postgresql://host/db?user=alice&password=s3cret&sslpassword=x",
+            "postgresql://host/db?user=alice&password=***&sslpassword=***",
+        ),
+        ("postgresql://alice@host/db", "postgresql://alice@host/db"),
+        ("sqlite:///srv/history.db", "sqlite:///srv/history.db"),
+    ],
+)
+def test_a_url_is_shown_without_its_password(url: str, shown: str) -> None:
+    assert without_password(url) == shown

@@ -10,6 +10,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from tests.contract.places import s3
 from tests.postgresql_server import postgresql
 
 Opened = Callable[[Path, pytest.FixtureRequest], AbstractContextManager[str]]
@@ -41,4 +42,21 @@ def postgresql_server() -> Iterator[str]:
         yield url
 
 
-HISTORIES: dict[str, Opened] = {"stub": stub, "sqlite": sqlite, "postgresql": postgres}
+@contextmanager
+def parquet(home: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    yield f"file://{home}/history"
+
+
+@contextmanager
+def parquet_in_s3(home: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    with s3(home, request.getfixturevalue("monkeypatch")) as place:
+        yield f"{place.url}/{uuid4()}"
+
+
+HISTORIES: dict[str, Opened] = {
+    "stub": stub,
+    "sqlite": sqlite,
+    "postgresql": postgres,
+    "parquet": parquet,
+    "parquet in s3": parquet_in_s3,
+}

@@ -11,7 +11,9 @@ import pytest
 
 from broker_config.errors import ConfigError, NotFound
 from broker_config.places import open_place
+from broker_config.places.folder import FolderPlace
 from broker_config.places.protocol import Place
+from broker_config.places.remote import RemotePlace
 from tests.contract.places import CAN_REFUSE, PLACES, Case
 
 DATA = os.urandom(20 * 1024 * 1024)  # more than a part
@@ -80,6 +82,18 @@ def test_what_is_deleted_is_gone_and_may_be_deleted_again(place: Place) -> None:
     place.delete("object")
     # Then
     assert not place.exists("object")
+
+
+def test_what_is_there_can_be_listed(place: Place) -> None:
+    # Given
+    assert isinstance(place, FolderPlace | RemotePlace)
+    before = place.names()
+    # When
+    for name in ("one", "two", "three"):
+        place.put(name, io.BytesIO(b"data"))
+    place.delete("two")
+    # Then
+    assert (before, sorted(place.names())) == ([], ["one", "three"])
 
 
 def test_what_another_process_stores_and_deletes_is_seen_at_once(case: Case) -> None:

@@ -261,3 +261,14 @@ def test_an_environment_says_whose_credentials_it_has(
     assert "arn:aws:sts::123456789012" in said["aws"].text
     assert said["gcp"].text == "agent@project.example"
     assert {by_subject(lines)[f"environment {kind}"] for kind, lines in lost.items()} == {Status.FAILED}
+
+
+def test_a_history_is_tried_where_there_is_one(settings: Settings, store: Store) -> None:
+    # Given
+    store.queues.create(Queue(name="gpu", resource="stub"))
+    good = settings.model_copy(update={"history": f"sqlite://{settings.home}/history.db"})
+    bad = settings.model_copy(update={"history": f"sqlite://{settings.home}/nowhere/history.db"})
+
+    # Then
+    assert by_subject(checked(good, "queues: [gpu]"))["history"] is Status.OK
+    assert by_subject(checked(bad, "queues: [gpu]"))["history"] is Status.FAILED
