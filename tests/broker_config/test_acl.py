@@ -34,7 +34,7 @@ from broker_config.store.agents import Mode, Wish
 from broker_config.store.audit import Asker
 from broker_config.store.feed import Place
 from broker_config.store.sessions import Session
-from producer.explaining import ExplanationsOnBroker
+from producer.on_broker import OnBroker
 from tests.agents import AgentProcess, eventually
 from tests.broker_config.conftest import MAX_BYTES, Hand, agent_info, launch_of, spec_of
 from tests.code import get, put
@@ -161,12 +161,12 @@ def test_a_producer_enqueues_reads_and_cancels(guarded: Guarded, stores: Stores,
     assert get(stores("agent").code, source.digest) == b"code"
 
 
-def test_a_producer_has_runs_queues_and_agents_explained(stores: Stores, record: QueueRecord) -> None:
+def test_a_producer_has_runs_queues_and_agents_explained(stores: Stores, guarded: Guarded, record: QueueRecord) -> None:
     store, hand = stores("producer"), Hand(stores("agent"), record)
     hand.store.agents.announce(agent_info(hand.name))
     run = enqueue(store, record)
 
-    explanations = ExplanationsOnBroker(store, "alice")
+    explanations = OnBroker(store, guarded.settings("producer")).explanations
     assert explanations.run(run.id).code == "run-queued"
     assert explanations.queue("gpu-queue").code == "queue-moves"
     assert explanations.agent(hand.name).code == "agent-serves"

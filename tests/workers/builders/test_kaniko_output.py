@@ -2,27 +2,33 @@ from __future__ import annotations
 
 import json
 
-from workers.builders.kaniko.output import Output, stamped
+from workers.builders.kaniko.output import Output
 
 
 def said(text: str) -> str:
     return json.dumps({"level": "info", "msg": text, "time": "2026-01-01T00:00:00Z"})
 
 
+def at(*said: tuple[str, str]) -> list[str]:
+    return [f"2026-01-01T00:00:{second}Z {text}" for second, text in said]
+
+
+def following(*texts: str) -> list[str]:
+    return at(*((f"{second:02}", text) for second, text in enumerate(texts)))
+
+
 def test_kaniko_s_own_lines_are_read_for_people_and_others_pass_as_they_are() -> None:
-    # Given
-    output = Output()
     # When
-    lines = [output.read(line) for line in (said("RUN pip install six"), "Collecting six", '{"loss": 0.5}', "{")]
+    lines = list(Output().follow(following(said("RUN pip install six"), "Collecting six", '{"loss": 0.5}', "{", "")))
     # Then
-    assert lines == ["RUN pip install six", "Collecting six", '{"loss": 0.5}', "{"]
+    assert lines == ["RUN pip install six", "Collecting six", '{"loss": 0.5}', "{", ""]
 
 
 def test_steps_are_the_dockerfile_s_instructions_and_tell_which_were_cached() -> None:
     # Given
     output = Output()
-    for text in ("Using caching version of cmd: RUN a", "Unpacking rootfs", "ENV A=1", "RUN a", "COPY . ."):
-        output.read(said(text))
+    texts = ("Using caching version of cmd: RUN a", "Unpacking rootfs", "ENV A=1", "RUN a", "COPY . .")
+    list(output.follow(following(*map(said, texts))))
     # When
     output.end()
     # Then
@@ -36,11 +42,8 @@ def test_steps_are_the_dockerfile_s_instructions_and_tell_which_were_cached() ->
 def test_a_failure_has_the_step_its_own_lines_and_kaniko_s_words() -> None:
     # Given
     output = Output()
-    output.read(said("RUN first"))
-    output.read("of the first")
-    output.read(said("RUN second"))
-    output.read("of the second")
-    output.read("error building image: exit status 7")
+    texts = (said("RUN first"), "of the first", said("RUN second"), "of the second")
+    list(output.follow(following(*texts, "error building image: exit status 7")))
     # When
     failure = output.failure("unused")
     # Then
@@ -49,10 +52,19 @@ def test_a_failure_has_the_step_its_own_lines_and_kaniko_s_words() -> None:
     assert failure.words == "error building image: exit status 7"
 
 
-def test_times_of_lines_can_be_compared_however_many_digits_they_have() -> None:
+def test_an_answer_goes_on_behind_the_newest_line_however_many_digits_its_time_has() -> None:
+    # Given
+    output = Output()
+    list(output.follow(at(("05", "one"), ("05.1", "two"))))
     # When
-    early, late = stamped("2026-01-01T00:00:05.1Z one two"), stamped("2026-01-01T00:00:05.12Z three")
+    lines = list(output.follow(at(("05", "one"), ("05.1", "two"), ("05.12", "three"))))
     # Then
-    assert early[0] < late[0]
-    assert early[1] == "one two"
-    assert stamped("2026-01-01T00:00:05Z ")[1] == ""
+    assert lines == ["three"]
+    assert output.read_until == "2026-01-01T00:00:05.120000000"
+
+
+def test_a_line_that_is_older_than_the_one_before_it_is_not_lost() -> None:
+    # When
+    lines = list(Output().follow(at(("05.2", "error building image: exit status 7"), ("05.1", "about to fail"))))
+    # Then
+    assert lines == ["error building image: exit status 7", "about to fail"]

@@ -9,7 +9,7 @@ from contextlib import suppress
 from broker_config.errors import LaunchyardError, TemporaryError
 from workers.builders.kaniko import verdict
 from workers.builders.kaniko.job import BuildJob
-from workers.builders.kaniko.output import Output, stamped
+from workers.builders.kaniko.output import Output
 from workers.builders.kaniko.render import CONTAINER
 from workers.images.steps import Ended
 from workers.kubernetes.changes import changes
@@ -36,7 +36,6 @@ class KanikoBuild:
         self._job = job
         self._namespace = namespace
         self._output = Output()
-        self._read_until = ""
         self._pod: PodState | None = None
         self._trouble: Trouble | None = None  # the last one of any of its pods
         self._ended: Ended | None = None
@@ -103,15 +102,11 @@ class KanikoBuild:
     def _log(self, pod: PodState) -> Iterator[str]:
         """What the log has, from where it was read to, until it ends or breaks off."""
         query: dict[str, str | bool] = {"container": CONTAINER, "follow": True, "timestamps": True}
-        if self._read_until:
-            query["sinceTime"] = self._read_until.partition(".")[0] + "Z"
+        if self._output.read_until:
+            query["sinceTime"] = self._output.read_until.partition(".")[0] + "Z"
         path = PODS.path(self._namespace, pod.name, "log")
         with suppress(TemporaryError), self._cluster.stream(path, query, _SILENCE_SECONDS) as stream:
-            for line in lines(stream):
-                at, text = stamped(line)
-                if at > self._read_until:
-                    self._read_until = at
-                    yield self._output.read(text)
+            yield from self._output.follow(lines(stream))
         # The pod says a moment later that it has ended, and a log that breaks off is not asked for in a hurry.
         time.sleep(_PAUSE_SECONDS)
 

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections import deque
+from collections.abc import Iterable, Iterator
 
 from workers.images.steps import LAST_LINES, BuildStep, Failure
 
@@ -21,6 +22,7 @@ class Output:
     """Reads a build's lines, and remembers its steps and what it failed with."""
 
     def __init__(self) -> None:
+        self.read_until = ""  # the newest line's time
         self._done: list[BuildStep] = []
         self._cached: set[str] = set()
         self._step = ""
@@ -28,8 +30,17 @@ class Output:
         self._last: deque[str] = deque(maxlen=LAST_LINES)
         self._error = ""
 
-    def read(self, line: str) -> str:
-        """One line, for people."""
+    def follow(self, lines: Iterable[str]) -> Iterator[str]:
+        """What an answer has behind the earlier ones, for people."""
+        known = self.read_until
+        for line in lines:
+            at, text = _stamped(line)
+            # Two threads of the node write stdout and stderr, so a time may be a little before the one in front of it.
+            if at > known:
+                self.read_until = max(self.read_until, at)
+                yield self._read(text)
+
+    def _read(self, line: str) -> str:
         text = _message(line)
         if text is None:
             if line.startswith(_ERROR):
@@ -75,7 +86,7 @@ def _message(line: str) -> str | None:
         return None
 
 
-def stamped(line: str) -> tuple[str, str]:
+def _stamped(line: str) -> tuple[str, str]:
     """A log's line apart from its time, in a form in which times can be compared as text."""
     stamp, _, text = line.partition(" ")
     seconds, _, fraction = stamp.rstrip("Z").partition(".")
