@@ -58,6 +58,11 @@ golden: venv ## Write the golden requests anew; read the diff before you commit 
 screenshots: venv ## Take the pictures of docs/pages anew; needs Chromium
 	@$(BIN)/python -m tests.producer.server.page.screenshots
 
+.PHONY: docs
+docs: venv ## Make a site of the documentation in build/docs; any warning is an error
+	@$(BIN)/sphinx-build -W --keep-going -q -c docs -d build/doctrees . build/docs $(ARGS)
+	@echo "build/docs/index.html"
+
 .PHONY: check
 check: lint types imports structure ## Run every check that is not a test
 
