@@ -7,7 +7,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
@@ -47,6 +47,9 @@ class Settings(OidcSettings):
 
     flower_url: str | None = Field(default=None, pattern=r"^(https?://|/)\S*$")
     """Where Flower is for those at the server's page; None: the page has no link to it."""
+
+    log_format: Literal["text", "json"] = "text"
+    """How agents and the server write their logs: lines for people, or one JSON object a line."""
 
     broker_ca: Path | None = None
     """Certificate authority that signed the broker's certificate. None: the system's."""

@@ -13,11 +13,12 @@ from typing import Any
 
 from celery import Task
 from celery.exceptions import SecurityWarning
-from celery.signals import celeryd_after_setup, celeryd_init
-from click import IntRange, Option
+from celery.signals import after_setup_logger, after_setup_task_logger, celeryd_after_setup, celeryd_init
+from click import Choice, IntRange, Option
 
 from broker_config.celery_app import create_app
 from broker_config.errors import ConfigError, InvalidRequest
+from broker_config.log_format import write_json
 from broker_config.messages import RUN_TASK, decode
 from broker_config.settings import Settings, load_settings
 from workers.agent import Agent
@@ -75,6 +76,7 @@ app.user_options["worker"].add(Option(["--max-jobs"], type=int, help="Most runs 
 app.user_options["worker"].add(Option(["--launch-config"], help="Path of launch-config.yaml."))
 app.user_options["worker"].add(Option(["--entity"], help="Serve queues of this entity only; an empty one: of any."))
 app.user_options["worker"].add(Option(["--verbosity"], type=IntRange(0, 2), help="How much is logged."))
+app.user_options["worker"].add(Option(["--log-format"], type=Choice(["text", "json"]), help="How it is logged."))
 
 
 @celeryd_init.connect
@@ -84,6 +86,8 @@ def read_config(conf: Any, options: dict[str, Any], **_: Any) -> None:
     Raises:
         SystemExit: with one sentence, when the config cannot work.
     """
+    if options.get("log_format"):
+        task.settings = task.settings.model_copy(update={"log_format": options["log_format"]})
     path = options.get("launch_config")
     try:
         loaded = load_config(
@@ -99,6 +103,14 @@ def read_config(conf: Any, options: dict[str, Any], **_: Any) -> None:
             raise ConfigError("the agent runs on Celery's threads pool only; leave out --pool")
     except ConfigError as error:
         raise SystemExit(f"error: {error}") from error
+
+
+@after_setup_logger.connect
+@after_setup_task_logger.connect
+def set_log_format(logger: logging.Logger, **_: Any) -> None:
+    """Celery has set up its logging, which takes in ours."""
+    if task.settings.log_format == "json":
+        write_json(logger)
 
 
 @celeryd_after_setup.connect

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from broker_config.errors import NotFound, StaleWrite, TemporaryError
+from broker_config.log_format import about
 from broker_config.runs import Run
 from broker_config.states import FailureClass, Reason, State
 from broker_config.store.runs import RunStore
@@ -57,6 +58,11 @@ class Course:
 
     def carry_on(self, run: Run) -> None:
         """Go on with a run from wherever it is."""
+        queue = run.spec.queue
+        with about(run=run.id, queue=queue.full_name, attempt=run.attempt, target=queue.resource):
+            self._carry_on(run)
+
+    def _carry_on(self, run: Run) -> None:
         step: Callable[[], object] = partial(self._to_target, run)
         while True:
             try:

@@ -14,7 +14,7 @@ from broker_config.store.agents import Mode
 from producer import readable
 from producer.cli import documents, orphans, output
 from producer.cli.programs import AgentOptions, agent_arguments, become, check_arguments
-from producer.cli.session import Session, json_option, pass_session
+from producer.cli.session import Session, json_option, log_format_option, logging_as, pass_session
 
 WAIT_SECONDS = 0.5
 
@@ -83,10 +83,11 @@ def _check_queues(session: Session, given: AgentOptions) -> None:
     help="Where its log goes; '-' and no file: to the terminal.",
 )
 @click.option("--verbose", "-v", "verbosity", count=True, help="Log more; twice: everything.")
+@log_format_option
 @json_option
 @pass_session
 @click.pass_context
-def agent(ctx: click.Context, session: Session, /, **options: object) -> None:
+def agent(ctx: click.Context, session: Session, /, log_format: str | None, **options: object) -> None:
     """Serve queues: take runs, build, submit and watch them, until Ctrl-C.
 
     Running jobs go on when the agent is stopped; started again under the same name it takes them up.
@@ -101,7 +102,7 @@ def agent(ctx: click.Context, session: Session, /, **options: object) -> None:
     else:
         output.note(f"agent for {', '.join(given.queues) or 'the queues of its config'}; Ctrl-C stops it, not its jobs")
     session.client.close()
-    become(session.settings, arguments)
+    become(logging_as(session.settings, log_format), arguments)
 
 
 agent.add_command(orphans.orphans)

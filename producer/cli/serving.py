@@ -7,7 +7,7 @@ import click
 from broker_config.errors import ConfigError
 from producer.cli import output, page
 from producer.cli.programs import become, server_arguments
-from producer.cli.session import Session, json_option, pass_session
+from producer.cli.session import Session, json_option, log_format_option, logging_as, pass_session
 
 
 @click.command()
@@ -15,9 +15,10 @@ from producer.cli.session import Session, json_option, pass_session
 @click.option(
     "--port", type=click.IntRange(1, 65535), default=page.DEFAULT_PORT, show_default=True, help="The port there."
 )
+@log_format_option
 @json_option
 @pass_session
-def serve(session: Session, host: str, port: int) -> None:
+def serve(session: Session, host: str, port: int, log_format: str | None) -> None:
     """Answer the HTTP API before the broker, until Ctrl-C.
 
     Put a proxy with TLS before it where it is to be reached from other machines.
@@ -29,7 +30,7 @@ def serve(session: Session, host: str, port: int) -> None:
     else:
         output.note(f"server at http://{host}:{port}; its API is described at /api/v1/openapi.json")
         output.next_command(f"launchyard signin --url http://{host}:{port}", "launchyard key create NAME")
-    become(session.settings, server_arguments(host, port))
+    become(logging_as(session.settings, log_format), server_arguments(host, port))
 
 
 @click.command()

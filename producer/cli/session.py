@@ -60,3 +60,16 @@ def json_option(command: F) -> F:
         help="Answer in JSON: one document, or one a line while following.",
     )
     return option(command)
+
+
+def log_format_option(command: F) -> F:
+    """The option `--log-format` of the commands that become a process with a log."""
+    option = click.option(
+        "--log-format", type=click.Choice(["text", "json"]), help="How its log is written; the setting's when absent."
+    )
+    return option(command)
+
+
+def logging_as(settings: Settings, log_format: str | None) -> Settings:
+    """The settings with the format that the option gave, if it gave one."""
+    return settings.model_copy(update={"log_format": log_format}) if log_format else settings

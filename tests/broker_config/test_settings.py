@@ -35,6 +35,7 @@ def test_the_defaults_are_these() -> None:
         "server_url": None,
         "api_key": None,
         "flower_url": None,
+        "log_format": "text",
         "oidc_issuer": None,
         "oidc_client_id": None,
         "oidc_client_secret": None,

@@ -143,7 +143,11 @@ def _error_codes() -> Facts:
 
 def _actions() -> Facts:
     """The first word of every log line of the agent and of what it stands on, where that is an action's name."""
-    files = [*(ROOT / "workers").rglob("*.py"), *(ROOT / "broker_config").rglob("*.py")]
+    return _actions_of("workers", "broker_config")
+
+
+def _actions_of(*folders: str) -> Facts:
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*.py")]
     return _names(sorted({name for file in files for name in _logged(file)}))
 
 
@@ -278,6 +282,7 @@ FACTS: Mapping[str, Callable[[], Facts]] = {
     "exit-codes": _exit_codes,
     "error-codes": _error_codes,
     "actions": _actions,
+    "server-actions": lambda: _actions_of("producer"),
     "keys": _keys,
     "commands": _commands,
     **{name: partial(_names, features) for name, features in FEATURES.items()},
