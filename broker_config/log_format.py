@@ -16,11 +16,12 @@ from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
+from broker_config.errors import LaunchyardError
+
 _OURS = re.compile(r"(broker_config|producer|workers)(\.|$)")
 _ACTION = re.compile(r"[a-z]+(?:-[a-z]+)+(?=:|\s|$)")
 _VALUE = re.compile(r"%[-+ #0]*\d*(?:\.\d+)?[a-zA-Z]")
 _FIELD = re.compile(r"([a-z_]+)=(\S+?)(?=[:;,]?(?:\s|$))")
-_OWN = frozenset({"time", "level", "logger", "action", "message", "exception"})
 
 _about: ContextVar[Mapping[str, str | int]] = ContextVar("_about")
 
@@ -38,6 +39,10 @@ def about(**fields: str | int) -> Iterator[None]:
 class JsonLines(JsonFormatter):
     """Writes a record as one line: when, how bad, who, what happened, and each field that it is about."""
 
+    def __init__(self, always: Mapping[str, str]) -> None:
+        super().__init__()
+        self._always = always
+
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
         """Fill the object of a record. Fields of its own text win over those that it is about by its context."""
         action, fields = _read(record)
@@ -50,15 +55,17 @@ class JsonLines(JsonFormatter):
             "exception": message_dict.get("exc_info"),
         }
         log_data.update({name: value for name, value in own.items() if value})
-        log_data.update({name: value for name, value in {**_about.get({}), **fields}.items() if name not in _OWN})
+        about_it = {**_about.get({}), **fields}
+        log_data.update({name: value for name, value in about_it.items() if name not in own})
+        log_data.update(self._always)
         if error := _error_of(record):
             log_data.setdefault("code", error)
 
 
-def write_json(logger: logging.Logger) -> None:
-    """Have everything that the logger's handlers write be JSON."""
+def write_json(logger: logging.Logger, **always: str) -> None:
+    """Have everything that the logger's handlers write be JSON, with these fields in each line."""
     for handler in logger.handlers:
-        handler.setFormatter(JsonLines())
+        handler.setFormatter(JsonLines(always))
 
 
 def _read(record: logging.LogRecord) -> tuple[str, dict[str, Any]]:
@@ -84,4 +91,5 @@ def _filled(text: str, values: tuple[Any, ...]) -> Any:
 def _error_of(record: logging.LogRecord) -> str:
     """The stable code of the error that a record tells of, where it has one."""
     values = record.args if isinstance(record.args, tuple) else ()
-    return next((str(one.code) for one in values if isinstance(one, Exception) and hasattr(one, "code")), "")
+    raised = record.exc_info[1] if record.exc_info else None
+    return next((one.code for one in (*values, raised) if isinstance(one, LaunchyardError)), "")

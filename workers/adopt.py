@@ -10,6 +10,7 @@ from broker_config.runs import Run
 from broker_config.store.runs import RunStore
 from workers.holdings import Holdings
 from workers.record import Recorder
+from workers.subject import about_run
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class Adopter:
             run = self._runs.get(found.id)
             if not self._recorder.holds(run):
                 return
-            logger.info("run-adopted run=%s state=%s", run.id, run.state)
-            self._carry_on(run)
+            with about_run(run):
+                logger.info("run-adopted run=%s state=%s", run.id, run.state)
+                self._carry_on(run)
             undo.pop_all()

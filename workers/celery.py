@@ -25,6 +25,7 @@ from workers.agent import Agent
 from workers.config import AgentConfig, load_config
 from workers.requests import Ledger
 from workers.steps import AgentStep
+from workers.subject import about_spec
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,8 @@ class RunTask(Task):  # type: ignore[type-arg]
     throws = (InvalidRequest,)
     typing = False
     settings: Settings
+    node: str = ""
+    """The agent's name, as Celery has it."""
     config: AgentConfig
     notes: tuple[str, ...] = ()
     agent: Agent
@@ -55,7 +58,8 @@ class RunTask(Task):  # type: ignore[type-arg]
         except InvalidRequest as error:
             logger.warning("order-refused: %s", error)
             raise
-        self.agent.take(order)
+        with about_spec(order.spec):
+            self.agent.take(order)
 
 
 task = RunTask()
@@ -80,12 +84,13 @@ app.user_options["worker"].add(Option(["--log-format"], type=Choice(["text", "js
 
 
 @celeryd_init.connect
-def read_config(conf: Any, options: dict[str, Any], **_: Any) -> None:
+def read_config(sender: str, conf: Any, options: dict[str, Any], **_: Any) -> None:
     """Read the agent's config before the worker sets itself up.
 
     Raises:
         SystemExit: with one sentence, when the config cannot work.
     """
+    task.node = sender
     if options.get("log_format"):
         task.settings = task.settings.model_copy(update={"log_format": options["log_format"]})
     path = options.get("launch_config")
@@ -110,7 +115,7 @@ def read_config(conf: Any, options: dict[str, Any], **_: Any) -> None:
 def set_log_format(logger: logging.Logger, **_: Any) -> None:
     """Celery has set up its logging, which takes in ours."""
     if task.settings.log_format == "json":
-        write_json(logger)
+        write_json(logger, agent=task.node)
 
 
 @celeryd_after_setup.connect

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from broker_config.errors import NotFound, StaleWrite, TemporaryError
-from broker_config.log_format import about
 from broker_config.runs import Run
 from broker_config.states import FailureClass, Reason, State
 from broker_config.store.runs import RunStore
@@ -22,6 +21,7 @@ from workers.pinning import Pinner
 from workers.planned import keep_to_plan
 from workers.prepare import Preparer
 from workers.record import Recorder
+from workers.subject import about_run
 from workers.submit import Submitter
 from workers.targets.protocol import Observation, Phase
 from workers.trust import Trust
@@ -58,8 +58,7 @@ class Course:
 
     def carry_on(self, run: Run) -> None:
         """Go on with a run from wherever it is."""
-        queue = run.spec.queue
-        with about(run=run.id, queue=queue.full_name, attempt=run.attempt, target=queue.resource):
+        with about_run(run):
             self._carry_on(run)
 
     def _carry_on(self, run: Run) -> None:

@@ -17,6 +17,7 @@ from broker_config.states import Reason, State
 from broker_config.store.runs import RunStore
 from broker_config.timeouts import Timeouts
 from workers.record import Recorder
+from workers.subject import about_run
 from workers.verdict import sentence
 
 logger = logging.getLogger(__name__)
@@ -97,7 +98,8 @@ class Deadlines:
             due = [run_id for run_id, look in self._looks.items() if look <= at]
         for run in self._runs.get_many(due) if due else ():
             if run.state.is_live:
-                self._check(run, at)
+                with about_run(run):
+                    self._check(run, at)
 
     def _limits(self, run: Run) -> Timeouts:
         limits = run.spec.timeouts

@@ -15,6 +15,7 @@ from broker_config.runs import Run, now
 from broker_config.states import FailureClass
 from workers.record import Recorder
 from workers.requests import Ledger
+from workers.subject import about_run
 from workers.targets.protocol import Observation, Phase, Target
 from workers.verdict import Verdict, verdict
 
@@ -36,23 +37,25 @@ class Finisher:
     def observed(self, run: Run, seen: Observation, target: Target) -> None:
         """The job ended at the target."""
         failure = FailureClass.CANCELLED if seen.phase is Phase.CANCELLED else seen.failure
-        ended = self.end(run, seen, failure)
-        if ended is None:
-            return
-        try:
-            # While the object is there, an end that a failover of the broker loses is seen again.
-            self._recorder.wait_for_replicas(ended)
-            target.release(run.submission)
-        except LaunchyardError as error:
-            logger.warning("release-failed run=%s: %s", run.id, error)
+        with about_run(run):
+            ended = self.end(run, seen, failure)
+            if ended is None:
+                return
+            try:
+                # While the object is there, an end that a failover of the broker loses is seen again.
+                self._recorder.wait_for_replicas(ended)
+                target.release(run.submission)
+            except LaunchyardError as error:
+                logger.warning("release-failed run=%s: %s", run.id, error)
 
     def end_again(self, run: Run) -> bool:
         """Record an end anew that this session recorded and a failover of the broker lost. False: there is none."""
         known = self._ends.get(run.object_name)
         if known is None or not run.state.is_live:
             return False
-        logger.warning("end-lost run=%s: recorded again", run.id)
-        self.end(run, *known)
+        with about_run(run):
+            logger.warning("end-lost run=%s: recorded again", run.id)
+            self.end(run, *known)
         return True
 
     def end(self, run: Run, seen: Observation, failure: FailureClass | None) -> Run | None:

@@ -14,6 +14,7 @@ from broker_config.runs import Run, RunId, now
 from broker_config.states import FailureClass, Hold, Reason, State
 from broker_config.store import Store
 from broker_config.store.changes import Change
+from workers.subject import about_run
 from workers.verdict import Verdict, sentence
 
 logger = logging.getLogger(__name__)
@@ -77,7 +78,8 @@ class Holds:
         runs = self._store.runs.get_many(list(due))
         # Those of one moment get their orders as they would have had them at their enqueue.
         for run in sorted(runs, key=lambda run: run.place):
-            self._look_at(run, due[run.id])
+            with about_run(run):
+                self._look_at(run, due[run.id])
         for run_id in due.keys() - {run.id for run in runs}:
             self._store.alarms.put_off(RunId(run_id), due[run_id], None)
 

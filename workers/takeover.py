@@ -56,7 +56,7 @@ class Takeover:
 
     def _is_to_be_adopted(self, run: Run, holder: AgentInfo) -> bool:
         if not run.submission:
-            logger.info("run-given-back run=%s agent=%s", run.id, holder.name)
+            logger.info("run-given-back run=%s holder=%s", run.id, holder.name)
             self._recorder.reclaim(run, f"Agent {holder.name} is gone, and had not submitted the run.")
             return False
         if holder.site == self._reach.site or not self._reach.is_local(run.spec.queue.resource):

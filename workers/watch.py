@@ -21,6 +21,7 @@ from broker_config.runs import Run, RunId, now
 from broker_config.states import FailureClass, Reason, State
 from workers.collect import Collector
 from workers.record import Recorder
+from workers.subject import about_run
 from workers.targets.protocol import Observation, Phase, Target, Unanswered
 
 logger = logging.getLogger(__name__)
@@ -163,18 +164,19 @@ class Watcher:
         """Have something written of the run, if it is still this session's."""
         held = self._runs[name]
         run = held.run if isinstance(held, Packed) else held
-        try:
-            write(run)
-        except StaleWrite:
-            # Another session holds the run now and follows it.
-            logger.warning("run-lost run=%s", run.id)
-            self._runs.pop(name)
-            self._silent.pop(name, None)
-            self._repeated.pop(name, None)
-            self._collector.drop(run)
-            self._let_go(run)
-        except NotFound:
-            logger.warning("run-unknown run=%s: the broker has lost its record; the job is followed on", run.id)
+        with about_run(run):
+            try:
+                write(run)
+            except StaleWrite:
+                # Another session holds the run now and follows it.
+                logger.warning("run-lost run=%s", run.id)
+                self._runs.pop(name)
+                self._silent.pop(name, None)
+                self._repeated.pop(name, None)
+                self._collector.drop(run)
+                self._let_go(run)
+            except NotFound:
+                logger.warning("run-unknown run=%s: the broker has lost its record; the job is followed on", run.id)
 
     def _is_silent_for_long(self, name: str) -> bool:
         since = self._silent.setdefault(name, time.monotonic())

@@ -107,3 +107,26 @@ def test_a_traceback_is_a_field(log: Log) -> None:
     (line,) = log.lines
     assert line["exception"].startswith("Traceback")
     assert line["exception"].endswith("ValueError: odd")
+
+
+def test_the_code_of_an_error_is_a_field_also_where_only_its_traceback_is_logged(log: Log) -> None:
+    # When
+    try:
+        raise NotFound("no such run")
+    except NotFound:
+        ours.exception("agent-fault run=%s", "abc")
+
+    # Then
+    assert log.lines[0]["code"] == NotFound.code
+
+
+def test_what_every_line_has_is_taken_by_no_field(log: Log) -> None:
+    # Given
+    write_json(ours, agent="agent@here")
+
+    # When
+    with about(agent="another"):
+        ours.info("agent-told agent=%s", "a third")
+
+    # Then
+    assert log.lines[0]["agent"] == "agent@here"
