@@ -62,4 +62,4 @@ def test_every_line_of_a_server_is_json(settings: Settings, tmp_path: Path) -> N
         server.wait(30)
 
     # Then
-    assert {"uvicorn.error"} <= {line["logger"] for line in _lines(log)}
+    assert "uvicorn.error" in {line["logger"] for line in _lines(log)}
